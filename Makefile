@@ -1,0 +1,23 @@
+# make demo: a lookalike of the bundled table · make test · make lint · make bench
+PYTHON := .venv/bin/python
+
+.DEFAULT_GOAL := demo
+.PHONY: demo test lint bench
+
+.venv/.ready: pyproject.toml constraints.txt
+	test -x $(PYTHON) || python3 -m venv .venv
+	$(PYTHON) -m pip install --quiet -c constraints.txt -e ".[all,test]"
+	touch $@
+
+demo: .venv/.ready
+	$(PYTHON) -m lookalike make src/lookalike/samples/adult.csv.gz --out demo-out --target income --seed 0
+
+test: .venv/.ready
+	$(PYTHON) -m pytest -n auto
+
+lint: .venv/.ready
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+bench: .venv/.ready
+	$(PYTHON) benchmarks/run.py
