@@ -1,0 +1,201 @@
+"""`Dataset`: typed tables from anywhere, in canonical Arrow form, in memory or streamed; what came in as a frame goes out as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lookalike.data import formats
+from lookalike.data.frames import Frame, give_back, take_in
+from lookalike.data.infer import conform, infer, parsed
+from lookalike.data.read import read
+from lookalike.data.source import ROWS, Source
+from lookalike.data.write import Writer
+from lookalike.errors import SettingError, UnknownName
+from lookalike.schema import Schema, Table
+
+
+class Dataset:
+    """Rows of typed columns. Made by `Dataset.of` (from outside) or `Dataset.from_arrow` (by a model).
+
+    `schema` says what the columns are; `notes` what a reader should be told (a fallback encoding, a renamed column).
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        tables: Mapping[str, pa.Table],
+        *,
+        frame: Frame | None = None,
+        notes: tuple[str, ...] = (),
+        stream: _Stream | None = None,
+    ) -> None:
+        self.schema, self.notes = schema, notes
+        self._tables = dict(tables)
+        self._frame = frame or Frame()
+        self._stream = stream
+
+    @classmethod
+    def of(cls, source: Any, *, schema: Schema | None = None) -> Dataset:
+        """The data at or in `source`.
+
+        What fits in memory (256 MB of raw cells) is read now; what does not is read three times in passing, to sample it,
+        to detect its schema and to check it, and is streamed from then on.
+
+        Args:
+            source: a Dataset; a path, glob, folder of shards of one table, or database URL; a pandas, polars, pyarrow or duckdb
+                frame, or anything that speaks the Arrow stream protocol.
+            schema: what the columns are; detected if not given. A column that it does not name is left out.
+
+        Raises:
+            FileError: it cannot be read.
+            DataError: it is no table, has no rows, or does not fit the schema that was given.
+            UnknownName: a database has no such table.
+            MissingExtra: a package for this type is not installed.
+        """
+        if isinstance(source, Dataset):
+            return source if schema in (None, source.schema) else cls.of(source.native(), schema=schema)
+        raw, frame = (read(source), Frame()) if isinstance(source, (str, Path)) else take_in(source)
+        found = conform(raw, schema.table) if schema is not None else infer(raw)
+        whole = schema or Schema(tables=(found.table,))
+        if found.canonical is not None:
+            return cls(whole, {found.table.name: found.canonical}, frame=frame, notes=raw.notes)
+        return cls(whole, {}, frame=frame, notes=raw.notes, stream=_Stream(raw, found.table, found.rows))
+
+    @classmethod
+    def from_arrow(cls, tables: Mapping[str, pa.Table], schema: Schema, *, like: Dataset | None = None) -> Dataset:
+        """A dataset of canonical tables; `native` gives the kind of frame that `like` was made of."""
+        for name in tables:
+            schema[name]
+        return cls(schema, tables, frame=like._frame if like is not None else None)
+
+    # ------------------------------------------------------------------------------------------------------ looking
+
+    def table(self, name: str | None = None) -> pa.Table:
+        """A table in canonical form, in memory: column order is the schema's."""
+        table = self._named(name)
+        if table.name not in self._tables:
+            if self._stream is None:
+                raise UnknownName(table.name, self._tables, what="table")
+            batches = list(self._stream.batches(ROWS))
+            self._tables[table.name] = pa.Table.from_batches(batches, formats.canonical_schema(table)).unify_dictionaries()
+        return self._tables[table.name]
+
+    def batches(self, name: str | None = None, *, rows: int = ROWS) -> Iterator[pa.RecordBatch]:
+        """A table in canonical form, at most `rows` rows at a time; a large file is streamed in constant memory."""
+        table = self._named(name)
+        if self._stream is not None and table.name not in self._tables:
+            return self._stream.batches(rows)
+        return iter(self.table(name).to_batches(max_chunksize=rows))
+
+    @property
+    def rows(self) -> int:
+        """Rows of the only table."""
+        name = self.schema.table.name
+        return self._stream.rows if self._stream is not None and name not in self._tables else self.table().num_rows
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{t.name}: {len(t.columns)} columns" for t in self.schema.tables)
+        return f"Dataset({shapes})"
+
+    # ----------------------------------------------------------------------------------------------------- choosing
+
+    def take(self, rows: np.ndarray) -> Dataset:
+        """The rows of the only table with these numbers (or, for booleans, where true), in that order."""
+        chosen = np.asarray(rows)
+        chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
+        name = self.schema.table.name
+        if self._stream is not None and name not in self._tables and (np.diff(chosen) > 0).all():
+            return Dataset(self.schema, {}, frame=self._frame, notes=self.notes, stream=self._stream.take(chosen))
+        return Dataset(self.schema, {name: self.table().take(pa.array(chosen))}, frame=self._frame, notes=self.notes)
+
+    def split(self, share: float, *, rng: np.random.Generator, most: int | None = None) -> tuple[Dataset, Dataset]:
+        """Two parts: the rest, and about `share` of the rows, `most` at most, drawn at random and kept in order.
+
+        Where the schema names a subject, all rows of a subject are in one part. A part is empty only if there is a single row or subject.
+
+        Raises:
+            SettingError: `share` is not between 0 and 1.
+        """
+        if not 0 < share < 1:
+            raise SettingError(f"share is {share}, and must lie between 0 and 1", fix="0.2 takes a fifth of the rows")
+        subjects = self.subjects()
+        sizes = np.bincount(subjects) if subjects is not None else np.ones(self.rows, np.int64)
+        wanted = min(max(1, round(share * self.rows)), most if most is not None else self.rows)
+        order = rng.permutation(len(sizes))
+        count = int(np.searchsorted(np.cumsum(sizes[order]), wanted, side="right"))
+        chosen = np.zeros(len(sizes), bool)
+        chosen[order[: min(max(1, count), len(sizes) - 1)]] = True
+        held = chosen if subjects is None else chosen[subjects]
+        return self.take(~held), self.take(held)
+
+    def subjects(self) -> np.ndarray | None:
+        """Per row of the only table the number of the subject it belongs to, int64; None if each row is its own."""
+        if self.schema.subject is None:
+            return None
+        _, column = self.schema.column(self.schema.subject)
+        values = pa.chunked_array([batch.column(column.name) for batch in self._columns(column.name)])
+        values = values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
+        codes = values.combine_chunks().dictionary_encode().indices
+        numbers = codes.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+        alone = np.flatnonzero(numbers < 0)  # without a subject a row is its own
+        numbers[alone] = numbers.max(initial=-1) + 1 + np.arange(len(alone))
+        return numbers
+
+    def _columns(self, name: str) -> Iterator[pa.RecordBatch]:
+        if self._stream is not None and not self._tables:
+            return self._stream.batches(ROWS, only=name)
+        return self.batches()
+
+    def _named(self, name: str | None) -> Table:
+        return self.schema.table if name is None else self.schema[name]
+
+    # ------------------------------------------------------------------------------------------------------- giving
+
+    def native(self) -> Any:
+        """The rows as the kind of frame that came in, in its types; a pandas frame for a file or database.
+
+        A file's text columns are as `pandas.read_csv` would show them: plain numbers are numbers, everything else is as written.
+        """
+        return give_back(self.table(), self.schema.table, self._frame)
+
+    def write(self, path: str | Path, *, overwrite: bool | None = None) -> None:
+        """Write the rows to a file or database table, in the formats of the source; see `Writer`."""
+        with Writer(path, self.schema, overwrite=overwrite) as writer:
+            for batch in self.batches():
+                writer.append(batch)
+
+
+class _Stream:
+    """Rows of a source that is too large to hold, and which of them are meant."""
+
+    def __init__(self, source: Source, table: Table, rows: int, *, chosen: np.ndarray | None = None) -> None:
+        self.source, self.table = source, table
+        self._all, self._chosen = rows, chosen
+        self.rows = rows if chosen is None else int(chosen.sum())
+
+    def batches(self, rows: int, *, only: str | None = None) -> Iterator[pa.RecordBatch]:
+        """The chosen rows, or the `only` column of them."""
+        table = self.table if only is None else self.table.model_copy(update={"columns": (self.table[only],), "key": (), "links": (), "order": None})
+        start = 0
+        for batch in parsed(self.source, table):
+            end = start + batch.num_rows
+            if self._chosen is not None:
+                batch = batch.filter(pa.array(self._chosen[start:end]))
+            start = end
+            for at in range(0, batch.num_rows, rows):
+                yield batch.slice(at, rows)
+
+    def take(self, numbers: np.ndarray) -> _Stream:
+        """Some of the chosen rows, by their numbers among them, in ascending order."""
+        held = np.arange(self._all) if self._chosen is None else np.flatnonzero(self._chosen)
+        mask = np.zeros(self._all, bool)
+        mask[held[numbers]] = True
+        return _Stream(self.source, self.table, self._all, chosen=mask)

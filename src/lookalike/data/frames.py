@@ -1,0 +1,172 @@
+"""Frames of other libraries, in and out by Arrow; the kind that came in goes out. None of the libraries is imported before its frame is seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lookalike.data import formats
+from lookalike.data.source import Source, refuse_twins, source
+from lookalike.errors import DataError
+from lookalike.schema import Column, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TRUTH = {"true", "false"}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a frame was, beyond its values: the library, and what pandas or polars knew of its columns."""
+
+    kind: str = "pandas"
+    labels: dict[str, Any] = field(default_factory=dict)
+    dtypes: dict[str, Any] = field(default_factory=dict)
+    index: tuple[str, ...] = ()
+
+
+def take_in(frame: Any) -> tuple[Source, Frame]:
+    """The source for a frame in memory, and what the frame was.
+
+    Raises:
+        DataError: it is no frame, or a column cannot be read.
+    """
+    library = type(frame).__module__.partition(".")[0]
+    if library == "pandas":
+        return _from_pandas(frame)
+    if library == "polars" and hasattr(frame, "collect"):
+        frame = frame.collect()
+    if isinstance(frame, pa.RecordBatch):
+        frame = pa.Table.from_batches([frame])
+    if not hasattr(frame, "__arrow_c_stream__"):
+        raise DataError(
+            f"{type(frame).__name__} is not a table",
+            where="the data",
+            fix="give a path, a database URL, or a pandas, polars, pyarrow or duckdb frame",
+        )
+    kind = library if library in ("polars", "duckdb") else "arrow"
+    dtypes = dict(frame.schema) if library == "polars" else {}
+    return _source(pa.table(frame)), Frame(kind, dtypes=dtypes)
+
+
+def give_back(canonical: pa.Table, table: Table, frame: Frame) -> Any:
+    """Canonical rows as a frame of the kind that came in."""
+    raw = typed(canonical, table, moments=False) if frame.kind == "pandas" and not frame.dtypes else formats.restore(canonical, table)
+    if frame.kind == "polars":
+        return _to_polars(raw, frame)
+    if frame.kind == "duckdb":
+        import duckdb
+
+        return duckdb.from_arrow(raw)
+    return _to_pandas(raw, frame) if frame.kind == "pandas" else raw
+
+
+def typed(canonical: pa.Table | pa.RecordBatch, table: Table, *, moments: bool) -> pa.Table:
+    """Rows as typed columns, also those that the source wrote as text: plain numbers are numbers, the rest is as it was written.
+
+    Args:
+        moments: dates and times written as text become dates and times.
+    """
+    rows = canonical if isinstance(canonical, pa.Table) else pa.Table.from_batches([canonical])
+    raw = formats.restore(rows, table)
+    columns = [_typed(rows.column(c.name), raw.column(c.name), c, moments=moments) for c in table]
+    return pa.table(columns, names=list(table.names))
+
+
+def _typed(values: pa.ChunkedArray, raw: pa.ChunkedArray, column: Column, *, moments: bool) -> pa.ChunkedArray:
+    if column.storage != "string":
+        return raw
+    if column.kind in ("integer", "number"):
+        return values if column.number is None or _is_plain(column) else pc.if_else(values.is_null(), pa.scalar(None, pa.string()), raw)
+    if moments and column.kind in ("date", "datetime", "time", "duration"):
+        return values
+    if column.kind == "empty":
+        return values
+    text = pc.if_else(values.is_null(), pa.scalar(None, pa.string()), raw)
+    if column.kind == "boolean" and column.labels and {label.lower() for label in column.labels} == _TRUTH:
+        return values
+    return text
+
+
+def _is_plain(column: Column) -> bool:
+    """Whether a number is written as a program writes it."""
+    n = column.number
+    return n is None or not (n.thousands or n.prefix or n.suffix or n.width or n.point != ".")
+
+
+# --------------------------------------------------------------------------------------------------------------- pandas
+
+
+def _from_pandas(frame: Any) -> tuple[Source, Frame]:
+    """A named index becomes columns and comes back as the index; a nameless one is row numbers, and left out."""
+    import pandas as pd
+
+    frame = frame.to_frame() if isinstance(frame, pd.Series) else frame
+    named = [n for n in frame.index.names if n is not None]
+    index = tuple(map(str, named)) if len(named) == frame.index.nlevels else ()
+    notes = () if index or isinstance(frame.index, pd.RangeIndex) else ("the nameless index was left out",)
+    frame = frame.reset_index() if index else frame
+    names = [str(label) for label in frame.columns]
+    refuse_twins(names, "the data frame")
+    columns, said = [], []
+    for at, name in enumerate(names):
+        array, note = _from_series(frame.iloc[:, at], name)
+        columns.append(array)
+        said += note
+    labels = dict(zip(names, frame.columns, strict=True))
+    dtypes = dict(zip(names, frame.dtypes, strict=True))
+    return _source(pa.table(columns, names=names), notes=(*notes, *said)), Frame("pandas", labels, dtypes, index)
+
+
+def _from_series(series: pd.Series, name: str) -> tuple[pa.Array, list[str]]:
+    """A column as Arrow; one of several Python types is read as text."""
+    try:
+        return pa.array(series, from_pandas=True), []
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        if any(isinstance(v, (list, dict, set, tuple, bytes)) for v in series.head(1000)):
+            raise DataError("holds lists, records or bytes, and a cell must be a single value", where=name, fix="spread it over columns") from None
+        text = series.astype("string")
+        return pa.array(text, pa.string(), from_pandas=True), [f"{name} holds values of several types, and was read as text"]
+
+
+def _to_pandas(raw: pa.Table, frame: Frame) -> pd.DataFrame:
+    out = raw.to_pandas(date_as_object=bool(frame.dtypes))
+    for name in raw.column_names:
+        if name in frame.dtypes:
+            out[name] = _as(out[name], frame.dtypes[name])
+    if frame.labels:
+        out.columns = [frame.labels[n] for n in raw.column_names]
+    return out.set_index([frame.labels[n] for n in frame.index]) if frame.index else out
+
+
+def _as(series: pd.Series, dtype: Any) -> pd.Series:
+    """A column in the dtype that it came in, where its values allow; a categorical knows only the categories that occur."""
+    import pandas as pd
+
+    if isinstance(dtype, pd.CategoricalDtype):
+        present = set(series.dropna())
+        known = [c for c in dtype.categories if c in present]
+        return series.astype(pd.CategoricalDtype(known + sorted(present - set(known)), dtype.ordered))
+    try:
+        return series if series.dtype == dtype else series.astype(dtype)
+    except (ValueError, TypeError):
+        return series
+
+
+# --------------------------------------------------------------------------------------------------------------- others
+
+
+def _to_polars(raw: pa.Table, frame: Frame) -> Any:
+    import polars as pl
+
+    out = pl.from_arrow(raw)
+    casts = [pl.col(n).cast(t, strict=False) for n, t in frame.dtypes.items() if n in out.columns and out.schema[n] != t]
+    return out.with_columns(casts)
+
+
+def _source(table: pa.Table, *, notes: tuple[str, ...] = ()) -> Source:
+    return source("table", "the data frame", table.schema, lambda columns: iter(table.select(columns).to_batches()), notes=notes)

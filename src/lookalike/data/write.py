@@ -1,0 +1,246 @@
+"""Canonical batches to a file or database table. What is written appears under its name when it is whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.ipc as ipc
+import pyarrow.parquet as pq
+
+from lookalike.data import database, formats
+from lookalike.data.delimited import SUFFIX as DELIMITED
+from lookalike.data.delimited import DelimitedText
+from lookalike.data.excel import Workbook
+from lookalike.data.frames import typed
+from lookalike.data.jsonl import json_lines
+from lookalike.data.read import EXCEL, suffix_of
+from lookalike.data.source import told
+from lookalike.errors import FileError
+from lookalike.schema import Schema, Table
+
+if TYPE_CHECKING:
+    from typing import Self
+
+_CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+
+
+class Sink(Protocol):
+    """Takes raw tables, one after another."""
+
+    def write(self, raw: pa.Table) -> None:
+        """Append rows."""
+
+    def close(self) -> None:
+        """Complete what was written."""
+
+
+class Writer:
+    """Writes canonical batches of one table to `place`: a file whose suffix says its type, or a table of a database by URL.
+
+    A file is written beside its place under another name, and takes its name when all is on disk. An error or Ctrl-C inside
+    the `with` block leaves what was there before. Missing folders are made.
+
+    Args:
+        overwrite: replace what is there; by default a file is replaced and a table of a database is not.
+
+    Raises:
+        FileError: the type is unknown, the place cannot be written, or something is there that may not be replaced.
+        MissingExtra: a package for this type is not installed.
+    """
+
+    def __init__(self, place: str | Path, schema: Schema | Table, *, overwrite: bool | None = None) -> None:
+        self.place, self.overwrite = place, overwrite
+        self.table = schema.table if isinstance(schema, Schema) else schema
+        self.rows = 0
+        self._target: _File | _Rows | None = None
+
+    def __enter__(self) -> Self:
+        if database.is_url(str(self.place)):
+            self._target = _Rows(str(self.place), self.table, overwrite=bool(self.overwrite))
+        else:
+            self._target = _File(Path(self.place).expanduser(), self.table, overwrite=self.overwrite is not False)
+        return self
+
+    def append(self, batch: pa.RecordBatch | pa.Table) -> None:
+        """Write canonical rows."""
+        if self._target is None:
+            raise FileError("the writer is not open", where=str(self.place), fix="use it as `with Writer(…) as w: w.append(batch)`")
+        self._target.append(batch)
+        self.rows += batch.num_rows
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        target, self._target = self._target, None
+        if target is None:
+            return
+        if kind is not None:
+            target.abort()
+            return
+        try:
+            target.close()
+        except BaseException:
+            target.abort()
+            raise
+
+
+class _Rows:
+    """A new table of a database."""
+
+    def __init__(self, url: str, table: Table, *, overwrite: bool) -> None:
+        self._table = table
+        schema = typed(formats.canonical_schema(table).empty_table(), table, moments=True).schema
+        self._sink = database.Table(url, schema, overwrite=overwrite)
+
+    def append(self, batch: pa.RecordBatch | pa.Table) -> None:
+        self._sink.write(typed(batch, self._table, moments=True))
+
+    def close(self) -> None:
+        self._sink.close()
+
+    def abort(self) -> None:
+        self._sink.abort()
+
+
+class _File:
+    """A file under a temporary name, with what turns rows into its bytes."""
+
+    def __init__(self, path: Path, table: Table, *, overwrite: bool) -> None:
+        self._suffix, pressed = suffix_of(path)
+        self._table, self._place = table, path.resolve()
+        self._shown = str(path)
+        if self._place.is_dir():
+            raise FileError("there is a folder of this name", where=self._shown, fix="choose another name")
+        if not overwrite and self._place.exists():
+            raise FileError("the file exists already", where=self._shown, fix="choose another name, or allow it to be replaced")
+        self._temporary = self._place.with_name(f".{self._place.name[:200]}.{secrets.token_hex(4)}.part")
+        with told(self._shown, "write the file"):
+            self._place.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._temporary.open("xb")
+        try:
+            with told(self._shown, "write the file"):
+                self._sink: Sink = _sink(self._suffix, pressed, self._file, table)
+        except BaseException:
+            self.abort()
+            raise
+
+    def append(self, batch: pa.RecordBatch | pa.Table) -> None:
+        with told(self._shown, "write the file"):
+            self._sink.write(self._raw(batch))
+
+    def _raw(self, batch: pa.RecordBatch | pa.Table) -> pa.Table:
+        """Text files get what the source wrote, or would have written; typed files get types."""
+        if self._suffix in DELIMITED:
+            rows = formats.restore(batch, self._table)
+            return rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
+        return typed(batch, self._table, moments=True)
+
+    def close(self) -> None:
+        with told(self._shown, "write the file"):
+            self._sink.close()
+            self._file.close()
+            with self._temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(self._temporary, self._place)
+
+    def abort(self) -> None:
+        """Remove what was written. A second complaint of a full disk adds nothing to the first."""
+        try:
+            self._file.close()
+        except OSError:
+            pass
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+
+# ---------------------------------------------------------------------------------------------------------------- sinks
+
+
+def _sink(suffix: str, pressed: str, file: Any, table: Table) -> Sink:
+    if suffix in EXCEL:
+        if suffix != ".xlsx":
+            raise FileError(f"{suffix} files are read, but not written", fix="write .xlsx")
+        return Workbook(file, table.names)
+    if suffix in DELIMITED:
+        text = DelimitedText(table.names, table.dialect, suffix)
+        return _Bytes(file, pressed, text.rows, head=text.head, tail=text.tail)
+    if suffix in (".jsonl", ".ndjson"):
+        return _Bytes(file, pressed, lambda raw: json_lines(raw, table.names))
+    schema = typed(formats.canonical_schema(table).empty_table(), table, moments=True).schema
+    if suffix in (".parquet", ".pq"):
+        return _Parquet(file, schema)
+    return _Arrow(file, schema)
+
+
+class _Bytes:
+    """Text, compressed if asked."""
+
+    def __init__(
+        self, file: Any, pressed: str, rows: Callable[[pa.Table], bytes], *, head: Callable[[], bytes] = bytes, tail: Callable[[], bytes] = bytes
+    ) -> None:
+        self._out = pa.CompressedOutputStream(file, _CODECS[pressed]) if pressed else file
+        self._rows, self._tail, self._pressed = rows, tail, bool(pressed)
+        self._out.write(head())
+
+    def write(self, raw: pa.Table) -> None:
+        self._out.write(self._rows(raw))
+
+    def close(self) -> None:
+        self._out.write(self._tail())
+        if self._pressed:
+            self._out.close()
+
+
+class _Parquet:
+    """Parquet in row groups of at least `_GROUP` rows."""
+
+    _GROUP = 1 << 18
+
+    def __init__(self, file: Any, schema: pa.Schema) -> None:
+        self._out = pq.ParquetWriter(file, schema, compression="zstd", compression_level=1)
+        self._held: list[pa.Table] = []
+
+    def write(self, raw: pa.Table) -> None:
+        self._held.append(raw)
+        if sum(t.num_rows for t in self._held) >= self._GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._held:
+            held, self._held = pa.concat_tables(self._held), []
+            self._out.write_table(held, row_group_size=self._GROUP)
+
+    def close(self) -> None:
+        self._flush()
+        self._out.close()
+
+
+class _Arrow:
+    """An Arrow IPC file (Feather). A dictionary may only grow from batch to batch, so that is what it does."""
+
+    def __init__(self, file: Any, schema: pa.Schema) -> None:
+        options = ipc.IpcWriteOptions(compression="zstd", emit_dictionary_deltas=True)
+        self._out = ipc.new_file(file, schema, options=options)
+        self._schema = schema
+        self._known: dict[int, pa.Array] = {}
+
+    def write(self, raw: pa.Table) -> None:
+        columns = [self._grown(at, column.combine_chunks()) if pa.types.is_dictionary(column.type) else column for at, column in enumerate(raw.columns)]
+        self._out.write_table(pa.table(columns, schema=self._schema))
+
+    def _grown(self, at: int, column: pa.DictionaryArray) -> pa.DictionaryArray:
+        values = column.dictionary_decode()
+        known = self._known.get(at, values.slice(0, 0))
+        fresh = pc.drop_null(values.unique())
+        known = pa.concat_arrays([known, fresh.filter(pc.invert(pc.is_in(fresh, value_set=known)))])
+        self._known[at] = known
+        indices = pc.index_in(values, value_set=known).cast(column.type.index_type)
+        return pa.DictionaryArray.from_arrays(indices, known, ordered=column.type.ordered)
+
+    def close(self) -> None:
+        self._out.close()
