@@ -1,0 +1,81 @@
+"""Lookalike turns a real table into a synthetic one, in seconds, with a report that says how good and how private it is.
+
+The names below are all there is to know; each is imported when it is first used, so that `import lookalike` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lookalike import errors
+    from lookalike._api import fit, known_models, load, make, model, report, sample, save, schema, stream
+    from lookalike._whole import NewFolder
+    from lookalike.data import Dataset
+    from lookalike.errors import LookalikeError
+    from lookalike.protocol import Can, State, Step
+    from lookalike.schema import Schema
+    from lookalike.score import Score
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Can",
+    "Dataset",
+    "LookalikeError",
+    "NewFolder",
+    "Schema",
+    "Score",
+    "State",
+    "Step",
+    "errors",
+    "fit",
+    "known_models",
+    "load",
+    "make",
+    "model",
+    "report",
+    "sample",
+    "save",
+    "schema",
+    "stream",
+]
+
+_HOME = {
+    "Can": "protocol",
+    "Dataset": "data",
+    "LookalikeError": "errors",
+    "NewFolder": "_whole",
+    "Schema": "schema",
+    "Score": "score",
+    "State": "protocol",
+    "Step": "protocol",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'lookalike' has no attribute {name!r}")
+    if name == "errors":
+        return importlib.import_module("lookalike.errors")
+    value = getattr(importlib.import_module(f"lookalike.{_HOME.get(name, '_api')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
+
+
+class _Face(ModuleType):
+    """Python binds every imported submodule to its package; here the verbs `schema` and `report` win over the modules of that name."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (isinstance(value, ModuleType) and name in __all__):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face

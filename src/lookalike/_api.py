@@ -1,0 +1,463 @@
+"""The verbs: make, fit, sample, stream, report, schema, save, load. Each refuses what cannot be done before any work starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from lookalike import models, store
+from lookalike._whole import NewFolder, whole
+from lookalike.data import Dataset, Writer
+from lookalike.data.read import EXCEL, suffix_of
+from lookalike.errors import CannotError, DataError, FileError, SchemaError, SettingError
+from lookalike.protocol import Model, OnStep, Sampler, Step, part, quiet
+from lookalike.schema import Schema
+
+if TYPE_CHECKING:
+    from lookalike.report import Report
+
+BLOCK = 65_536
+"""Rows are drawn in blocks of this many, each with its own stream of random numbers: neither `batch` nor threads change a row."""
+FEWEST = 10
+"""A model of fewer rows would tell of single people."""
+HELD_SHARE, HELD_MOST = 0.2, 20_000
+"""What `make` keeps aside to judge by, if no holdout is given."""
+
+SchemaLike = Schema | str | os.PathLike[str]
+
+
+def schema(source: Any) -> Schema:
+    """The schema of `source`: kinds, formats and keys of its columns.
+
+    Args:
+        source: a file, glob, folder or database URL; a pandas, polars, pyarrow or duckdb frame; or a `.json` file that holds a schema.
+
+    Raises:
+        FileError: the file cannot be read.
+        DataError: it holds no table.
+        SchemaError: the `.json` file is not a schema; names the place and the near match.
+    """
+    if isinstance(source, str | os.PathLike) and Path(source).suffix == ".json":
+        return _schema(source)
+    return Dataset.of(source).schema
+
+
+def fit(
+    source: Any,
+    *,
+    schema: SchemaLike | None = None,
+    model: str | Model = "forest",
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    on_step: OnStep = quiet,
+) -> Model:
+    """Learn a model of `source`.
+
+    Args:
+        source: a file, glob, folder or database URL; or a pandas, polars, pyarrow or duckdb frame.
+        schema: what is known of the columns, or a JSON file of it; detected if not given.
+        model: a name (`lookalike models` lists them) or an object with the four verbs of `lookalike.protocol.Model`.
+        settings: settings of a model given by name; those not named keep their defaults.
+        seed: the same seed on the same machine gives the same model.
+        on_step: called with a `Step` as the work goes on.
+
+    Returns:
+        The fitted model, for `sample`, `stream` and `save`.
+
+    Raises:
+        UnknownName: no such model or setting; names the near matches.
+        SettingError: a setting or the seed has a bad value.
+        CannotError: the model does not take such columns or tables; names one that does.
+        DataError: too few rows, or nothing but missing values.
+    """
+    rng, learner = _rng(seed, _FIT), _learner(model, settings)
+    data = Dataset.of(source, schema=_schema(schema))
+    _check(data, learner)
+    return _like(learner.fit(data, rng=rng, on_step=on_step), data)
+
+
+def sample(model: Sampler, n: int, *, seed: int = 0, out: str | os.PathLike[str] | None = None, on_step: OnStep = quiet) -> Any:
+    """Draw `n` rows.
+
+    Args:
+        model: what `fit` or `load` returned.
+        n: rows, at least 1.
+        seed: the same seed gives the same rows; the first rows of a longer draw are those of a shorter one up to the last whole block.
+        out: a file (.csv .parquet .jsonl …) or database URL to write to with constant memory, whatever `n` is.
+        on_step: called with a `Step` as the work goes on.
+
+    Returns:
+        A frame of the kind that the model was fitted on (pandas for files and loaded models); the path if `out` is given.
+
+    Raises:
+        SettingError: `n` or `seed` has a bad value.
+        FileError: `out` cannot be written.
+    """
+    blocks = _counted(_blocks(model, n, seed), n, on_step)
+    if out is None:
+        return _together(model, list(blocks)).native()
+    with Writer(out, model.schema) as writer:
+        for block in blocks:
+            for batch in block.to_batches():
+                writer.append(batch)
+    return out
+
+
+def stream(model: Sampler, n: int, *, batch: int = BLOCK, seed: int = 0) -> Iterator[Any]:
+    """Draw `n` rows as frames of `batch` rows each (the last may be shorter), with constant memory.
+
+    The frames, one after the other, are what `sample` returns for the same seed, whatever `batch` is.
+
+    Raises:
+        SettingError: `n`, `batch` or `seed` has a bad value.
+    """
+    _whole_number(batch, "batch", least=1)
+    blocks = _blocks(model, n, seed)  # checked here, not at the first `next`
+    return (_together(model, [table]).native() for table in _cut(blocks, batch))
+
+
+def report(
+    real: Any,
+    synthetic: Any,
+    *,
+    holdout: Any = None,
+    target: str | None = None,
+    schema: SchemaLike | None = None,
+    seed: int = 0,
+    on_step: OnStep = quiet,
+) -> Report:
+    """Compare a synthetic table with the real one it was made from.
+
+    Args:
+        real: the rows that the synthetic table was made from.
+        synthetic: the synthetic table.
+        holdout: real rows that the model never saw. Without them neither ceilings nor copies can be judged, and the report says so.
+        target: the column that a model trained on the synthetic rows is to predict; guessed if not given.
+        schema: what is known of the columns, or a JSON file of it; detected from `real` if not given.
+        seed: the same seed gives the same report.
+        on_step: called with a `Step` as the work goes on.
+
+    Returns:
+        A report with `.text()`, `.json()` and `.write(path)`.
+
+    Raises:
+        UnknownName: no such target; names the near matches.
+        DataError: a table does not fit the schema, or has no rows.
+    """
+    from lookalike.report import build
+
+    _whole_number(seed, "seed", least=0)
+    first = Dataset.of(real, schema=_schema(schema))
+    others = [None if other is None else Dataset.of(other, schema=first.schema) for other in (synthetic, holdout)]
+    if target is not None:
+        first.schema.column(target)
+    return build(first, others[0], holdout=others[1], target=target, seed=seed, on_step=on_step)
+
+
+def save(what: Model | Schema, path: str | os.PathLike[str]) -> Path:
+    """Write a fitted model as one file of JSON and plain arrays, or a schema as JSON text that a person can edit.
+
+    Raises:
+        StoreError: the model is not fitted.
+        FileError: the file cannot be written.
+    """
+    if not isinstance(what, Schema):
+        return store.save(what, path)
+    with whole(path) as unfinished:
+        unfinished.write_text(what.to_json(), encoding="utf-8")
+    return Path(path)
+
+
+def load(path: str | os.PathLike[str], *, model: Model | None = None) -> Model:
+    """Read a model that `save` stored. A model from elsewhere is given as `model`, not yet fitted, to be restored.
+
+    Raises:
+        FileError: the file cannot be read.
+        StoreError: not a model file, damaged, from a newer version, or of an unknown model.
+    """
+    return store.load(path, model=model)
+
+
+def model(name: str, **settings: Any) -> Model:
+    """The model `name`, not yet fitted; settings that are not given keep their defaults.
+
+    Raises:
+        UnknownName: no such model or setting; names the near matches.
+        SettingError: a setting has a bad value.
+    """
+    return models.build(name, settings)
+
+
+def known_models() -> dict[str, type[Model]]:
+    """Every model by its name."""
+    return {name: models.find(name) for name in models.names()}
+
+
+def make(
+    source: Any,
+    *,
+    schema: SchemaLike | None = None,
+    model: str | Model = "forest",
+    seed: int = 0,
+    rows: int | None = None,
+    holdout: Any = None,
+    target: str | None = None,
+    on_step: OnStep = quiet,
+) -> Made:
+    """Schema, split, fit, sample and report in one go.
+
+    A fifth of the rows, 20,000 at most, is kept aside and never shown to the model, so that the report can judge by it; all rows
+    are learned from if a `holdout` is given. Nothing is written: see `Made.write`.
+
+    Args:
+        source: a file, glob, folder or database URL; or a pandas, polars, pyarrow or duckdb frame.
+        schema: what is known of the columns, or a JSON file of it; detected if not given.
+        model: a name, or a model not yet fitted, such as `lookalike.model("forest", leaf=20)`.
+        seed: the same seed on the same machine gives the same result.
+        rows: synthetic rows to draw; as many as `source` has if not given.
+        holdout: real rows to judge by, of the same columns.
+        target: the column that the report tries to predict; guessed if not given.
+        on_step: called with a `Step` as the work goes on.
+
+    Raises:
+        UnknownName: no such model or target; names the near matches.
+        SettingError: `rows` or `seed` has a bad value.
+        CannotError: the model does not take such columns or tables; names one that does.
+        DataError: too few rows, or nothing but missing values.
+    """
+    from lookalike.report import build
+
+    learner = _learner(model, None)
+    if rows is not None:
+        _whole_number(rows, "rows", least=1)
+    rng, known = _rng(seed, _SPLIT), _schema(schema)
+    reading, fitting, drawing, judging = _stages(on_step, reading=0.05, fitting=0.4, drawing=0.1, judging=0.45)
+    reading(Step(0, 1, "reading"))
+    data = Dataset.of(source, schema=known)
+    _check(data, learner)
+    if target is not None:
+        data.schema.column(target)
+    train, held, how = _split(data, holdout, rng)
+    reading(Step(1, 1, "read"))
+    fitted = _like(learner.fit(train, rng=_rng(seed, _FIT), on_step=fitting), data)
+    wanted = rows or data.rows
+    drawn = _together(fitted, list(_counted(_blocks(fitted, wanted, seed), wanted, drawing)))
+    about = {"source": _called(source), "holdout": how, "model": _described(fitted), "seed": str(seed)}
+    judged = build(train, drawn, holdout=held, target=target, protected=_protected(fitted), about=about, seed=seed, on_step=judging)
+    return Made(model=fitted, report=judged, drawn=drawn, held=held, suffix=_suffix(source))
+
+
+@dataclass(frozen=True)
+class Made:
+    """What `make` made: a fitted model, the synthetic rows, and the report on them."""
+
+    model: Model
+    report: Report
+    drawn: Dataset
+    held: Dataset
+    suffix: str = ".csv"
+
+    @property
+    def schema(self) -> Schema:
+        """The schema that the model learned by."""
+        return self.model.schema
+
+    @property
+    def synthetic(self) -> Any:
+        """The synthetic rows, as a frame of the kind that the source was."""
+        return self.drawn.native()
+
+    @property
+    def holdout(self) -> Any:
+        """The real rows that were kept aside, as a frame of the kind that the source was."""
+        return self.held.native()
+
+    def write(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write synthetic rows (in the source's own format), report.html, report.json, schema.json and model.lookalike into `folder`.
+
+        The folder appears when all of it is written. An older one is replaced if nothing else is in it; with `overwrite`, in any case,
+        file by file.
+
+        Raises:
+            FileError: the folder cannot be written, or holds other files.
+        """
+        with NewFolder(folder, overwrite=overwrite) as unfinished:
+            self.drawn.write(unfinished / f"synthetic{self.suffix}")
+            self.report.write(unfinished / "report.html")
+            self.report.write(unfinished / "report.json")
+            save(self.schema, unfinished / "schema.json")
+            save(self.model, unfinished / "model.lookalike")
+        return Path(folder)
+
+
+_FIT, _DRAW, _SPLIT = 0, 1, 2
+
+
+def _rng(seed: int, *use: int) -> np.random.Generator:
+    """Random numbers for one use of `seed`, unlike those for any other use."""
+    _whole_number(seed, "seed", least=0)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=use))
+
+
+def _whole_number(value: Any, name: str, *, least: int) -> None:
+    """Refuse what is not a whole number from `least` on."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise SettingError(
+            f"{name} must be a whole number, {least} or more, not {value!r}", fix=f"give a number such as {max(least, 1_000)}"
+        )
+
+
+def _schema(given: SchemaLike | None) -> Schema | None:
+    """The schema that was given, read if it is a path."""
+    if given is None or isinstance(given, Schema):
+        return given
+    try:
+        text = Path(given).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise FileError(error.strerror or str(error), where=str(given), fix="make one: lookalike schema DATA --out schema.json") from None
+    except UnicodeDecodeError:
+        raise SchemaError("not a text file", where=str(given), fix="make one: lookalike schema DATA --out schema.json") from None
+    return Schema.from_json(text, where=str(given))
+
+
+def _learner(model: str | Model, settings: Mapping[str, Any] | None) -> Model:
+    """An unfitted model: looked up by name, or as given."""
+    if isinstance(model, str):
+        return models.build(model, settings)
+    lacking = [verb for verb in ("can", "fit", "sample", "state", "restore") if not hasattr(model, verb)]
+    if lacking:
+        raise CannotError(f"{type(model).__name__} is not a model: it has no {', '.join(lacking)}", fix="see lookalike.protocol.Model")
+    if settings:
+        raise SettingError("settings belong to a model given by name", fix=f"give them to {type(model).__name__}(…)")
+    return model
+
+
+def _check(data: Dataset, learner: Model) -> None:
+    """Refuse data that `learner` does not take, or that nothing can be learned from."""
+    tables, can = data.schema.tables, learner.can
+    name = models.name_of(learner)
+    if can.tables is not None and len(tables) > can.tables:
+        raise CannotError(f"the model {name!r} takes {can.tables} table, not {len(tables)}", fix="give one table at a time")
+    for table in tables:
+        odd = [c for c in table if c.kind not in can.kinds]
+        if odd:
+            others = [n for n, m in known_models().items() if {c.kind for t in tables for c in t} <= m.can.kinds]
+            fix = f"take the model {' or '.join(map(repr, others))}" if others else "leave the column out"
+            raise CannotError(f"the model {name!r} does not take the kind {odd[0].kind!r}", where=f"{table.name}.{odd[0].name}", fix=fix)
+        if all(c.kind == "empty" for c in table):
+            raise DataError("no column holds any value", where=table.name, fix="check the file, its delimiter, and how it spells missing")
+        if (rows := _few(data, table.name)) < FEWEST:
+            what = f"{rows} row{'' if rows == 1 else 's'}; a model needs {FEWEST} at least, or it would tell of single people"
+            raise DataError(what, where=table.name, fix="give more rows")
+
+
+def _few(data: Dataset, table: str) -> int:
+    """Rows of `table`, counted until there are enough."""
+    rows = 0
+    for batch in data.batches(table):
+        rows += batch.num_rows
+        if rows >= FEWEST:
+            break
+    return rows
+
+
+def _split(data: Dataset, holdout: Any, rng: np.random.Generator) -> tuple[Dataset, Dataset, str]:
+    """Rows to learn from, rows to judge by, and a sentence on how they were told apart."""
+    if holdout is not None:
+        held = Dataset.of(holdout, schema=data.schema)
+        return data, held, f"given: {held.rows:,} rows of {_called(holdout)}"
+    train, held = data.split(HELD_SHARE, rng=rng, most=HELD_MOST)
+    return train, held, f"{held.rows:,} of {data.rows:,} rows, drawn at random and never shown to the model"
+
+
+def _blocks(model: Sampler, n: int, seed: int) -> Iterator[pa.Table]:
+    """`n` rows as canonical tables of `BLOCK` rows; what is wrong is refused at once, not at the first `next`."""
+    _whole_number(n, "rows", least=1)
+    _whole_number(seed, "seed", least=0)
+    if not hasattr(model, "schema"):
+        raise SettingError(f"{type(model).__name__} is not fitted", fix="model = lookalike.fit(data)")
+    starts = range(0, n, BLOCK)
+    return (model.sample(min(BLOCK, n - start), rng=_rng(seed, _DRAW, b), start=start).table() for b, start in enumerate(starts))
+
+
+def _cut(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """The same rows in tables of `rows` each."""
+    waiting: list[pa.Table] = []
+    held = 0
+    for table in tables:
+        waiting.append(table)
+        held += table.num_rows
+        if held >= rows:
+            joined = pa.concat_tables(waiting)
+            whole = held - held % rows
+            yield from (joined.slice(at, rows) for at in range(0, whole, rows))
+            waiting, held = [joined.slice(whole)], held - whole
+    if held:
+        yield pa.concat_tables(waiting)
+
+
+def _like(model: Model, data: Dataset) -> Model:
+    """`model`, which now knows what kind of frame it was fitted on (and no row of it)."""
+    model.like_ = Dataset.from_arrow({}, data.schema, like=data)
+    return model
+
+
+def _together(model: Sampler, tables: list[pa.Table]) -> Dataset:
+    """One dataset of canonical tables, which gives back frames of the kind that the model was fitted on."""
+    table = pa.concat_tables(tables).unify_dictionaries()
+    return Dataset.from_arrow({model.schema.table.name: table}, model.schema, like=getattr(model, "like_", None))
+
+
+def _counted(tables: Iterator[pa.Table], n: int, on_step: OnStep) -> Iterator[pa.Table]:
+    """The same tables, with progress told."""
+    done = 0
+    for table in tables:
+        done += table.num_rows
+        on_step(Step(done, n, "drawing"))
+        yield table
+
+
+def _stages(on_step: OnStep, **shares: float) -> list[OnStep]:
+    """One progress function for each stage, which take the whole one after the other."""
+    ends = np.cumsum([0.0, *shares.values()])
+    return [part(on_step, low, high) for low, high in pairwise(ends)]
+
+
+def _called(source: Any) -> str:
+    """What a reader of the report knows the source by: never a whole path or a password."""
+    if not isinstance(source, str | os.PathLike):
+        return f"a {type(source).__module__.partition('.')[0]} {type(source).__name__}"
+    return str(source).partition("?")[0].rstrip("/").rpartition("/")[2]
+
+
+def _suffix(source: Any) -> str:
+    """The file type in which what is made of `source` is written: its own; CSV for a database, Parquet for a frame in memory."""
+    if not isinstance(source, str | os.PathLike):
+        return ".parquet"
+    path = Path(source)
+    shards = sorted(f for f in path.iterdir() if f.is_file() and f.name[0] not in "._") if path.is_dir() else []
+    try:
+        kind, pressed = suffix_of(shards[0] if shards else path)
+    except FileError:
+        return ".csv"
+    return (".xlsx" if kind in EXCEL else kind) + pressed
+
+
+def _described(model: Model) -> str:
+    """The model's name and the settings that it shows."""
+    settings = getattr(model, "settings", None)
+    shown = settings.model_dump(mode="json") if settings is not None else {}
+    return f"{models.name_of(model)} ({', '.join(f'{k}={v}' for k, v in shown.items())})" if shown else models.name_of(model)
+
+
+def _protected(model: Model) -> dict[str, Any] | None:
+    """What the model's codebook kept from being given out; None if it has none."""
+    codebook = getattr(model, "codebook_", None)
+    return None if codebook is None else codebook.protected()

@@ -1,0 +1,360 @@
+"""The command `lookalike`: each command is one or two calls of the public names. Results on stdout, all else on stderr.
+
+Exit codes: 0 done, 2 refused (with what, where and what to do), 130 stopped by Ctrl-C. Nothing half-written is left in any case.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import lookalike as la
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+app = typer.Typer(
+    name="lookalike",
+    help="Turn a real table into a synthetic lookalike in seconds, with a report that says how good and how private it is.",
+    epilog="Start with: lookalike make census.csv --target income",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _option(*names: str, help: str, metavar: str | None = None) -> Any:
+    """An option whose default goes without saying."""
+    return typer.Option(*names, help=help, metavar=metavar, show_default=False)
+
+
+def _argument(metavar: str, help: str) -> Any:
+    """An argument that must be given."""
+    return typer.Argument(metavar=metavar, help=help, show_default=False)
+
+
+Source = Annotated[str, _argument("DATA", "file, glob, folder of shards, or database URL")]
+Seed = Annotated[int, typer.Option("--seed", help="the same seed gives the same result")]
+Rows = Annotated[int | None, _option("--rows", "-n", help="synthetic rows; as many as DATA has if not given")]
+Holdout = Annotated[str | None, _option("--holdout", metavar="DATA", help="real rows that the model never saw, to judge by")]
+Target = Annotated[str | None, _option("--target", metavar="COLUMN", help="what the report tries to predict; guessed if not given")]
+Learner = Annotated[str, typer.Option("--model", help="see: lookalike models")]
+Set = Annotated[list[str] | None, _option("--set", metavar="KEY=VALUE", help="a setting of the model; may be repeated")]
+Facts = Annotated[str | None, _option("--schema", metavar="FILE", help="schema to go by, made by: lookalike schema")]
+AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
+
+
+@app.callback(invoke_without_command=True)
+def _top(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    if version:
+        typer.echo(f"lookalike {la.__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def make(
+    source: Source,
+    out: Annotated[str | None, _option("--out", help="folder to write; <name of DATA>-lookalike if not given")] = None,
+    target: Target = None,
+    model: Learner = "forest",
+    set: Set = None,
+    schema: Facts = None,
+    holdout: Holdout = None,
+    rows: Rows = None,
+    seed: Seed = 0,
+    force: Annotated[bool, typer.Option("--force", help="write into a folder that holds other files")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Real table in; synthetic table, report, schema and model out.
+
+    \b
+    lookalike make census.csv --target income
+    lookalike make "sales/*.parquet" --out sales-lookalike --rows 1000000 --seed 7
+    lookalike make "postgresql://host/shop?table=orders" --out orders-lookalike
+    """
+    began = time.perf_counter()
+    learner = la.model(model, **_settings(set))
+    folder = Path(out or f"{_stem(source)}-lookalike")
+    with la.NewFolder(folder, overwrite=force) as unfinished, _progress(quiet) as on_step:
+        made = la.make(source, schema=schema, model=learner, seed=seed, rows=rows, holdout=holdout, target=target, on_step=on_step)
+        made.write(unfinished)
+    if as_json:
+        _print_json({"folder": str(folder), "report": made.report.json()})
+    elif not quiet:
+        typer.echo(made.report.text())
+        _say(f"Made in {time.perf_counter() - began:.1f} s. Open {folder / 'report.html'}")
+
+
+@app.command()
+def schema(
+    source: Source,
+    out: Annotated[str | None, _option("--out", metavar="FILE", help="write the schema there, to look at and correct")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is known of the columns: a table on a terminal, else JSON that a person can edit.
+
+    \b
+    lookalike schema census.csv
+    lookalike schema census.csv > schema.json
+    """
+    found = la.schema(source)
+    if out is not None:
+        la.save(found, out)
+        _say(f"Wrote {out}")
+    elif as_json or not sys.stdout.isatty():
+        typer.echo(found.to_json(), nl=False)
+    else:
+        for table in found.tables:
+            _show(_schema_table(table))
+
+
+@app.command()
+def fit(
+    source: Source,
+    out: Annotated[str, _option("--out", metavar="FILE", help="the model file to write: census.lookalike")],
+    model: Learner = "forest",
+    set: Set = None,
+    schema: Facts = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Learn a model and store it.
+
+    \b
+    lookalike fit census.csv --out census.lookalike
+    lookalike fit census.csv --model independent --set cells=64 --out census.lookalike
+    """
+    began = time.perf_counter()
+    with _progress(quiet) as on_step:
+        fitted = la.fit(source, schema=schema, model=la.model(model, **_settings(set)), seed=seed, on_step=on_step)
+        la.save(fitted, out)
+    seconds = round(time.perf_counter() - began, 3)
+    if as_json:
+        _print_json({"model": out, "name": model, "seconds": seconds})
+    elif not quiet:
+        _say(f"Wrote {out} in {seconds:.1f} s. Draw rows: lookalike sample {out} -n 1000 --out synthetic.csv")
+
+
+@app.command()
+def sample(
+    model: Annotated[str, _argument("MODEL", "a model file, made by `lookalike fit` or `make`")],
+    rows: Annotated[int, _option("--rows", "-n", help="rows to draw")],
+    out: Annotated[str | None, _option("--out", help="file or database URL to write; CSV on stdout if not given")] = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Draw rows from a stored model, as many as wanted, in constant memory.
+
+    \b
+    lookalike sample census.lookalike -n 5000 --out synthetic.csv
+    lookalike sample census.lookalike -n 100000000 --out synthetic.parquet
+    lookalike sample census.lookalike -n 1000 | head
+    """
+    fitted = la.load(model)
+    with tempfile.TemporaryDirectory(prefix="lookalike-") as folder:
+        with _progress(quiet) as on_step:
+            path = la.sample(fitted, rows, seed=seed, out=out or Path(folder) / "synthetic.csv", on_step=on_step)
+        if out is None:
+            with open(path, "rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.flush()
+        elif not quiet:
+            _say(f"Wrote {rows:,} rows to {out}")
+
+
+@app.command()
+def report(
+    real: Annotated[str, _argument("REAL", "the rows that the synthetic table was made from")],
+    synthetic: Annotated[str, _argument("SYNTHETIC", "the synthetic table")],
+    holdout: Holdout = None,
+    target: Target = None,
+    schema: Facts = None,
+    out: Annotated[list[str] | None, _option("--out", metavar="FILE", help=".html or .json file to write; may be repeated")] = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say how good and how private a synthetic table is, whoever made it.
+
+    \b
+    lookalike report census.csv synthetic.csv --holdout later.csv --target income --out report.html
+    lookalike report census.csv synthetic.csv --json > report.json
+    """
+    with _progress(quiet) as on_step:
+        found = la.report(real, synthetic, holdout=holdout, target=target, schema=schema, seed=seed, on_step=on_step)
+    for path in out or ():
+        found.write(path)
+    if as_json:
+        _print_json(found.json())
+    elif not quiet:
+        typer.echo(found.text())
+        for path in out or ():
+            _say(f"Wrote {path}")
+
+
+@app.command()
+def models(as_json: AsJson = False) -> None:
+    """List the models, what they take, and their settings.
+
+    \b
+    lookalike models
+    lookalike models --json
+    """
+    known = la.known_models()
+    if as_json:
+        _print_json({name: {"about": _about(m), "kinds": sorted(m.can.kinds), "settings": _fields(m)} for name, m in known.items()})
+        return
+    for name, made in known.items():
+        _show(_model_table(name, made))
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command `lookalike` with `args` (those of the process if not given), and exit."""
+    command = typer.main.get_command(app)
+    try:
+        command.main(args=None if args is None else list(args), prog_name="lookalike")
+    except la.LookalikeError as error:
+        _complain(error.what, where=error.where, fix=error.fix)
+    except OSError as error:
+        _complain(error.strerror or str(error), where=str(error.filename or ""), fix="")
+    sys.exit(2)
+
+
+def _complain(what: str, *, where: str, fix: str) -> None:
+    """Print an error on stderr: what, where, what to do."""
+    from rich.console import Console
+    from rich.text import Text
+
+    text = Text.assemble(("error ", "bold red"), (f"{where}: " if where else "", "bold"), what, ("\n      → " if fix else "", "green"), fix)
+    Console(stderr=True, soft_wrap=True, highlight=False).print(text)
+
+
+def _say(line: str) -> None:
+    """One line for the person at the terminal, on stderr."""
+    typer.echo(line, err=True)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def _show(table: RenderableType) -> None:
+    from rich.console import Console
+
+    Console().print(table)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[la.Step], None]]:
+    """A progress bar on stderr, if someone is there to look at it."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda step: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=1)
+
+        def show(step: la.Step) -> None:
+            bar.update(task, completed=step.done, total=step.total, description=step.note or "working")
+
+        yield show
+
+
+def _settings(pairs: list[str] | None) -> dict[str, Any]:
+    """`key=value` pairs as settings; a value is JSON if it can be, else text."""
+    settings: dict[str, Any] = {}
+    for pair in pairs or ():
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise la.errors.SettingError(f"{pair!r} is not a setting", where="--set", fix="write --set key=value")
+        try:
+            settings[key] = json.loads(value)
+        except json.JSONDecodeError:
+            settings[key] = value
+    return settings
+
+
+def _stem(source: str) -> str:
+    """What a folder made of `source` is called after: the name of its file, folder or database."""
+    name = os.path.basename(re.sub(r"[?].*", "", source).rstrip("/"))
+    return name.strip("*").split(".")[0].strip("*-_") or "table"
+
+
+def _schema_table(table: Any) -> RenderableType:
+    """A table of columns for the terminal."""
+    from rich import box
+    from rich.table import Table
+
+    shown = Table("column", "kind", "written as", "missing", "unique", "notes", title=table.name, title_justify="left", box=box.SIMPLE_HEAD)
+    for c in table.columns:
+        spelt = ", ".join(m or "empty" for m in c.missing) or ("yes" if c.nullable else "")
+        shown.add_row(c.name, c.kind, _written(c), spelt, "yes" if c.unique else "", _notes(table, c))
+    return shown
+
+
+def _written(column: Any) -> str:
+    """How values of a column are written, in short."""
+    if column.labels:
+        return " / ".join(column.labels)
+    if column.format:
+        return column.format + (f" {column.zone}" if column.zone else "")
+    number = column.number
+    if number and (number.decimals or number.thousands or number.prefix or number.suffix or number.width):
+        grouped = f"1{number.thousands}000" if number.thousands else "1"
+        decimals = f"{number.point}{'0' * number.decimals}" if number.decimals else ""
+        return f"{number.prefix}{grouped.zfill(number.width or 1)}{decimals}{number.suffix}"
+    return "" if column.storage == "string" else column.storage
+
+
+def _notes(table: Any, column: Any) -> str:
+    """Key, links, bounds and what is declared."""
+    notes = ["primary key"] if column.name in table.key else []
+    notes += [f"→ {link.table}" for link in table.links if column.name in link.columns]
+    if column.low is not None or column.high is not None:
+        notes.append(f"{'' if column.low is None else column.low} … {'' if column.high is None else column.high}")
+    if column.declared:
+        notes.append(f"declared: {', '.join(column.declared)}")
+    return "; ".join(notes)
+
+
+def _about(model: type) -> str:
+    """The first sentence of the module that a model is alone in."""
+    return (sys.modules[model.__module__].__doc__ or "").strip().partition("\n")[0]
+
+
+def _fields(model: type) -> dict[str, Any]:
+    """The settings of a model: type, default and description, from its pydantic class."""
+    described = sys.modules[model.__module__].Settings.model_json_schema()["properties"]
+    return {name: {k: v for k, v in facts.items() if k != "title"} for name, facts in described.items()}
+
+
+def _model_table(name: str, model: type) -> RenderableType:
+    """A table of a model's settings for the terminal."""
+    from rich import box
+    from rich.table import Table
+
+    kinds = ", ".join(sorted(model.can.kinds))
+    title = f"[bold]{name}[/bold]  {_about(model)}\ntakes {kinds}"
+    shown = Table("setting", "default", "bounds", "what it does", title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD)
+    for setting, facts in _fields(model).items():
+        bounds = f"{facts.get('minimum', facts.get('exclusiveMinimum', ''))} … {facts.get('maximum', facts.get('exclusiveMaximum', ''))}"
+        shown.add_row(setting, json.dumps(facts.get("default")), bounds if bounds != " … " else "", facts.get("description", ""))
+    return shown

@@ -1,0 +1,93 @@
+"""What a model must be able to do: four verbs and a frozen `Can`. No base class; any object with these will do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import numpy as np
+
+    from lookalike.data import Dataset
+    from lookalike.schema import Schema
+
+
+@dataclass(frozen=True, kw_only=True)
+class Can:
+    """What a model takes. Each flag is a promise that the contract tests cash."""
+
+    kinds: frozenset[str]
+    """Column kinds the model accepts."""
+    tables: int | None = 1
+    """Number of tables at most; None means any number, with links kept."""
+    given: bool = False
+    """Conditions are obeyed natively, without rejection."""
+    private: bool = False
+    """A fit with a ledger spends from it, never over, and carries a differential privacy guarantee."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One report of progress from long work: `done` of `total` units, and what is being done."""
+
+    done: int
+    total: int
+    note: str = ""
+
+
+OnStep = Callable[[Step], None]
+
+
+def quiet(step: Step) -> None:
+    """Ignore progress."""
+
+
+def part(on_step: OnStep, low: float, high: float) -> OnStep:
+    """`on_step` for a piece of work that takes the whole from share `low` to share `high`."""
+
+    def scaled(step: Step) -> None:
+        share = step.done / step.total if step.total else 1.0
+        on_step(Step(round(1_000 * (low + (high - low) * share)), 1_000, step.note))
+
+    return scaled
+
+
+@dataclass(frozen=True)
+class State:
+    """A fitted model as JSON values and plain arrays; never code."""
+
+    card: dict[str, Any]
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """Something that draws rows: a fitted model, or a simulator that never learned."""
+
+    schema: Schema
+
+    def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Dataset:
+        """Draw `n` rows of the subject table; `start` rows were drawn before (fresh keys go on from there)."""
+        ...
+
+
+@runtime_checkable
+class Model(Sampler, Protocol):
+    """A `Sampler` that learns from data and can be stored."""
+
+    can: ClassVar[Can]
+
+    def fit(self, data: Dataset, *, rng: np.random.Generator, on_step: OnStep = quiet) -> Self:
+        """Learn from `data`; the same `rng` state gives the same model, whatever the number of threads."""
+        ...
+
+    def state(self) -> State:
+        """Everything `restore` needs."""
+        ...
+
+    def restore(self, schema: Schema, state: State) -> Self:
+        """Become the model that `state` was taken from."""
+        ...

@@ -1,0 +1,304 @@
+"""What every model promises. Models are found by their folder: a new one is tested by being there."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from lookalike import models
+from lookalike.data import Dataset
+from lookalike.errors import SettingError, UnknownName
+from lookalike.protocol import Model, Step
+from lookalike.schema import Column, Schema, Table
+
+ROWS = 400
+CANONICAL = {
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "category": pa.dictionary(pa.int32(), pa.string()),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "datetime": pa.timestamp("us"),
+    "time": pa.time64("us"),
+    "duration": pa.duration("us"),
+    "text": pa.string(),
+    "key": pa.string(),
+    "constant": pa.string(),
+    "empty": pa.null(),
+}
+
+
+def values(kind: str, rows: int) -> list[Any]:
+    """Plausible values of a kind: skewed, with spikes, rare ones, and missing ones where there may be."""
+    rng = np.random.default_rng([7, len(kind), ord(kind[0])])
+    days = rng.integers(0, 4_000, rows)
+    if kind == "integer":
+        made: list[Any] = [int(v) for v in np.where(rng.random(rows) < 0.6, 0, rng.geometric(0.02, rows))]
+    elif kind == "number":
+        made = [round(float(v), 2) for v in rng.lognormal(3, 1, rows)]
+    elif kind == "category":
+        made = [f"c{min(int(v), 30)}" for v in rng.geometric(0.2, rows)]
+    elif kind == "boolean":
+        made = [bool(v) for v in rng.random(rows) < 0.3]
+    elif kind == "date":
+        made = [datetime.date(2015, 1, 1) + datetime.timedelta(int(d)) for d in days]
+    elif kind == "datetime":
+        made = [
+            datetime.datetime(2015, 1, 1) + datetime.timedelta(int(d), int(s))
+            for d, s in zip(days, rng.integers(0, 86_400, rows), strict=True)
+        ]
+    elif kind == "time":
+        made = [datetime.time(int(h), int(m)) for h, m in zip(rng.integers(8, 18, rows), rng.integers(0, 60, rows), strict=True)]
+    elif kind == "duration":
+        made = [datetime.timedelta(seconds=int(s)) for s in rng.geometric(0.001, rows)]
+    elif kind == "text":
+        words = np.array(["red", "small", "house", "by", "the", "river", "old", "garden"])
+        made = [" ".join(rng.choice(words, rng.integers(2, 6))) for _ in range(rows)]
+    elif kind == "key":
+        return [f"A-{v:05d}" for v in rng.permutation(90_000)[:rows]]
+    else:
+        return ["same"] * rows if kind == "constant" else [None] * rows
+    return [None if gone else v for gone, v in zip(rng.random(rows) < 0.1, made, strict=True)]
+
+
+def dataset(kinds: Iterator[str] | frozenset[str] | list[str], rows: int = ROWS) -> Dataset:
+    """A table with one column of each of `kinds`, in a fixed order."""
+    chosen = [k for k in CANONICAL if k in set(kinds)]
+    columns = tuple(Column(name=f"a_{k}", kind=k, unique=k == "key", nullable=k not in ("key", "constant")) for k in chosen)
+    table = pa.table({f"a_{k}": pa.array(values(k, rows)).cast(CANONICAL[k]) for k in chosen})
+    return Dataset.from_arrow({"table": table}, Schema(tables=(Table(columns=columns, key=("a_key",) if "key" in chosen else ()),)))
+
+
+def rng(*seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed or 0)
+
+
+def digest(table: pa.Table) -> str:
+    """A hash of the values of a table, whatever its chunks and dictionaries are."""
+    return hashlib.sha256(repr([c.to_pylist() for c in table.columns]).encode()).hexdigest()
+
+
+def drawn(model: Model, n: int = 300, *, seed: int = 1, start: int = 0) -> pa.Table:
+    return model.sample(n, rng=rng(seed), start=start).table()
+
+
+@pytest.fixture(scope="module", params=models.names())
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def data(name: str) -> Dataset:
+    return dataset(models.find(name).can.kinds)
+
+
+@pytest.fixture(scope="module")
+def fitted(name: str, data: Dataset) -> Model:
+    return models.build(name).fit(data, rng=rng())
+
+
+def test_is_a_model_that_does_nothing_until_asked(name: str) -> None:
+    model = models.build(name)
+    assert all(callable(getattr(model, verb)) for verb in ("fit", "sample", "state", "restore"))
+    assert set(vars(model)) == {"settings"}
+    assert model.can.kinds <= set(CANONICAL)
+    assert models.name_of(model) == name
+
+
+def test_settings_are_frozen_described_and_bounded(name: str) -> None:
+    settings = models.settings_of(name)
+    assert settings.model_config.get("frozen") and settings.model_config.get("extra") == "forbid"
+    for field, facts in settings.model_json_schema().get("properties", {}).items():
+        assert facts.get("description"), f"{name}.{field} has no description"
+        assert "default" in facts, f"{name}.{field} has no default"
+        kinds = [facts, *facts.get("anyOf", ())]
+        if any(k.get("type") in ("integer", "number") for k in kinds):
+            low = any({"minimum", "exclusiveMinimum"} & set(k) for k in kinds)
+            assert low and any({"maximum", "exclusiveMaximum"} & set(k) for k in kinds), f"{name}.{field} has no bounds"
+
+
+def test_fitted_model_obeys_the_protocol(fitted: Model, data: Dataset) -> None:
+    assert isinstance(fitted, Model)
+    assert fitted.schema == data.schema
+
+
+@pytest.mark.parametrize("n", [1, 2, 257])
+def test_rows_have_the_schema_that_was_learned(fitted: Model, data: Dataset, n: int) -> None:
+    made = fitted.sample(n, rng=rng(1))
+    assert made.schema == data.schema
+    assert made.table().num_rows == n
+    assert made.table().schema.names == list(data.schema.table.names)
+    assert made.table().schema.types == [CANONICAL[c.kind] for c in data.schema.table]
+
+
+def test_what_is_never_missing_stays_so(fitted: Model, data: Dataset) -> None:
+    made = drawn(fitted)
+    for column in data.schema.table:
+        if not column.nullable:
+            assert made[column.name].null_count == 0, column.name
+
+
+def test_missing_values_come_as_often(fitted: Model, data: Dataset) -> None:
+    made, real = drawn(fitted, 4_000), data.table()
+    for column in data.schema.table:
+        share, wanted = made[column.name].null_count / 4_000, real[column.name].null_count / ROWS
+        assert abs(share - wanted) < 0.03, column.name
+
+
+def test_values_stay_within_what_was_seen(fitted: Model, data: Dataset) -> None:
+    made, real = drawn(fitted, 2_000), data.table()
+    for column in data.schema.table:
+        if column.kind in ("category", "boolean", "constant"):
+            assert set(made[column.name].to_pylist()) <= {None, *real[column.name].to_pylist()}, column.name
+        elif column.kind in ("integer", "number", "date", "datetime", "time", "duration"):
+            low, high = (f(v for v in real[column.name].to_pylist() if v is not None) for f in (min, max))
+            assert all(low <= v <= high for v in made[column.name].to_pylist() if v is not None), column.name
+
+
+def test_same_random_numbers_same_model_and_rows(name: str, data: Dataset, fitted: Model) -> None:
+    again = models.build(name).fit(data, rng=rng())
+    assert digest(drawn(again)) == digest(drawn(fitted)) == digest(drawn(fitted))
+    assert digest(drawn(fitted, seed=2)) != digest(drawn(fitted))
+
+
+def test_threads_change_nothing(name: str, fitted: Model) -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import test_models as t; from lookalike import models;"
+        "m = models.build(sys.argv[2]); print(t.digest(t.drawn(m.fit(t.dataset(m.can.kinds), rng=t.rng()))))"
+    )
+    folder = str(Path(__file__).parent)
+    one = {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {**os.environ, **one}
+    there = subprocess.run([sys.executable, "-c", code, folder, name], env=env, capture_output=True, text=True, check=True, timeout=120)
+    assert there.stdout.strip() == digest(drawn(fitted))
+
+
+def test_global_random_numbers_are_left_alone(name: str, data: Dataset) -> None:
+    def state() -> str:
+        return repr((np.random.get_state()[1].tolist(), np.random.get_state()[2], random.getstate()))
+
+    before = state()
+    drawn(models.build(name).fit(data, rng=rng()))
+    assert state() == before
+
+
+def test_input_is_left_alone(name: str) -> None:
+    data = dataset(models.find(name).can.kinds)
+    before = digest(data.table())
+    models.build(name).fit(data, rng=rng())
+    assert digest(data.table()) == before == digest(dataset(models.find(name).can.kinds).table())
+
+
+def test_state_restores_the_same_model(name: str, fitted: Model) -> None:
+    state = fitted.state()
+    assert json.loads(json.dumps(state.card, allow_nan=False)) == state.card
+    assert all(isinstance(a, np.ndarray) and a.dtype.kind in "iufb" for a in state.arrays.values())
+    again = models.build(name).restore(fitted.schema, state)
+    assert digest(drawn(again)) == digest(drawn(fitted))
+    assert json.dumps(again.state().card) == json.dumps(state.card)
+
+
+def test_keys_are_fresh_and_unique(name: str, fitted: Model, data: Dataset) -> None:
+    if "key" not in fitted.can.kinds:
+        pytest.skip(f"{name} does not take keys")
+    first, second = (drawn(fitted, 500, seed=s, start=500 * s)["a_key"].to_pylist() for s in (0, 1))
+    assert len({*first, *second}) == 1_000
+    assert not {*first, *second} & set(data.table()["a_key"].to_pylist())
+    assert all(len(k) == 7 and k.startswith("A-") and k[2:].isdigit() for k in first)
+
+
+def test_one_row_is_learned_from(name: str) -> None:
+    made = drawn(models.build(name).fit(dataset(models.find(name).can.kinds, 1), rng=rng()), 5)
+    assert made.num_rows == 5
+
+
+@pytest.mark.parametrize("kind", list(CANONICAL))
+def test_each_kind_alone(name: str, kind: str) -> None:
+    if kind not in models.find(name).can.kinds:
+        pytest.skip(f"{name} does not take {kind}")
+    data = dataset([kind], 40)
+    made = drawn(models.build(name).fit(data, rng=rng()), 10)
+    assert made.schema.types == [CANONICAL[kind]] and made.num_rows == 10
+
+
+@pytest.mark.parametrize("kind", [k for k in CANONICAL if k not in ("key", "constant", "empty")])
+def test_column_without_a_value_in_sight(name: str, kind: str) -> None:
+    if kind not in models.find(name).can.kinds:
+        pytest.skip(f"{name} does not take {kind}")
+    schema = Schema(tables=(Table(columns=(Column(name="a", kind=kind), Column(name="b", kind=kind))),))
+    table = pa.table({"a": pa.array([None] * 60).cast(CANONICAL[kind]), "b": pa.array(values(kind, 60)).cast(CANONICAL[kind])})
+    made = drawn(models.build(name).fit(Dataset.from_arrow({"table": table}, schema), rng=rng()), 20)
+    assert made["a"].null_count == 20
+    assert made["b"].null_count < 20
+
+
+@pytest.mark.parametrize("kind", ["integer", "number", "category", "boolean", "date", "text"])
+def test_column_with_one_value(name: str, kind: str) -> None:
+    if kind not in models.find(name).can.kinds:
+        pytest.skip(f"{name} does not take {kind}")
+    one = next(v for v in values(kind, 20) if v is not None)
+    table = pa.table({"a": pa.array([one] * 60).cast(CANONICAL[kind])})
+    data = Dataset.from_arrow({"table": table}, Schema(tables=(Table(columns=(Column(name="a", kind=kind),)),)))
+    made = drawn(models.build(name).fit(data, rng=rng()), 20)["a"].to_pylist()
+    assert kind == "text" or set(made) == {one}
+    assert None not in made
+
+
+def test_progress_goes_forward_to_the_end(name: str, data: Dataset) -> None:
+    steps: list[Step] = []
+    models.build(name).fit(data, rng=rng(), on_step=steps.append)
+    shares = [s.done / s.total for s in steps]
+    assert shares and shares == sorted(shares) and shares[-1] == 1
+
+
+def test_unknown_setting_is_refused(name: str) -> None:
+    field = next(iter(models.settings_of(name).model_fields))
+    with pytest.raises(UnknownName, match=f"did you mean '{field}'"):
+        models.build(name, {field + "x": 1})
+    with pytest.raises(SettingError, match=field):
+        models.build(name, {field: "much"})
+
+
+def alternatives(facts: dict[str, Any]) -> list[Any]:
+    """Other values that a setting may take, by its JSON schema."""
+    found: list[Any] = []
+    for kind in [facts, *facts.get("anyOf", ())]:
+        if kind.get("type") == "boolean":
+            found += [True, False]
+        elif kind.get("type") in ("integer", "number"):
+            low = kind.get("minimum", kind.get("exclusiveMinimum"))
+            high = kind.get("maximum", kind.get("exclusiveMaximum"))
+            mean = facts["default"] if isinstance(facts["default"], int | float) else (low + high) / 2
+            near = [mean / 4, mean * 4, (low + mean) / 2, (mean + high) / 2]
+            found += [int(v) if kind["type"] == "integer" else v for v in near if low < v < high]
+            found += [kind[bound] for bound in ("minimum", "maximum") if bound in kind and abs(kind[bound]) <= 100]
+        elif kind.get("type") == "null":
+            found.append(None)
+        found += kind.get("enum", [])
+    return [v for v in found if v != facts["default"]]
+
+
+def every_setting() -> list[tuple[str, str, dict[str, Any]]]:
+    return [(m, s, facts) for m in models.names() for s, facts in models.settings_of(m).model_json_schema().get("properties", {}).items()]
+
+
+@pytest.mark.parametrize(("model", "setting", "facts"), every_setting(), ids=lambda v: v if isinstance(v, str) else "")
+def test_setting_has_an_effect(model: str, setting: str, facts: dict[str, Any]) -> None:
+    if facts.get("inert"):
+        pytest.skip(f"{model}.{setting} changes no row, as declared: {facts['inert']}")
+    data = dataset(models.find(model).can.kinds)
+    usual = digest(drawn(models.build(model).fit(data, rng=rng())))
+    others = (digest(drawn(models.build(model, {setting: v}).fit(data, rng=rng()))) for v in alternatives(facts))
+    assert any(other != usual for other in others), f"no other value of {model}.{setting} changes a row"

@@ -1,0 +1,71 @@
+"""`import lookalike` is cheap and changes nothing; each test runs in a fresh interpreter."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("sklearn", "scipy", "numba", "pandas", "torch", "rich", "typer", "jinja2", "matplotlib", "plotly", "duckdb", "polars", "openpyxl")
+IMPORT_MOST, NAMES_MOST, HELP_MOST = 0.15, 0.3, 0.5
+
+
+def run(code: str) -> str:
+    """What `code` prints in a fresh interpreter."""
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def test_loads_nothing_heavy() -> None:
+    names = json.loads(
+        run("import lookalike, sys, json; [getattr(lookalike, n) for n in lookalike.__all__]; print(json.dumps(sorted(sys.modules)))")
+    )
+    loaded = {n.split(".")[0] for n in names}
+    assert not loaded & set(HEAVY)
+    assert "lookalike" in loaded
+
+
+def test_costs_little_over_numpy_and_pyarrow() -> None:
+    """Seconds of processor time, so that a busy machine does not matter: of the import, and of every public name."""
+    code = (
+        "import numpy, pyarrow, pyarrow.compute; from time import process_time as now; began = now(); import lookalike; done = now();"
+        "[getattr(lookalike, n) for n in lookalike.__all__]; print(done - began, now() - began)"
+    )
+    bare, all_names = zip(*(map(float, run(code).split()) for _ in range(3)), strict=True)
+    assert min(bare) <= IMPORT_MOST
+    assert min(all_names) <= NAMES_MOST
+
+
+def test_help_is_quick() -> None:
+    def once() -> float:
+        code = "import runpy, sys; sys.argv[1:] = ['--help']; runpy.run_module('lookalike', run_name='__main__')"
+        timed = "import atexit, resource as r; atexit.register(lambda: print(sum(r.getrusage(r.RUSAGE_SELF)[:2])));"
+        return float(run(timed + code).splitlines()[-1])
+
+    assert min(once() for _ in range(3)) <= HELP_MOST
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "warnings.filters[:]",
+        "dict(os.environ)",
+        "np.random.get_state()[1].tolist()",
+        "random.getstate()",
+        "[logging.root.level, sorted(logging.root.manager.loggerDict), [str(h) for h in logging.root.handlers]]",
+        "signal.getsignal(signal.SIGINT)",
+        "np.geterr()",
+        "sys.excepthook",
+    ],
+)
+def test_changes_nothing(state: str) -> None:
+    code = f"""
+import logging, os, random, signal, sys, warnings
+import numpy as np, pyarrow, pydantic
+before = {state}
+import lookalike
+[getattr(lookalike, n) for n in lookalike.__all__]
+assert {state} == before, {state}
+"""
+    run(code)

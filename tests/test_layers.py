@@ -1,0 +1,131 @@
+"""Imports point down only: each module knows what lies below it, and nothing above or beside it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "src"
+PACKAGE = "lookalike"
+
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("errors",),
+    ("schema", "_folder", "_whole"),
+    ("data",),
+    ("privacy",),
+    ("protocol", "score"),
+    ("encode", "nets"),
+    ("models", "simulate", "metrics", "attacks"),
+    ("report", "federated", "steer", "store"),
+    ("_api",),
+    ("",),  # the package's own __init__, which resolves names when they are used
+    ("cli", "service"),
+    ("__main__",),
+)
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name of every module of the package, and its file."""
+    files = sorted((ROOT / PACKAGE).rglob("*.py"))
+    return {".".join(f.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): f for f in files}
+
+
+def imports(file: Path) -> Iterator[tuple[str, bool]]:
+    """Names that `file` imports from the package, and whether it does so when it is itself imported."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    typing_only = {id(n) for branch in ast.walk(tree) if _is_typing(branch) for child in branch.body for n in ast.walk(child)}
+    lazy = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef) for n in ast.walk(f)}
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE:
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}", id(node) not in lazy
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == PACKAGE:
+                    yield alias.name, id(node) not in lazy
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno}: relative import"
+
+
+def _is_typing(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def target(name: str, known: dict[str, Path]) -> str:
+    """The module that an imported name is, or lies in."""
+    while name not in known:
+        name = name.rpartition(".")[0]
+    return name
+
+
+def layer(module: str) -> str:
+    """The part of the package that a module belongs to."""
+    return module.removeprefix(PACKAGE).strip(".").split(".")[0]
+
+
+KNOWN = modules()
+
+
+@pytest.mark.parametrize("module", KNOWN)
+def test_every_module_has_a_layer(module: str) -> None:
+    assert layer(module) in LEVEL, f"{module}: say in LAYERS where it belongs"
+
+
+@pytest.mark.parametrize("module", [m for m in KNOWN if layer(m)])
+def test_imports_point_down(module: str) -> None:
+    here = layer(module)
+    for name, _ in imports(KNOWN[module]):
+        if name == f"{PACKAGE}.__version__":
+            continue
+        there = target(name, KNOWN)
+        if layer(there) == here:
+            continue
+        assert LEVEL[layer(there)] < LEVEL[here], f"{module} imports {name}: that points up or sideways"
+
+
+@pytest.mark.parametrize("module", [m for m in KNOWN if layer(m) in ("models", "metrics", "attacks", "simulate", "encode")])
+def test_peers_do_not_know_each_other(module: str) -> None:
+    if module.count(".") < 2 or module.rpartition(".")[2].startswith("_"):
+        return
+    for name, _ in imports(KNOWN[module]):
+        there = target(name, KNOWN)
+        same = there.rpartition(".")[0] == module.rpartition(".")[0]
+        assert not same or there == module or there.rpartition(".")[2].startswith("_"), f"{module} imports its peer {there}"
+
+
+def test_no_cycles() -> None:
+    graph: dict[str, set[str]] = {}
+    for module, file in KNOWN.items():
+        found = {target(name, KNOWN) for name, now in imports(file) if now}
+        graph[module] = found - {module, PACKAGE}  # names of a package resolve lazily, its __init__ knows nobody
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"import cycle: {' → '.join(error.args[1])}")
+
+
+def test_the_command_uses_public_names_only() -> None:
+    import lookalike
+
+    file = ROOT / PACKAGE / "cli.py"
+    assert {name for name, _ in imports(file)} == {PACKAGE}
+    used = {
+        node.attr
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "la"
+    }
+    assert used <= {*lookalike.__all__, "__version__"}
+
+
+def test_the_test_finds_what_it_is_for(tmp_path: Path) -> None:
+    planted = tmp_path / "planted.py"
+    planted.write_text("from lookalike import cli\ndef f():\n    import lookalike.report\n", encoding="utf-8")
+    assert list(imports(planted)) == [("lookalike.cli", True), ("lookalike.report", False)]
+    assert LEVEL[layer(target("lookalike.cli", KNOWN))] > LEVEL["models"]

@@ -1,0 +1,270 @@
+"""The command, as a person uses it: through a real process where processes matter, else through `main` in this one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lookalike as la
+from lookalike.cli import main
+
+LOOKALIKE = (sys.executable, "-m", "lookalike")
+QUICK = ("--model", "independent")
+
+
+class Run(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def command(*args: str | Path, cwd: Path | None = None) -> Run:
+    """Run `lookalike` as a process of its own."""
+    env = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "lookalike", *map(str, args)], cwd=cwd, env=env, capture_output=True, text=True, timeout=120
+    )
+    return Run(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def here(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run `lookalike` in this process."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def run(*args: str | Path) -> Run:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main([str(a) for a in args])
+        return Run(stopped.value.code or 0, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(11)
+    age = rng.integers(18, 90, 300)
+    return pd.DataFrame(
+        {"age": age, "sex": rng.choice(["f", "m"], 300), "pay": rng.gamma(2, 900, 300).round(2), "rich": np.where(age > 50, "yes", "no")}
+    )
+
+
+@pytest.fixture
+def table(frame: pd.DataFrame, tmp_path: Path) -> Path:
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    return tmp_path / "people.csv"
+
+
+@pytest.fixture(scope="module")
+def stored(frame: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return la.save(la.fit(frame, model="independent"), tmp_path_factory.mktemp("model") / "people.lookalike")
+
+
+def refused(run: Run, *words: str) -> None:
+    """A refusal says what, where and what to do, on stderr, without a traceback, with exit code 2."""
+    assert run.code == 2, run
+    assert "Traceback" not in run.err
+    assert not run.out
+    for word in words:
+        assert word in run.err, run.err
+
+
+def left(folder: Path) -> set[str]:
+    return {f.name for f in folder.iterdir()}
+
+
+# What works
+
+
+def test_make_writes_five_files_and_says_where(table: Path) -> None:
+    run = command("make", "people.csv", *QUICK, "--target", "rich", "--rows", "50", "--seed", "3", cwd=table.parent)
+    assert run.code == 0, run.err
+    folder = table.parent / "people-lookalike"
+    assert left(folder) == {"synthetic.csv", "report.html", "report.json", "schema.json", "model.lookalike"}
+    assert left(table.parent) == {"people.csv", "people-lookalike"}
+    assert "people-lookalike/report.html" in run.err
+    made = pd.read_csv(folder / "synthetic.csv")
+    assert (list(made.columns), len(made)) == (["age", "sex", "pay", "rich"], 50)
+
+
+def test_make_prints_json_alone(here: Any, table: Path, tmp_path: Path) -> None:
+    run = here("make", table, *QUICK, "--rows", "30", "--out", tmp_path / "out", "--json")
+    assert run.code == 0, run.err
+    assert json.loads(run.out)["folder"] == str(tmp_path / "out")
+
+
+def test_schema_is_json_when_piped_and_goes_back_in(here: Any, table: Path, tmp_path: Path) -> None:
+    text = here("schema", table).out
+    (tmp_path / "s.json").write_text(text, encoding="utf-8")
+    assert la.Schema.from_json(text) == la.schema(table)
+    assert here("schema", table, "--out", tmp_path / "t.json").code == 0
+    assert (tmp_path / "t.json").read_text(encoding="utf-8") == text
+    assert here("fit", table, *QUICK, "--schema", tmp_path / "s.json", "--out", tmp_path / "m.lookalike").code == 0
+
+
+def test_schema_is_a_table_on_a_terminal(here: Any, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    shown = here("schema", table).out
+    for name, kind in {"age": "integer", "sex": "category", "pay": "number"}.items():
+        assert any(name in line and kind in line for line in shown.splitlines())
+
+
+def test_fit_sample_report(here: Any, table: Path, tmp_path: Path) -> None:
+    stored = tmp_path / "m.lookalike"
+    run = here("fit", table, *QUICK, "--set", "cells=16", "--out", stored, "--json")
+    assert json.loads(run.out)["model"] == str(stored)
+    assert here("sample", stored, "-n", "40", "--seed", "1", "--out", tmp_path / "s.parquet").code == 0
+    assert len(pd.read_parquet(tmp_path / "s.parquet")) == 40
+    run = here(
+        "report", table, tmp_path / "s.parquet", "--target", "rich", "--out", tmp_path / "r.html", "--out", tmp_path / "r.json", "--json"
+    )
+    assert run.code == 0, run.err
+    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8")) == json.loads(run.out)
+    assert "<html" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_sample_goes_to_stdout_and_stops_with_its_reader(stored: Path) -> None:
+    quoted = f"'{sys.executable}' -m lookalike sample '{stored}' -n 200000"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", f"{quoted} | head -n 3"], capture_output=True, text=True, timeout=120)
+    assert done.stdout.splitlines()[0] == "age,sex,pay,rich"
+    assert len(done.stdout.splitlines()) == 3
+    assert not done.stderr
+
+
+def test_models_lists_settings(here: Any) -> None:
+    shown = here("models").out
+    listed = json.loads(here("models", "--json").out)
+    for name, facts in listed.items():
+        assert name in shown and facts["about"]
+        assert set(facts["settings"]) == set(
+            la.known_models()[name]().settings.model_fields_set | set(type(la.model(name).settings).model_fields)
+        )
+    assert "independent" in listed
+
+
+def test_version_and_no_arguments(here: Any) -> None:
+    assert here("--version").out == f"lookalike {la.__version__}\n"
+    assert "Usage" in here().out + here().err
+
+
+@pytest.mark.parametrize("name", ["make", "schema", "fit", "sample", "report", "models"])
+def test_help_shows_examples(here: Any, name: str) -> None:
+    run = here(name, "--help")
+    assert run.code == 0
+    assert f"lookalike {name}" in run.out
+
+
+# What is refused: through the real command
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", ("people.csv", "→")),
+        (b"age,sex\n", ("people.csv", "→")),
+        (b"age,sex,age\n1,f,2\n2,m,3\n", ("twice", "'age'", "→")),
+        (b"age,sex\n" + b"1,f\n", ("1 row", "→")),
+        (b"age,sex\n" + b",\n" * 50, ("no column holds any value", "→")),
+        (b"age;sex\n1;f,x,y\n2;m\n3;f,,\n" * 20, ("people.csv", "→")),
+        (bytes(range(256)) * 40, ("people.csv", "→")),
+    ],
+    ids=["nothing", "no rows", "column named twice", "one row", "all missing", "wrong delimiter", "not text"],
+)
+def test_bad_table_is_refused(tmp_path: Path, content: bytes, words: tuple[str, ...]) -> None:
+    (tmp_path / "people.csv").write_bytes(content)
+    refused(command("make", "people.csv", *QUICK, cwd=tmp_path), *words)
+    assert left(tmp_path) == {"people.csv"}
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("people.csv", "--target", "ritch"), ("no column named 'ritch'", "did you mean 'rich'?")),
+        (("people.csv", "--rows", "0"), ("rows must be a whole number, 1 or more", "→")),
+        (("people.csv", "--out", "people.csv/out"), ("people.csv/out", "→")),
+        (("people.csv", "--out", "people.csv"), ("people.csv", "in the way", "--out")),
+        (("people.csv", "--out", "/proc/lookalike"), ("/proc/lookalike", "cannot be written", "→")),
+        (("people.csv", "--out", "."), ("people.csv", "--force")),
+        (("peeple.csv",), ("peeple.csv", "→")),
+        (("people.csv", "--model", "forrest"), ("did you mean 'forest'?",)),
+        (("people.csv", "--set", "sells=9"), ("did you mean 'cells'?",)),
+        (("people.csv", "--set", "cells"), ("--set key=value",)),
+    ],
+    ids=lambda v: " ".join(v[1:]) if "people.csv" in v else "",
+)
+def test_bad_request_is_refused(table: Path, args: tuple[str, ...], words: tuple[str, ...]) -> None:
+    refused(command("make", *QUICK, *args, cwd=table.parent), *words)
+    assert left(table.parent) == {"people.csv"}
+
+
+@pytest.mark.parametrize(
+    ("args", "near"),
+    [(("make", "x.csv", "--targat", "rich"), "--target"), (("mak", "x.csv"), "make"), (("sample", "m", "--row", "5"), "--rows")],
+)
+def test_typo_in_flag_or_command_gives_the_near_match(args: tuple[str, ...], near: str, here: Any) -> None:
+    refused(here(*args), near)
+
+
+def test_file_that_may_not_be_read(table: Path) -> None:
+    folder = table.parent / "folder.csv"
+    folder.mkdir()
+    refused(command("make", folder, *QUICK, cwd=table.parent), "folder.csv", "→")
+    refused(command("sample", table, "-n", "5"), "not a model file", "→")
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 KiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True, check=False).returncode:
+        pytest.skip("mounting a tiny disk is not permitted here: a full disk is not tested")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_full_disk(tiny_disk: Path, table: Path, stored: Path) -> None:
+    refused(command("make", table, *QUICK, "--out", tiny_disk / "out", cwd=table.parent), "disk/out", "space", "→")
+    assert not left(tiny_disk)
+    refused(command("sample", stored, "-n", "100000", "--out", tiny_disk / "s.csv"), "s.csv", "space", "→")
+    assert not left(tiny_disk)
+
+
+def test_full_device(stored: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here: output to a full device is not tested")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "lookalike", "sample", stored, "-n", "9999"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert done.returncode == 2
+    assert "No space left" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_ctrl_c_leaves_nothing(frame: pd.DataFrame, tmp_path: Path) -> None:
+    pd.concat([frame] * 400).to_csv(tmp_path / "people.csv", index=False)
+    make = [*LOOKALIKE, "make", "people.csv", *QUICK, "--rows", "5000000"]
+    process = subprocess.Popen(make, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while left(tmp_path) == {"people.csv"} and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(1)
+    assert process.poll() is None, "it was done before it could be stopped"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert left(tmp_path) == {"people.csv"}
