@@ -443,9 +443,9 @@ _SPANS = (
 
 def guess_span(values: pa.Array) -> str | None:
     """How distinct texts write durations, or None if not all of them do."""
-    if bool(read_iso(values)[1].all()):
-        return "iso"
     first = max(values.slice(0, 200).to_pylist(), key=len)
+    if first.lstrip("-").startswith("P") and bool(read_iso(values)[1].all()):
+        return "iso"
     for regex, text in _SPANS:
         if regex.fullmatch(first) and bool(read(values, compile_pattern(text), span=True)[1].all()):
             found = pc.extract_regex(values, _span_regex(compile_pattern(text)))

@@ -32,6 +32,7 @@ MISSING_AMONG_NUMBERS = (
     "unknown", "Unknown", "UNKNOWN", "not available", "Not Available", "nd", "ND",
 )  # fmt: skip
 """Missing in a column whose other cells are all numbers or moments; levels elsewhere ("None" and "unknown" can be answers)."""
+_ALL_MARKS = pa.array(MISSING_AMONG_NUMBERS)
 _SENTINELS = (-9, -99, -999, -9999, -99999)
 _CODES = 50
 """Distinct integers at most for a name such as type or status to make them a category."""
@@ -59,8 +60,15 @@ class Seen:
         """No value occurs twice."""
         return len(self.values) == self.n
 
+    @cached_property
+    def marks(self) -> frozenset[str]:
+        """The values that mean missing in some kind of column."""
+        return frozenset(self.values.filter(pc.is_in(self.values, value_set=_ALL_MARKS)).to_pylist())
+
     def without(self, gone: Iterable[str]) -> Seen:
-        """The same column with some spellings taken as missing."""
+        """The same column with some of the marks taken as missing."""
+        if self.marks.isdisjoint(gone):
+            return self
         keep = pc.invert(pc.is_in(self.values, value_set=pa.array(list(gone), self.values.type)))
         return replace(self, values=self.values.filter(keep), counts=self.counts[keep.to_numpy(zero_copy_only=False)])
 
@@ -100,21 +108,21 @@ def detect_column(
     """
     cells = formats.whole(raw)
     kind = cells.type
-    extended = isinstance(kind, pa.BaseExtensionType)
-    if extended or pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+    if pa.types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType) or "binary" in str(kind):
         raise DataError(
             f"cells of type {kind} are not supported", where=f"{where}.{name}", fix="flatten it into plain columns, or leave the column out"
         )
     if pa.types.is_null(kind):
         return Column(name=name, kind="empty", storage="null")
-    found = cells.value_counts()
+    labelled, texts = pa.types.is_dictionary(kind), formats.is_text(kind)
+    found = (formats.plainly_labelled(cells) if labelled else cells.cast(pa.string()) if texts else cells).value_counts()
     values, counts = found.field("values"), found.field("counts").to_numpy(zero_copy_only=False)
     there = values.is_valid()
     seen = Seen(name, cells, values.filter(there), counts[there.to_numpy(zero_copy_only=False)], rows)
-    if pa.types.is_dictionary(kind):
-        facts = _labelled(replace(seen, values=seen.values.cast(kind.value_type).cast(pa.string())))
-    elif formats.is_text(kind):
-        facts = _text(replace(seen, values=seen.values.cast(pa.string())), written=text, day_first=day_first)
+    if labelled:
+        facts = _labelled(replace(seen, values=seen.values.cast(pa.string())))
+    elif texts:
+        facts = _text(seen, written=text, day_first=day_first)
     else:
         facts = _typed(seen)
     nullable = bool(cells.null_count or facts.get("missing"))
@@ -144,7 +152,10 @@ def _text(seen: Seen, *, written: bool, day_first: bool | None) -> Facts:
     bare = seen.without(MISSING_ALWAYS)
     if not len(bare.values):
         return {"kind": "empty", "missing": _spellings(seen, bare)}
-    narrow = seen.without(_missing_among_words(bare)) if written else seen
+    if not written:
+        narrow = seen
+    else:
+        narrow = seen.without(_missing_among_words(bare)) if "NA" in seen.marks else bare
     if len(narrow.values) == 1 and narrow.n > 1:
         return {"kind": "constant", "missing": _spellings(seen, narrow)}
     marks, wide = seen.without(MISSING_MARKS), seen.without(MISSING_AMONG_NUMBERS)
@@ -157,13 +168,15 @@ def _text(seen: Seen, *, written: bool, day_first: bool | None) -> Facts:
 
 
 def _missing_among_words(seen: Seen) -> tuple[str, ...]:
-    """Spellings of missing in a column of words, without those of `seen`: NA stays a level among codes of two capitals."""
+    """Spellings of missing in a column of words whose others are `seen`: NA stays a level among codes of two capitals."""
     codes = len(seen.values) > 2 and pc.mean(pc.match_substring_regex(seen.values, "^[A-Z]{2}$").cast(pa.int8())).as_py() > 0.8
     return tuple(m for m in MISSING_ALWAYS if m != "NA") if codes else MISSING_ALWAYS
 
 
 def _spellings(all_of: Seen, rest: Seen) -> tuple[str, ...]:
     """The values of `all_of` that are not in `rest`, the most frequent first."""
+    if rest is all_of:
+        return ()
     gone = pc.invert(pc.is_in(all_of.values, value_set=rest.values)).to_numpy(zero_copy_only=False)
     order = np.argsort(-all_of.counts[gone], kind="stable")
     return tuple(all_of.values.filter(pa.array(gone)).take(pa.array(order)).to_pylist())
@@ -204,7 +217,8 @@ def _sentinel(seen: Seen) -> Facts | None:
     words = seen.values.filter(wordy).to_pylist()
     if len(words) != 1 or len(words[0]) > 12 or len(seen.values) <= _FEW:
         return None
-    facts = _counted(seen.without(words))
+    left = pc.invert(wordy)
+    facts = _counted(replace(seen, values=seen.values.filter(left), counts=seen.counts[left.to_numpy(zero_copy_only=False)]))
     if facts is None or facts["kind"] not in ("integer", "number"):
         return None
     return facts | {"missing": (words[0],), "note": f"{words[0]!r} among numbers was taken as missing"}
@@ -292,8 +306,9 @@ def _is_key(seen: Seen, values: np.ndarray) -> bool:
     if seen.n < 10 or _names.hints(seen.name, _names.QUANTITY | _names.MOMENT):
         return False
     low, high = int(values.min()), int(values.max())
-    if low in (0, 1) and high - low + 1 <= 1.05 * max(seen.n, seen.total or 0):
-        return True
+    size = max(seen.n, seen.total or 0)
+    if 0 <= low <= (1 if size == seen.n else 20 * size / seen.n) and high - low + 1 <= 1.05 * size:
+        return True  # counted from the start, as far as a sample can show
     rising = _is_int(seen.cells) and high - low <= 2 * seen.n and bool((np.diff(seen.cells.drop_null().to_numpy()) > 0).all())
     same_width = seen.n >= 100 and low >= 10**7 and len(str(low)) == len(str(high))
     return rising or same_width
@@ -394,7 +409,7 @@ def _typed_integers(seen: Seen) -> Facts:
 def _floats(seen: Seen) -> Facts:
     """Floats: whole ones (integers with gaps, as pandas keeps them) or numbers with the decimals they need."""
     finite = pc.is_finite(seen.values)
-    nans = not bool(pc.all(finite).as_py()) and not seen.cells.null_count
+    nans = bool(pc.any(pc.invert(finite)).as_py()) and not seen.cells.null_count
     missing: Facts = {"missing": ("NaN",)} if nans else {}
     seen = replace(seen, values=seen.values.filter(finite), counts=seen.counts[finite.to_numpy(zero_copy_only=False)])
     if not len(seen.values):

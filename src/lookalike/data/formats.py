@@ -281,7 +281,7 @@ _FROM_TEXT: dict[str, Callable[[pa.Array, Column], pa.Array]] = {
 def _parse_typed(values: pa.Array, column: Column) -> tuple[pa.Array, np.ndarray]:
     """Typed cells in canonical form, and a mask of the cells that fit."""
     if pa.types.is_dictionary(values.type):
-        return _parse_text(pa.DictionaryArray.from_arrays(values.indices, values.dictionary.cast(pa.string())), column)
+        return _parse_text(plainly_labelled(values), column)
     values = _drop_missing(values, column)
     parsed = _typed(values, column)
     fits = pc.or_(parsed.is_valid(), values.is_null()).to_numpy(zero_copy_only=False)
@@ -462,6 +462,11 @@ def whole(values: pa.Array | pa.ChunkedArray) -> pa.Array:
         return values.chunk(0)
     chunks = values.unify_dictionaries().chunks
     return pa.concat_arrays(chunks) if chunks else pa.nulls(0, values.type)
+
+
+def plainly_labelled(values: pa.DictionaryArray) -> pa.DictionaryArray:
+    """The same rows with labels of type string."""
+    return pa.DictionaryArray.from_arrays(values.indices, values.dictionary.cast(pa.string()))
 
 
 def _like(rows: Rows, columns: list[pa.Array], schema: pa.Schema) -> Rows:
