@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -36,7 +36,8 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise
         raise _unwritable(path, error) from None
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink()
 
 
 class NewFolder:
@@ -73,7 +74,9 @@ class NewFolder:
             raise _unwritable(self.path, problem) from None
         finally:
             shutil.rmtree(self._unfinished, ignore_errors=True)
-        if isinstance(error, OSError) and not isinstance(error, LookalikeError):
+        if isinstance(error, FileError):  # names the place under the name that its reader knows
+            raise FileError(error.what, where=error.where.replace(str(self._unfinished), str(self.path)), fix=error.fix) from error
+        if isinstance(error, OSError):
             raise _unwritable(self.path, error) from None
 
     def _foreign(self) -> list[str]:

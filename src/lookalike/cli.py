@@ -95,7 +95,7 @@ def make(
     if as_json:
         _print_json({"folder": str(folder), "report": made.report.json()})
     elif not quiet:
-        typer.echo(made.report.text())
+        _print_report(made.report)
         _say(f"Made in {time.perf_counter() - began:.1f} s. Open {folder / 'report.html'}")
 
 
@@ -140,6 +140,7 @@ def fit(
     lookalike fit census.csv --model independent --set cells=64 --out census.lookalike
     """
     began = time.perf_counter()
+    _check_place(out)
     with _progress(quiet) as on_step:
         fitted = la.fit(source, schema=schema, model=la.model(model, **_settings(set)), seed=seed, on_step=on_step)
         la.save(fitted, out)
@@ -195,6 +196,8 @@ def report(
     lookalike report census.csv synthetic.csv --holdout later.csv --target income --out report.html
     lookalike report census.csv synthetic.csv --json > report.json
     """
+    for path in out or ():
+        _check_place(path)
     with _progress(quiet) as on_step:
         found = la.report(real, synthetic, holdout=holdout, target=target, schema=schema, seed=seed, on_step=on_step)
     for path in out or ():
@@ -202,7 +205,7 @@ def report(
     if as_json:
         _print_json(found.json())
     elif not quiet:
-        typer.echo(found.text())
+        _print_report(found)
         for path in out or ():
             _say(f"Wrote {path}")
 
@@ -232,6 +235,8 @@ def main(args: Sequence[str] | None = None) -> None:
         _complain(error.what, where=error.where, fix=error.fix)
     except OSError as error:
         _complain(error.strerror or str(error), where=str(error.filename or ""), fix="")
+    except KeyboardInterrupt:
+        sys.exit(130)
     sys.exit(2)
 
 
@@ -253,6 +258,13 @@ def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=1))
 
 
+def _print_report(report: Any) -> None:
+    """The report as text, as wide as the terminal is, coloured if there is one."""
+    width = min(shutil.get_terminal_size((100, 24)).columns, 120)
+    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    typer.echo(report.text(width=width, color=color), color=color)
+
+
 def _show(table: RenderableType) -> None:
     from rich.console import Console
 
@@ -268,7 +280,7 @@ def _progress(quiet: bool) -> Iterator[Callable[[la.Step], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
+    columns = (TextColumn("{task.description:<26}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=1)
 
@@ -290,6 +302,13 @@ def _settings(pairs: list[str] | None) -> dict[str, Any]:
         except json.JSONDecodeError:
             settings[key] = value
     return settings
+
+
+def _check_place(path: str) -> None:
+    """Refuse a file whose folder is not there, before the work rather than after it."""
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise la.errors.FileError("its folder is not there", where=path, fix=f"mkdir -p {folder}")
 
 
 def _stem(source: str) -> str:

@@ -102,7 +102,11 @@ def _read(path: Path, where: str) -> tuple[dict[str, Any], dict[str, np.ndarray]
     from safetensors.numpy import load as unpack
 
     try:
-        with path.open("rb") as raw:
+        raw = path.open("rb")
+    except OSError as error:
+        raise FileError(error.strerror or str(error), where=where, fix="check the path and its permissions") from None
+    try:
+        with raw:
             if raw.read(4) != b"PK\x03\x04":
                 raise StoreError("not a model file of Lookalike", where=where, fix=_GIVE)
             size = raw.seek(0, os.SEEK_END)
@@ -112,9 +116,7 @@ def _read(path: Path, where: str) -> tuple[dict[str, Any], dict[str, np.ndarray]
                 if not entry.file_size == entry.compress_size == card["bytes"] <= size:
                     raise StoreError("its arrays are not as long as it says", where=where, fix=_ANEW)
                 return card, unpack(file.read(entry))
-    except OSError as error:
-        raise FileError(error.strerror or str(error), where=where, fix="check the path and its permissions") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, SafetensorError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, SafetensorError) as error:
         raise StoreError(f"the file is damaged or cut short ({error})", where=where, fix=_ANEW) from None
 
 

@@ -93,7 +93,7 @@ def test_sample_writes_straight_to_a_file(model: Any, tmp_path: Path, suffix: st
             SettingError,
             "settings belong to a model given by name",
         ),
-        (lambda f, m: la.fit(f.head(0), model="independent"), DataError, ""),
+        (lambda f, m: la.fit(f.head(0), model="independent"), DataError, "no rows"),
         (lambda f, m: la.fit(f.head(1), model="independent"), DataError, "1 row; a model needs 10"),
         (lambda f, m: la.fit(f.head(9), model="independent"), DataError, "9 rows; a model needs 10"),
         (lambda f, m: la.fit(pd.DataFrame({"a": [None] * 50}), model="independent"), DataError, "no column holds any value"),
@@ -106,7 +106,7 @@ def test_sample_writes_straight_to_a_file(model: Any, tmp_path: Path, suffix: st
         (lambda f, m: la.stream(m, 5, batch=0), SettingError, "batch must be"),
         (lambda f, m: la.stream(m, -5), SettingError, "rows must be"),
         (lambda f, m: la.sample(la.model("independent"), 5), SettingError, "not fitted"),
-        (lambda f, m: la.fit(f, schema="nowhere.json"), FileError, "nowhere.json"),
+        (lambda f, m: la.fit(f, schema="nowhere.json", model="independent"), FileError, "nowhere.json"),
     ],
 )
 def test_what_cannot_be_done_is_refused(frame: pd.DataFrame, model: Any, call: Any, error: type, what: str) -> None:

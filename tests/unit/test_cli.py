@@ -178,7 +178,7 @@ def test_help_shows_examples(here: Any, name: str) -> None:
         (b"age,sex,age\n1,f,2\n2,m,3\n", ("twice", "'age'", "→")),
         (b"age,sex\n" + b"1,f\n", ("1 row", "→")),
         (b"age,sex\n" + b",\n" * 50, ("no column holds any value", "→")),
-        (b"age;sex\n1;f,x,y\n2;m\n3;f,,\n" * 20, ("people.csv", "→")),
+        (b"age,sex\n1,f\n2;m,9,5\n" * 20, ("people.csv:3", "3 cells where the header has 2", "→")),
         (bytes(range(256)) * 40, ("people.csv", "→")),
     ],
     ids=["nothing", "no rows", "column named twice", "one row", "all missing", "wrong delimiter", "not text"],
@@ -216,6 +216,11 @@ def test_bad_request_is_refused(table: Path, args: tuple[str, ...], words: tuple
 )
 def test_typo_in_flag_or_command_gives_the_near_match(args: tuple[str, ...], near: str, here: Any) -> None:
     refused(here(*args), near)
+
+
+def test_place_of_a_file_is_looked_at_before_the_work(here: Any, table: Path) -> None:
+    refused(here("fit", table, *QUICK, "--out", table.parent / "no" / "m.lookalike"), "no/m.lookalike", "mkdir")
+    refused(here("report", table, table, "--out", table.parent / "no" / "r.html"), "no/r.html", "mkdir")
 
 
 def test_file_that_may_not_be_read(table: Path) -> None:

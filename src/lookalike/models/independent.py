@@ -70,7 +70,7 @@ class Independent:
         for row, counts in zip(codes, self._split(), strict=True):
             row[:] = _draw(counts, rng.random(n))
         table = self.schema.table
-        drawn = self.codebook_.decode(Coded(codes=codes, inside=rng.random((len(table.columns), n))), start=start)
+        drawn = self.codebook_.decode(Coded(codes=codes, inside=rng.random((len(table.columns), n), dtype=np.float32)), start=start)
         return Dataset.from_arrow({table.name: drawn}, self.schema)
 
     def state(self) -> State:
@@ -88,12 +88,11 @@ class Independent:
 
     def _count(self, codes: np.ndarray) -> None:
         """Add the rows of `codes` [parts, n] to the counts."""
-        there = np.ones(codes.shape[1], dtype=bool)
-        for p, row, counts in zip(self.codebook_.parts, codes, self._split(), strict=True):
-            first = p.name == ""
-            if first:
-                there = row > 0
-            counts += np.bincount(row if first else row[there], minlength=p.size)
+        owners, there = self.codebook_.owners, np.ones(codes.shape[1], dtype=bool)
+        for k, (row, counts) in enumerate(zip(codes, self._split(), strict=True)):
+            first = k == 0 or owners[k] != owners[k - 1]
+            there = row > 0 if first else there
+            counts += np.bincount(row if first else row[there], minlength=len(counts))
 
     def _split(self) -> list[np.ndarray]:
         """`counts_` as one view for each part."""
