@@ -139,7 +139,7 @@ def widen(raw: pa.ChunkedArray | pa.Array, column: Column, *, rows: int | None =
     """
     new = detect_column(raw, column.name, rows=rows, text=text)
     kept = {fact: getattr(column, fact) for fact in column.declared}
-    return new.model_copy(update=kept | {"declared": column.declared, "nullable": column.nullable or new.nullable} | kept)
+    return new.model_copy(update={"declared": column.declared, "nullable": column.nullable or new.nullable} | kept)
 
 
 # ── text ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -152,10 +152,7 @@ def _text(seen: Seen, *, written: bool, day_first: bool | None) -> Facts:
     bare = seen.without(MISSING_ALWAYS)
     if not len(bare.values):
         return {"kind": "empty", "missing": _spellings(seen, bare)}
-    if not written:
-        narrow = seen
-    else:
-        narrow = seen.without(_missing_among_words(bare)) if "NA" in seen.marks else bare
+    narrow = seen if not written else seen.without(_missing_among_words(bare)) if "NA" in seen.marks else bare
     if len(narrow.values) == 1 and narrow.n > 1:
         return {"kind": "constant", "missing": _spellings(seen, narrow)}
     marks, wide = seen.without(MISSING_MARKS), seen.without(MISSING_AMONG_NUMBERS)
@@ -256,11 +253,8 @@ def _words(seen: Seen) -> Facts:
     if tokens and (named or _is_ordinal(seen.name)) and len(seen.values) > _many(seen):
         return {"kind": "key", "unique": False}
     sentence = spaces >= 3
-    if len(seen.values) <= _FEW and repeats > 1 and (not sentence or repeats >= 3):
-        return {"kind": "category"}
-    if len(seen.values) <= _FEW and not sentence:
-        return {"kind": "category"}
-    return {"kind": "category" if repeats >= 2 else "text"}
+    few_levels = len(seen.values) <= _FEW and (not sentence or repeats >= 3)
+    return {"kind": "category" if few_levels or repeats >= 2 else "text"}
 
 
 def _many(seen: Seen) -> float:
@@ -300,7 +294,7 @@ def _integers(seen: Seen, *, bare: bool, code: bool) -> Facts:
 
 
 def _is_key(seen: Seen, values: np.ndarray) -> bool:
-    """Do unique integers look like identifiers, rather than like a measurement?"""
+    """Do unique integers, in the order of the rows, look like identifiers, rather than like a measurement?"""
     if _names.is_id(seen.name):
         return True
     if seen.n < 10 or _names.hints(seen.name, _names.QUANTITY | _names.MOMENT):
@@ -309,13 +303,9 @@ def _is_key(seen: Seen, values: np.ndarray) -> bool:
     size = max(seen.n, seen.total or 0)
     if 0 <= low <= (1 if size == seen.n else 20 * size / seen.n) and high - low + 1 <= 1.05 * size:
         return True  # counted from the start, as far as a sample can show
-    rising = _is_int(seen.cells) and high - low <= 2 * seen.n and bool((np.diff(seen.cells.drop_null().to_numpy()) > 0).all())
+    rising = high - low <= 2 * seen.n and bool((np.diff(values) > 0).all())
     same_width = seen.n >= 100 and low >= 10**7 and len(str(low)) == len(str(high))
     return rising or same_width
-
-
-def _is_int(cells: pa.Array) -> bool:
-    return pa.types.is_integer(cells.type)
 
 
 def _is_coded(seen: Seen, values: np.ndarray) -> bool:
@@ -356,7 +346,7 @@ def _digits_of_date(seen: Seen, values: np.ndarray) -> Facts | None:
     named = _names.hints(seen.name, _names.MOMENT)
     if 10_000_000 <= high <= 99_999_999 and low > 1_000_000 and (len(values) >= 5 or named):
         # month or day first may lose its leading zero in a typed column; text that lost it is refused by the width
-        found = ("%Y%m%d", "%m%d%Y", "%d%m%Y") if low >= 10_000_000 or _is_int(seen.cells) else ()
+        found = ("%Y%m%d", "%m%d%Y", "%d%m%Y") if low >= 10_000_000 or pa.types.is_integer(seen.cells.type) else ()
     elif named and 190_001 <= low and high <= 210_012:
         found = ("%Y%m",)
     else:
@@ -483,7 +473,7 @@ _TYPES: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Seen], Facts]], ...
 
 def _agree_on_days(raw: pa.Table, columns: list[Column], *, rows: int | None, text: bool) -> list[Column]:
     """Where one date column shows that days come first, columns that leave it open follow."""
-    unsure = [c for c in columns if c.note and c.format and "swapped" in c.note]
+    unsure = [c for c in columns if c.note and c.kind in ("date", "datetime")]
     sure = [c.format for c in columns if c.format and c not in unsure and re.match(r"%-?[dm]([./-])%-?[dm]\1", c.format)]
     if not unsure or not sure:
         return columns
