@@ -190,11 +190,14 @@ def test_model_from_elsewhere_is_restored_into_an_instance(frame: pd.DataFrame, 
 
 @pytest.mark.parametrize("file", sorted(GOLDEN.glob("*.lookalike")), ids=lambda f: f.name)
 def test_old_files_stay_loadable(file: Path) -> None:
-    wanted = pd.read_csv(file.with_suffix(".csv"))
-    again = la.load(file)
-    made = la.sample(again, len(wanted), seed=1)
-    assert list(made.columns) == list(wanted.columns)
-    assert len(made) == len(wanted)
+    was = pd.read_csv(file.with_suffix(".csv"))
+    now = la.sample(la.load(file), 2_000, seed=1)
+    assert list(now.columns) == list(was.columns)
+    for column in was:
+        if was[column].nunique() < 30 and was[column].dtype.kind not in "if":
+            assert set(was[column].dropna()) <= set(now[column].dropna()), column
+        elif was[column].dtype.kind in "if":
+            assert now[column].min() <= was[column].median() <= now[column].max(), column
 
 
 def test_there_are_old_files() -> None:
