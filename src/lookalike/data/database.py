@@ -46,7 +46,7 @@ def _read(place: Place, relation: str, schema: pa.Schema, columns: list[str]) ->
         yield from base.batches(relation, pa.schema([schema.field(c) for c in columns]))
 
 
-def _relation(place: Place, base: Base) -> tuple[str, str]:
+def _relation(place: Place, base: Engine) -> tuple[str, str]:
     """What to select from, and the name of the table that it makes."""
     if place.query:
         return f"({place.query}) AS lookalike_query", "query"
@@ -57,7 +57,11 @@ def _relation(place: Place, base: Base) -> tuple[str, str]:
             raise UnknownName(place.table, known, what="table", where=place.shown)
         return quoted(place.table), place.table
     if len(known) != 1:
-        raise FileError(f"the database has {len(known)} tables, and the URL names none", where=place.shown, fix=f"add ?table=…; known: {', '.join(known)}")
+        raise FileError(
+            f"the database has {len(known)} tables, and the URL names none",
+            where=place.shown,
+            fix=f"add ?table=…; known: {', '.join(known)}",
+        )
     return quoted(known[0]), known[0]
 
 
@@ -82,7 +86,9 @@ class Table:
         self._base.begin()
         if table in self._base.tables():
             if not overwrite:
-                raise FileError(f"the table {table!r} exists already", where=self._place.shown, fix="name another table, or allow it to be replaced")
+                raise FileError(
+                    f"the table {table!r} exists already", where=self._place.shown, fix="name another table, or allow it to be replaced"
+                )
             self._base.run(f"DROP TABLE {quoted(table)}")
         self._base.create(table, plain(schema.empty_table()))
 
@@ -137,26 +143,28 @@ def _column(name: str) -> str:
 class Place:
     """A database and the table or query in it; `shown` hides the password."""
 
-    base: type[Base]
+    engine: type[Engine]
     address: str
     shown: str
     path: Path | None
     table: str
     query: str
 
-    def connect(self, *, write: bool) -> Base:
+    def connect(self, *, write: bool) -> Engine:
         """An open connection.
 
         Raises:
             FileError: it cannot be opened.
         """
         if self.path is not None and not write and not self.path.is_file():
-            raise FileError("no such database file", where=self.shown, fix="check the path; an absolute one has four slashes: sqlite:////data/shop.db")
-        with self.base.told(self.shown):
-            return self.base(self.address, write=write)
+            raise FileError(
+                "no such database file", where=self.shown, fix="check the path; an absolute one has four slashes: sqlite:////data/shop.db"
+            )
+        with self.engine.told(self.shown):
+            return self.engine(self.address, write=write)
 
     @contextmanager
-    def open(self, *, write: bool) -> Iterator[Base]:
+    def open(self, *, write: bool) -> Iterator[Engine]:
         """A connection that is closed afterwards."""
         with closing(self.connect(write=write)) as base:
             yield base
@@ -172,7 +180,9 @@ def _place(url: str) -> Place:
         address = f"postgresql://{parts.netloc}{parts.path}" + (f"?{urlencode(options, quote_via=quote)}" if options else "")
         return Place(Postgres, address, shown, None, table, query)
     if parts.netloc:
-        raise FileError(f"{parts.netloc!r} stands where a host would", where=shown, fix=f"write {scheme}:/// with three slashes before the path")
+        raise FileError(
+            f"{parts.netloc!r} stands where a host would", where=shown, fix=f"write {scheme}:/// with three slashes before the path"
+        )
     path = Path(parts.path[1:]).expanduser()
     return Place(Sqlite if scheme == "sqlite" else DuckDB, str(path), shown, path, table, query)
 
@@ -180,7 +190,7 @@ def _place(url: str) -> Place:
 # -------------------------------------------------------------------------------------------------------------- drivers
 
 
-class Base(Protocol):
+class Engine(Protocol):
     """What a database must do; one class each below."""
 
     errors: ClassVar[tuple[type[Exception], ...]]
@@ -252,7 +262,9 @@ class Sqlite:
         return _told(cls.errors, where)
 
     def tables(self) -> list[str]:
-        found = self._base.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name")
+        found = self._base.execute(
+            "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name"
+        )
         return [name for (name,) in found]
 
     def schema(self, relation: str) -> pa.Schema:
@@ -317,7 +329,7 @@ class DuckDB:
         try:
             import duckdb
         except ImportError:
-            raise MissingExtra("duckdb", "duckdb", purpose="a duckdb:// URL") from None
+            raise MissingExtra("duckdb", "database", purpose="a duckdb:// URL") from None
         return duckdb
 
     @classmethod
@@ -326,7 +338,8 @@ class DuckDB:
 
     def tables(self) -> list[str]:
         found = self._base.execute(
-            "SELECT CASE WHEN table_schema = 'main' THEN table_name ELSE table_schema || '.' || table_name END FROM information_schema.tables ORDER BY 1"
+            "SELECT CASE WHEN table_schema = 'main' THEN table_name ELSE table_schema || '.' || table_name END "
+            "FROM information_schema.tables ORDER BY 1"
         ).fetchall()
         return [name for (name,) in found]
 
@@ -379,7 +392,7 @@ class Postgres:
         try:
             import adbc_driver_postgresql.dbapi as driver
         except ImportError:
-            raise MissingExtra("adbc-driver-postgresql", "postgres", purpose="a postgresql:// URL") from None
+            raise MissingExtra("adbc-driver-postgresql", "database", purpose="a postgresql:// URL") from None
         return driver
 
     @classmethod
@@ -446,5 +459,3 @@ class Postgres:
     def close(self) -> None:
         self._cursor.close()
         self._base.close()
-
-

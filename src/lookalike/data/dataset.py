@@ -58,7 +58,7 @@ class Dataset:
             MissingExtra: a package for this type is not installed.
         """
         if isinstance(source, Dataset):
-            return source if schema in (None, source.schema) else cls.of(source.native(), schema=schema)
+            return source if schema is None or schema == source.schema else source._under(schema)
         raw, frame = (read(source), Frame()) if isinstance(source, (str, Path)) else take_in(source)
         found = conform(raw, schema.table) if schema is not None else infer(raw)
         whole = schema or Schema(tables=(found.table,))
@@ -72,6 +72,11 @@ class Dataset:
         for name in tables:
             schema[name]
         return cls(schema, tables, frame=like._frame if like is not None else None)
+
+    def _under(self, schema: Schema) -> Dataset:
+        """The same rows as another schema sees them."""
+        raw = formats.restore(self.table(), self.schema.table)
+        return Dataset(schema, {schema.table.name: formats.parse(raw, schema.table)}, frame=self._frame, notes=self.notes)
 
     # ------------------------------------------------------------------------------------------------------ looking
 
@@ -183,7 +188,11 @@ class _Stream:
 
     def batches(self, rows: int, *, only: str | None = None) -> Iterator[pa.RecordBatch]:
         """The chosen rows, or the `only` column of them."""
-        table = self.table if only is None else self.table.model_copy(update={"columns": (self.table[only],), "key": (), "links": (), "order": None})
+        table = (
+            self.table
+            if only is None
+            else self.table.model_copy(update={"columns": (self.table[only],), "key": (), "links": (), "order": None})
+        )
         start = 0
         for batch in parsed(self.source, table):
             end = start + batch.num_rows

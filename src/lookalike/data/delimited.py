@@ -7,7 +7,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,7 +17,7 @@ import pyarrow.csv as arrow_csv
 
 from lookalike.data.source import Source, blank_note, column_names, source, told
 from lookalike.errors import DataError
-from lookalike.schema import Dialect
+from lookalike.schema import Column, Dialect
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 SUFFIX = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|", ".txt": ","}
@@ -25,7 +25,7 @@ SUFFIX = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|", ".txt": ","}
 _STRANGE = (":", "^", "~", "\x01", "\x1f", " ")
 _CHUNK = 1 << 22
 _HEAD = 1 << 16
-_BLOCK = 1 << 23
+_BLOCK = 1 << 21  # Arrow reads some thirty of these ahead, and a row must fit in one
 _BARE = {"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "\\N"}
 _UNDEFINED_IN_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 
@@ -64,6 +64,8 @@ def delimited(path: Path, name: str, suffix: str) -> Source:
         raise DataError("the file is empty", where=str(path), fix="give a file with a header and rows")
     delimiter = _delimiter(text, str(path))
     records = _records(text, delimiter)
+    if len(records) == 1 and not scan.final:
+        raise DataError("there are no rows, only column names", where=str(path), fix="give a table with rows")
     header = [_bare(cell) for cell in records[0]]
     names, blank = column_names(header)
     skip = len(re.match(r"(\r\n|\n|\r)*", text)[0].replace("\r\n", "\n"))  # type: ignore[index]
@@ -99,10 +101,13 @@ def _scan(path: Path) -> _Scan:
             if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 return _Scan(chunk + stream.read(_CHUNK), "utf-16", 2, True)
             if b"\0" in chunk:
-                raise DataError(f"byte {at + chunk.index(0)} is NUL: this is not text", where=str(path), fix="save it as UTF-8 text, or remove the byte")
-            if utf8 is not None and not (chunk.isascii() and not utf8.getstate()[0]):
+                raise DataError(
+                    f"byte {at + chunk.index(0)} is NUL: this is not text", where=str(path), fix="save it as UTF-8 text, or remove the byte"
+                )
+            plain = chunk.isascii()
+            if utf8 is not None and not (plain and not utf8.getstate()[0]):
                 utf8 = utf8 if _decodes(utf8, chunk) else None
-            if _UNDEFINED_IN_CP1252.search(chunk):
+            if not plain and _UNDEFINED_IN_CP1252.search(chunk):
                 western = "latin-1"
             quotes += chunk.count(b'"')
             at, last = at + len(chunk), chunk
@@ -132,7 +137,9 @@ def _delimiter(text: str, where: str) -> str:
         share, width = _agreement(text, strange)
         if share == 1 and width >= (4 if strange == " " else 2):
             raise DataError(
-                f"all is in one column; the cells seem to be separated by {strange!r}", where=where, fix=f"separate them by {', '.join(DELIMITERS.values())}"
+                f"all is in one column; the cells seem to be separated by {strange!r}",
+                where=where,
+                fix=f"separate them by {', '.join(DELIMITERS.values())}",
             )
     return ","
 
@@ -201,7 +208,9 @@ def _read(path: Path, layout: _Layout, columns: list[str]) -> Iterator[pa.Record
                     block_size=_BLOCK,
                     use_threads=not layout.quotes,
                 ),
-                parse_options=arrow_csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=layout.quotes, ignore_empty_lines=not single),
+                parse_options=arrow_csv.ParseOptions(
+                    delimiter=layout.delimiter, newlines_in_values=layout.quotes, ignore_empty_lines=not single
+                ),
                 convert_options=arrow_csv.ConvertOptions(
                     column_types={n: pa.string() for n in layout.names}, include_columns=columns, strings_can_be_null=False
                 ),
@@ -221,6 +230,10 @@ def _explain(path: Path, layout: _Layout, error: pa.ArrowInvalid) -> NoReturn:
                 where=f"{path}:{start}",
                 fix=f"mend the line; a cell that holds a {DELIMITERS[layout.delimiter]} must be in double quotes",
             ) from error
+    if "straddling" in str(error):
+        raise DataError(
+            f"a row is longer than {_BLOCK:,} bytes", where=str(path), fix="is a double quote opened and never closed?"
+        ) from error
     raise DataError(f"cannot read the file: {error}", where=str(path), fix="is it whole, and of the type that its name says?") from error
 
 
@@ -238,7 +251,9 @@ def _refuse_unclosed(path: Path, layout: _Layout) -> None:
 
 
 def _refuse_quote(path: Path, line: int) -> NoReturn:
-    raise DataError('a double quote is opened and never closed', where=f"{path}:{line}", fix='close it, or write a quote inside a cell as ""')
+    raise DataError(
+        "a double quote is opened and never closed", where=f"{path}:{line}", fix='close it, or write a quote inside a cell as ""'
+    )
 
 
 def _rows(path: Path, layout: _Layout) -> Iterator[tuple[int, int, list[str]]]:
@@ -271,6 +286,16 @@ def _unsplit(lines: codecs.StreamReader) -> Iterator[str]:
 # ---------------------------------------------------------------------------------------------------------- writing
 
 
+_MOMENTS = {"date": "%Y-%m-%d", "datetime": "%Y-%m-%d %H:%M:%S%-f", "time": "%H:%M:%S%-f", "duration": "%H:%M:%S%-f"}
+
+
+def textual(column: Column) -> Column:
+    """How a column of a typed source is written as text: moments in ISO 8601."""
+    if column.kind not in _MOMENTS or column.format is not None:
+        return column
+    return column.model_copy(update={"storage": "string", "format": _MOMENTS[column.kind]})
+
+
 class DelimitedText:
     """Turns raw tables into the bytes of a delimited text file in a dialect."""
 
@@ -282,7 +307,9 @@ class DelimitedText:
 
     def head(self) -> bytes:
         """The header line."""
-        header = pa.table([pa.array(["" if n in self.dialect.blank else n]) for n in self.names], names=[str(i) for i in range(len(self.names))])
+        header = pa.table(
+            [pa.array(["" if n in self.dialect.blank else n]) for n in self.names], names=[str(i) for i in range(len(self.names))]
+        )
         return self._lines(header, [self.dialect.header] * len(self.names), ())
 
     def rows(self, raw: pa.Table | pa.RecordBatch) -> bytes:
@@ -305,7 +332,23 @@ class DelimitedText:
         if self.dialect.encoding == "utf-8":
             # every row starts with a line end: the first one's is replaced by the one held back
             return ended.encode() + data[len(eol) :]
-        return self._encoder.encode(ended + data[len(eol) :].decode())  # type: ignore[return-value]
+        return self._encoded(ended + data[len(eol) :].decode())
+
+    def _encoded(self, text: str) -> bytes:
+        try:
+            return self._encoder.encode(text)  # type: ignore[return-value]
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"{error.object[error.start]!r} cannot be written in {self.dialect.encoding}, the encoding of the source",
+                fix="set the dialect's encoding to utf-8 in the schema, or write another type of file",
+            ) from None
+
+
+def occurring(cells: pa.Array, texts: Sequence[str]) -> list[str]:
+    """Those of `texts` that occur in the memory of `cells`, looked for in one go: most columns have none."""
+    data = cells.buffers()[2]
+    held = data.to_pybytes() if data is not None else b""
+    return [t for t in texts if t.encode() in held]
 
 
 def joined(lines: pa.Array) -> bytes:
@@ -338,8 +381,8 @@ def _wrap(cells: pa.Array, delimiter: str, *, always: bool, bare: Sequence[str])
     if always:
         needed = pc.invert(pc.is_in(cells, value_set=pa.array(bare, pa.string())))
     else:
-        special = [pc.match_substring(cells, s) for s in (delimiter, '"', "\n", "\r")]
-        needed = pc.or_(pc.or_(special[0], special[1]), pc.or_(special[2], special[3]))
-    if not pc.any(needed).as_py():
-        return cells
+        special = occurring(cells, (delimiter, '"', "\n", "\r"))
+        if not special:
+            return cells
+        needed = reduce(pc.or_, [pc.match_substring(cells, s) for s in special])
     return pc.if_else(needed, pc.binary_join_element_wise('"', pc.replace_substring(cells, '"', '""'), '"', ""), cells)

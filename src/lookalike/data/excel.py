@@ -35,7 +35,9 @@ def excel(path: Path, name: str) -> Source:
         try:
             book = calamine.load_workbook(str(path))
         except calamine.CalamineError as error:
-            raise FileError(f"cannot read the workbook: {error}", where=str(path), fix="is it whole, and of the type that its name says?") from error
+            raise FileError(
+                f"cannot read the workbook: {error}", where=str(path), fix="is it whole, and of the type that its name says?"
+            ) from error
     rows = book.get_sheet_by_index(0).to_python(skip_empty_area=True)
     if not rows:
         raise DataError("the first sheet is empty", where=str(path), fix="move the table to the first sheet, its header in the first row")
@@ -98,6 +100,11 @@ class Workbook:
     def close(self) -> None:
         """Complete the file."""
         self._book.close()
+
+    def abort(self) -> None:
+        """Remove the temporary file that rows are kept in until the workbook is complete."""
+        self._sheet.row_data_fh.close()
+        Path(self._sheet.row_data_filename).unlink(missing_ok=True)
 
 
 def _tuples(raw: pa.Table | pa.RecordBatch) -> Iterator[tuple[Any, ...]]:

@@ -1,8 +1,9 @@
-"""Frames of other libraries, in and out by Arrow; the kind that came in goes out. None of the libraries is imported before its frame is seen."""
+"""Frames of other libraries, in and out by Arrow: the kind that came in goes out. No library is imported before its frame is seen."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,8 +16,6 @@ from lookalike.schema import Column, Table
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_TRUTH = {"true", "false"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,9 @@ def take_in(frame: Any) -> tuple[Source, Frame]:
 
 def give_back(canonical: pa.Table, table: Table, frame: Frame) -> Any:
     """Canonical rows as a frame of the kind that came in."""
-    raw = typed(canonical, table, moments=False) if frame.kind == "pandas" and not frame.dtypes else formats.restore(canonical, table)
+    if table.dialect is not None and frame.kind == "pandas":
+        return _to_pandas(_as_read(typed(canonical, table, moments=False)), frame)
+    raw = formats.restore(canonical, table)
     if frame.kind == "polars":
         return _to_polars(raw, frame)
     if frame.kind == "duckdb":
@@ -71,25 +72,35 @@ def typed(canonical: pa.Table | pa.RecordBatch, table: Table, *, moments: bool) 
     Args:
         moments: dates and times written as text become dates and times.
     """
-    rows = canonical if isinstance(canonical, pa.Table) else pa.Table.from_batches([canonical])
-    raw = formats.restore(rows, table)
-    columns = [_typed(rows.column(c.name), raw.column(c.name), c, moments=moments) for c in table]
-    return pa.table(columns, names=list(table.names))
+    convert = _raw if table.dialect is None else partial(_typed, moments=moments)
+    return pa.table([convert(canonical.column(c.name), c, table.name) for c in table], names=list(table.names))
 
 
-def _typed(values: pa.ChunkedArray, raw: pa.ChunkedArray, column: Column, *, moments: bool) -> pa.ChunkedArray:
-    if column.storage != "string":
-        return raw
-    if column.kind in ("integer", "number"):
-        return values if column.number is None or _is_plain(column) else pc.if_else(values.is_null(), pa.scalar(None, pa.string()), raw)
-    if moments and column.kind in ("date", "datetime", "time", "duration"):
+def _raw(values: pa.Array | pa.ChunkedArray, column: Column, where: str) -> pa.Array:
+    return formats.restore_column(values, column, where=where)
+
+
+def _typed(values: pa.Array | pa.ChunkedArray, column: Column, where: str, *, moments: bool) -> pa.Array | pa.ChunkedArray:
+    if column.kind in ("integer", "number") and _is_plain(column):
         return values
-    if column.kind == "empty":
+    if column.kind == "empty" or (moments and column.kind in ("date", "datetime", "time", "duration")):
         return values
-    text = pc.if_else(values.is_null(), pa.scalar(None, pa.string()), raw)
-    if column.kind == "boolean" and column.labels and {label.lower() for label in column.labels} == _TRUTH:
-        return values
-    return text
+    if column.kind == "boolean" and column.labels is not None:
+        if {label.lower() for label in column.labels} == {"true", "false"}:
+            return values
+        if set(column.labels) == {"0", "1"}:
+            return _raw(values, column.model_copy(update={"storage": "int64"}), where)
+    text = _raw(values, column, where)
+    return pc.if_else(values.is_null(), pa.scalar(None, pa.string()), text) if values.null_count else text
+
+
+def _as_read(rows: pa.Table) -> pa.Table:
+    """Texts that are all integers, without leading zeros, as integers."""
+    columns = []
+    for column in rows.columns:
+        plain = column.type == pa.string() and pc.all(pc.match_substring_regex(column, r"^(0|-?[1-9]\d{0,17})$")).as_py()
+        columns.append(column.cast(pa.int64()) if plain else column)
+    return pa.table(columns, names=rows.column_names)
 
 
 def _is_plain(column: Column) -> bool:
@@ -128,7 +139,9 @@ def _from_series(series: pd.Series, name: str) -> tuple[pa.Array, list[str]]:
         return pa.array(series, from_pandas=True), []
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         if any(isinstance(v, (list, dict, set, tuple, bytes)) for v in series.head(1000)):
-            raise DataError("holds lists, records or bytes, and a cell must be a single value", where=name, fix="spread it over columns") from None
+            raise DataError(
+                "holds lists, records or bytes, and a cell must be a single value", where=name, fix="spread it over columns"
+            ) from None
         text = series.astype("string")
         return pa.array(text, pa.string(), from_pandas=True), [f"{name} holds values of several types, and was read as text"]
 

@@ -1,4 +1,4 @@
-"""From a raw source to a schema that fits every row of it: detected on a sample, checked against the rest, widened where the rest disagrees."""
+"""From a raw source to a schema that fits every row: detected on a sample, checked against the rest, widened where the rest disagrees."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lookalike.data import detect, formats
+from lookalike.data.delimited import textual
 from lookalike.data.source import Source
 from lookalike.errors import DataError
 from lookalike.schema import Column, Table
@@ -37,10 +38,12 @@ def infer(source: Source) -> Found:
         DataError: there are no rows.
     """
     look = _look(source)
-    table = detect.detect(look.sample, name=source.name, rows=look.rows).model_copy(update={"dialect": source.dialect})
+    table = detect.detect(look.sample, name=source.name, rows=look.rows, text=_is_written(source)).model_copy(
+        update={"dialect": source.dialect}
+    )
     if look.raw is None:
         return Found(_widened(source, table, look), look.rows, None)
-    settled = [_settled(look.raw.column(c.name), c, look) for c in table]
+    settled = [_settled(look.raw.column(c.name), c, look, text=_is_written(source)) for c in table]
     table = table.model_copy(update={"columns": tuple(column for column, _ in settled)})
     return Found(table, look.rows, pa.table([values for _, values in settled], schema=formats.canonical_schema(table)))
 
@@ -51,12 +54,28 @@ def conform(source: Source, table: Table) -> Found:
     Raises:
         DataError: there are no rows, a column is not there, or a cell does not fit; names table.column, row and value.
     """
+    table = table.model_copy(update={"columns": tuple(_spelled(c, source) for c in table)})
     look = _look(source)
     if look.raw is not None:
         return Found(table, look.rows, formats.parse(look.raw, table))
     for _ in parsed(source, table):
         pass
     return Found(table, look.rows, None)
+
+
+def _is_written(source: Source) -> bool:
+    """Whether cells are text that somebody wrote, where an empty one is missing."""
+    return source.dialect is not None or all(formats.is_text(t) for t in source.schema.types)
+
+
+def _spelled(column: Column, source: Source) -> Column:
+    """A given column as this source may spell it: a typed one as text, and in delimited text a missing cell as an empty one."""
+    if column.name not in source.schema.names or not formats.is_text(source.schema.field(column.name).type):
+        return column
+    column = textual(column)
+    if source.dialect is None or not column.nullable or "" in column.missing:
+        return column
+    return column.model_copy(update={"missing": (*column.missing, "")})
 
 
 def parsed(source: Source, table: Table) -> Iterator[pa.RecordBatch]:
@@ -121,11 +140,11 @@ def _some(table: pa.Table, rows: int) -> pa.Table:
 # ---------------------------------------------------------------------------------------------------------- checking
 
 
-def _settled(cells: pa.ChunkedArray, column: Column, look: _Look) -> tuple[Column, pa.Array]:
+def _settled(cells: pa.ChunkedArray, column: Column, look: _Look, *, text: bool) -> tuple[Column, pa.Array]:
     """A column that fits all its cells, and the cells in canonical form."""
     values = _fitted(cells, column, look.sample)
     if values is None:
-        column = _again(cells, column.name, look.rows)
+        column = detect.widen(cells, column, rows=look.rows, text=text)
         values = _fitted(cells, column, pa.table({column.name: cells}))
     if values is None:
         column = _text(column.name, cells.type)
@@ -136,6 +155,7 @@ def _settled(cells: pa.ChunkedArray, column: Column, look: _Look) -> tuple[Colum
 def _widened(source: Source, table: Table, look: _Look) -> Table:
     """`table` with each column that a later cell contradicts detected again from the sample and the rows that contradict it."""
     columns = {c.name: c for c in table}
+    text = _is_written(source)
     pending = list(columns)
     for last in range(_ROUNDS):
         misfits = _misfits(source, [columns[n] for n in pending], look.sample)
@@ -143,7 +163,7 @@ def _widened(source: Source, table: Table, look: _Look) -> Table:
         for name, cells in misfits.items():
             seen = pa.chunked_array([*look.sample.column(name).chunks, *cells])
             seen = pa.chunked_array([pc.unique(seen)]) if columns[name].unique and not _repeats(cells) else seen
-            columns[name] = _again(seen, name, look.rows) if last < _ROUNDS - 1 else _text(name, seen.type)
+            columns[name] = detect.widen(seen, columns[name], rows=look.rows, text=text) if last < _ROUNDS - 1 else _text(name, seen.type)
         if not misfits:
             break
     return table.model_copy(update={"columns": tuple(columns[n] for n in table.names)})
@@ -184,11 +204,6 @@ def _repeats(cells: list[pa.Array]) -> bool:
     """Whether a value occurs twice."""
     values = pc.drop_null(pa.chunked_array(cells))
     return pc.count_distinct(values).as_py() < len(values)
-
-
-def _again(cells: pa.ChunkedArray, name: str, rows: int) -> Column:
-    """What a column is, judged by these cells."""
-    return detect.detect(pa.table({name: cells}), rows=rows).columns[0]
 
 
 def _text(name: str, kind: pa.DataType) -> Column:

@@ -48,7 +48,9 @@ def read(place: str | Path) -> Source:
         found = [Path(p) for p in sorted(glob.glob(str(path), recursive=True)) if Path(p).is_file()]
         if not found:
             raise FileError("no file matches", where=str(path), fix="check the pattern")
-        return _shards(found, path.parent.name if glob.has_magic(path.stem) and not glob.has_magic(path.parent.name) else "table", str(path))
+        return _shards(
+            found, path.parent.name if glob.has_magic(path.stem) and not glob.has_magic(path.parent.name) else "table", str(path)
+        )
     raise _missing(path)
 
 
@@ -144,7 +146,11 @@ def _readable(folder: Path) -> list[Path]:
     files = sorted(p for p in folder.iterdir() if p.is_file() and p.name[0] not in "._")
     known = [p for p in files if set(s.lower() for s in p.suffixes) & set(_READERS)]
     if not known:
-        raise FileError("no file in the folder can be read", where=str(folder), fix=f"known: {' '.join(_READERS)}; text also with {' '.join(COMPRESSED)}")
+        raise FileError(
+            "no file in the folder can be read",
+            where=str(folder),
+            fix=f"known: {' '.join(_READERS)}; text also with {' '.join(COMPRESSED)}",
+        )
     return known
 
 
@@ -159,7 +165,9 @@ def _shards(paths: list[Path], name: str, where: str) -> Source:
         try:
             schema = pa.unify_schemas(ordered, promote_options="permissive")
         except pa.ArrowTypeError as error:
-            raise DataError(f"the shards hold different types: {error}", where=where, fix="give the column one type in all files") from error
+            raise DataError(
+                f"the shards hold different types: {error}", where=where, fix="give the column one type in all files"
+            ) from error
 
     def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:
         return (batch for part in parts for batch in part.batches(columns))

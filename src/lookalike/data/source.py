@@ -65,12 +65,23 @@ def _field(field: pa.Field, where: str) -> pa.Field:
     if isinstance(kind, pa.BaseExtensionType):
         kind = kind.storage_type
     if pa.types.is_nested(kind):
-        raise DataError(f"holds {kind}, and a cell must be a single value", where=where, fix="spread it over columns of its own, or drop it")
+        raise DataError(
+            f"holds {kind}, and a cell must be a single value", where=where, fix="spread it over columns of its own, or drop it"
+        )
     if pa.types.is_interval(kind):
         raise DataError("holds calendar intervals", where=where, fix="turn them into a duration or a number of days, or drop the column")
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind) or kind == pa.binary_view():
         kind = pa.string()
-    return pa.field(field.name, kind)
+    return pa.field(field.name, _without_views(kind))
+
+
+def _without_views(kind: pa.DataType) -> pa.DataType:
+    """Arrow has few functions for its string views."""
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_dictionary(kind) and pa.types.is_string_view(kind.value_type):
+        return pa.dictionary(kind.index_type, pa.string(), kind.ordered)
+    return kind
 
 
 def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -78,7 +89,13 @@ def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
         return pa.array([None if v is None else str(v) for v in array.to_pylist()], kind)
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
-    return array if array.type == kind else array.cast(kind)
+    if array.type == kind:
+        return array
+    if pa.types.is_dictionary(kind) and pa.types.is_dictionary(array.type):
+        return pa.DictionaryArray.from_arrays(
+            array.indices.cast(kind.index_type), array.dictionary.cast(kind.value_type), ordered=kind.ordered
+        )
+    return array.cast(kind)
 
 
 @contextmanager

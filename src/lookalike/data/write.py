@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from lookalike.data import database, formats
 from lookalike.data.delimited import SUFFIX as DELIMITED
-from lookalike.data.delimited import DelimitedText
+from lookalike.data.delimited import DelimitedText, textual
 from lookalike.data.excel import Workbook
 from lookalike.data.frames import typed
 from lookalike.data.jsonl import json_lines
@@ -39,6 +39,9 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Complete what was written."""
+
+    def abort(self) -> None:
+        """Let go of the file, which is removed."""
 
 
 class Writer:
@@ -119,12 +122,13 @@ class _File:
         if not overwrite and self._place.exists():
             raise FileError("the file exists already", where=self._shown, fix="choose another name, or allow it to be replaced")
         self._temporary = self._place.with_name(f".{self._place.name[:200]}.{secrets.token_hex(4)}.part")
+        self._sink: Sink | None = None
         with told(self._shown, "write the file"):
             self._place.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._temporary.open("xb")
         try:
             with told(self._shown, "write the file"):
-                self._sink: Sink = _sink(self._suffix, pressed, self._file, table)
+                self._sink = _sink(self._suffix, pressed, self._file, table)
         except BaseException:
             self.abort()
             raise
@@ -135,10 +139,10 @@ class _File:
 
     def _raw(self, batch: pa.RecordBatch | pa.Table) -> pa.Table:
         """Text files get what the source wrote, or would have written; typed files get types."""
-        if self._suffix in DELIMITED:
-            rows = formats.restore(batch, self._table)
-            return rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
-        return typed(batch, self._table, moments=True)
+        if self._suffix not in DELIMITED:
+            return typed(batch, self._table, moments=True)
+        columns = [formats.restore_column(batch.column(c.name), textual(c), where=self._table.name) for c in self._table]
+        return pa.table(columns, names=list(self._table.names))
 
     def close(self) -> None:
         with told(self._shown, "write the file"):
@@ -151,8 +155,10 @@ class _File:
     def abort(self) -> None:
         """Remove what was written. A second complaint of a full disk adds nothing to the first."""
         try:
+            if self._sink is not None:
+                self._sink.abort()
             self._file.close()
-        except OSError:
+        except (OSError, pa.ArrowException):
             pass
         finally:
             self._temporary.unlink(missing_ok=True)
@@ -181,7 +187,13 @@ class _Bytes:
     """Text, compressed if asked."""
 
     def __init__(
-        self, file: Any, pressed: str, rows: Callable[[pa.Table], bytes], *, head: Callable[[], bytes] = bytes, tail: Callable[[], bytes] = bytes
+        self,
+        file: Any,
+        pressed: str,
+        rows: Callable[[pa.Table], bytes],
+        *,
+        head: Callable[[], bytes] = bytes,
+        tail: Callable[[], bytes] = bytes,
     ) -> None:
         self._out = pa.CompressedOutputStream(file, _CODECS[pressed]) if pressed else file
         self._rows, self._tail, self._pressed = rows, tail, bool(pressed)
@@ -192,6 +204,9 @@ class _Bytes:
 
     def close(self) -> None:
         self._out.write(self._tail())
+        self.abort()
+
+    def abort(self) -> None:
         if self._pressed:
             self._out.close()
 
@@ -219,6 +234,9 @@ class _Parquet:
         self._flush()
         self._out.close()
 
+    def abort(self) -> None:
+        self._out.close()
+
 
 class _Arrow:
     """An Arrow IPC file (Feather). A dictionary may only grow from batch to batch, so that is what it does."""
@@ -230,7 +248,10 @@ class _Arrow:
         self._known: dict[int, pa.Array] = {}
 
     def write(self, raw: pa.Table) -> None:
-        columns = [self._grown(at, column.combine_chunks()) if pa.types.is_dictionary(column.type) else column for at, column in enumerate(raw.columns)]
+        columns = [
+            self._grown(at, column.combine_chunks()) if pa.types.is_dictionary(column.type) else column
+            for at, column in enumerate(raw.columns)
+        ]
         self._out.write_table(pa.table(columns, schema=self._schema))
 
     def _grown(self, at: int, column: pa.DictionaryArray) -> pa.DictionaryArray:
@@ -243,4 +264,7 @@ class _Arrow:
         return pa.DictionaryArray.from_arrays(indices, known, ordered=column.type.ordered)
 
     def close(self) -> None:
+        self._out.close()
+
+    def abort(self) -> None:
         self._out.close()
