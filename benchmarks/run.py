@@ -1,0 +1,169 @@
+"""The benchmark in one command: every tool on every table in one run, judged by a script that stands outside this project.
+
+    python benchmarks/run.py                                    # everything not yet done, then docs/benchmarks.md
+    python benchmarks/run.py --quick --tools lookalike          # small trial; touches no document
+    python benchmarks/run.py --sets adult --tools lookalike --again
+
+Finished cells stay in `.work/results.json`, so a run that was stopped goes on where it was. This process itself loads nothing heavy: on
+Linux a child inherits the peak memory of the process that started it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import table
+from clock import clock
+from data import REAL, plain
+from tools import ALONE, HERE, TOOLS, environment, last, measure, watch
+
+ROOT = HERE.parent
+SHARED = Path(os.environ.get("LOOKALIKE_DATA", ROOT.parent / "shared" / "data"))
+JUDGE = Path(os.environ.get("LOOKALIKE_JUDGE", ROOT.parent / "shared" / "bench" / "score.py"))
+QUICK_ROWS = 2_000
+
+
+class Results:
+    """What is known so far, kept in one JSON file after every step."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.all: dict[str, Any] = {}
+        if path.exists():
+            self.all = json.loads(path.read_text())
+
+    def keep(self, key: str, value: dict[str, Any]) -> None:
+        """Remember and write, whole or not at all."""
+        self.all[key] = value
+        part = self.path.with_suffix(".part")
+        part.write_text(json.dumps(self.all, indent=1))
+        part.replace(self.path)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    names = [line.split(":", 1)[1].strip() for line in info.splitlines() if line.startswith("model name")]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "date": datetime.date.today().isoformat(), "cores": len(os.sched_getaffinity(0)), "cpu": names[0] if names else platform.machine(),
+        "memory_gb": round(memory), "system": platform.system(), "python": platform.python_version(),
+    }  # fmt: skip
+
+
+def prepare(name: str, folder: Path, most: int | None) -> dict[str, int]:
+    """Cut one real table, in a process of its own."""
+    command = [sys.executable, "-P", str(HERE / "data.py"), "prepare", name, str(SHARED), str(folder)]
+    done = subprocess.run(command + ([] if most is None else ["--most", str(most)]), check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def judge(name: str, folder: Path, synthetic: Path, script: Path) -> dict[str, Any]:
+    """The outside judge's figures for one table as data.judged shows it, or under `failed` why there are none."""
+    real, out, log = REAL[name], synthetic.with_suffix(".score.json"), synthetic.with_suffix(".score.txt")
+    command = [
+        str(environment("judge")),
+        str(script),
+        "--train",
+        str(folder / "judge-train.csv"),
+        "--test",
+        str(folder / "judge-holdout.csv"),
+    ]
+    command += ["--syn", str(synthetic), "--target", plain(real.target), "--cats", ",".join(map(plain, real.cats)), "--out", str(out)]
+    ran = watch(command + (["--fast"] if real.fast else []), log=log)
+    return json.loads(out.read_text()) if ran["code"] == 0 else {"failed": last(log)}
+
+
+def one(name: str, tool: str, folder: Path, given: argparse.Namespace, rows: int) -> dict[str, Any]:
+    """One cell: run the tool, then let its rows be judged."""
+    out = folder / tool
+    cell = measure(TOOLS[tool], folder / "train.csv", out, rows=rows, cap=given.cap, million=not given.quick)
+    if "draw_s" in cell and given.judge.is_file():
+        seen = out / "judged.csv"
+        show = [sys.executable, "-P", str(HERE / "data.py"), "judged", name, str(out / "synthetic.csv"), str(seen)]
+        subprocess.run(show, check=True, stdout=subprocess.DEVNULL)
+        cell["score"] = judge(name, folder, seen, given.judge)
+    return cell
+
+
+def told(name: str, tool: str, cell: dict[str, Any]) -> str:
+    """One line for the terminal."""
+    score = cell.get("score", {})
+    figures = [f"{k} {cell[k]:.2f}" for k in ("fit_s", "draw_s", "million_s") if cell.get(k) is not None]
+    figures += [f"{k} {score[k]:.3f}" for k in ("shape_err", "trend_err", "c2st_auc_hold", "tstr", "dcr_share") if score.get(k) is not None]
+    words = [w for w in (cell.get("failed"), score.get("failed"), cell.get("note")) if w]
+    return f"{name:20} {tool:10} {'  '.join(figures + words)}" + ("  BUSY MACHINE" if cell.get("busy", 0) > table.BUSY else "")
+
+
+def arguments() -> argparse.Namespace:
+    """What was asked for."""
+    asked = argparse.ArgumentParser(description="Measure lookalike beside other tools.")
+    asked.add_argument("--tools", default=",".join(TOOLS), help="comma-separated, of: %(default)s")
+    asked.add_argument("--sets", default=",".join(REAL), help="comma-separated, of: %(default)s")
+    asked.add_argument("--cap", type=int, default=600, help="seconds that one fit may take (default %(default)s)")
+    asked.add_argument("--quick", action="store_true", help=f"learn from {QUICK_ROWS} rows, no million rows, leave the document alone")
+    asked.add_argument("--again", action="store_true", help="measure chosen cells again that are done")
+    asked.add_argument("--install", action="store_true", help="only make the environments")
+    asked.add_argument("--table", action="store_true", help="only write the document from what is known")
+    asked.add_argument("--no-clock", action="store_true", help="leave out start, help, make and the whole large table")
+    asked.add_argument("--judge", type=Path, default=JUDGE, help="the judging script (or LOOKALIKE_JUDGE)")
+    given = asked.parse_args()
+    given.tools, given.sets = given.tools.split(","), given.sets.split(",")
+    for word, known in [(w, TOOLS) for w in given.tools] + [(w, REAL) for w in given.sets]:
+        if word not in known:
+            asked.error(f"{word!r} is not one of {', '.join(known)}")
+    return given
+
+
+def measure_all(given: argparse.Namespace, work: Path, results: Results) -> None:
+    """Every chosen cell not yet known."""
+    for name in given.sets:
+        folder = work / name
+        sizes = prepare(name, folder, QUICK_ROWS if given.quick else None)
+        results.keep(f"{name}/sizes", sizes)
+        if given.judge.is_file() and f"{name}/ceiling" not in results.all:
+            results.keep(f"{name}/ceiling", {"score": judge(name, folder, folder / "judge-holdout.csv", given.judge)})
+        for tool in given.tools:
+            foreign, done = not REAL[name].peers and tool not in ALONE, f"{name}/{tool}" in results.all
+            if foreign or (done and not given.again):
+                continue
+            results.keep(f"{name}/{tool}", one(name, tool, folder, given, sizes["rows"]))
+            print(told(name, tool, results.all[f"{name}/{tool}"]), flush=True)
+
+
+def main() -> None:
+    """Install, measure, write."""
+    given = arguments()
+    work = HERE / ".work" / ("quick" if given.quick else "full")
+    work.mkdir(parents=True, exist_ok=True)
+    results = Results(work / "results.json")
+    if not given.table:
+        if not SHARED.is_dir():
+            raise SystemExit(f"no data at {SHARED}: set LOOKALIKE_DATA to the folder of real tables")
+        if not given.judge.is_file():
+            print(f"WARNING: no judge at {given.judge}: quality is NOT measured. Set LOOKALIKE_JUDGE.", file=sys.stderr)
+        for env in dict.fromkeys(["judge", *(TOOLS[tool].env for tool in given.tools)]):
+            environment(env)
+        if given.install:
+            return
+        results.keep("machine", machine())
+        measure_all(given, work, results)
+        if not given.no_clock and ("clock" not in results.all or given.again):
+            results.keep("clock", clock(SHARED, work / "clock"))
+    page = table.page(results.all)
+    if given.quick:
+        print(page)
+    else:
+        table.write(ROOT / "docs" / "benchmarks.md", page)
+
+
+if __name__ == "__main__":
+    main()
