@@ -1,0 +1,55 @@
+"""Gradient-boosted trees on frames: the learner of the classifier test and of utility."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lookalike.metrics._frame import Frame
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+LEVELS = 250
+"""Native categories at most; rarer levels share one (the learner's bins end at 255)."""
+
+
+def matrices(frames: list[Frame], names: tuple[str, ...]) -> tuple[list[np.ndarray], np.ndarray]:
+    """Each frame as float64 [rows, columns] with NaN for missing, and which columns are categories."""
+    labels = np.array([frames[0].is_label(n) for n in names], bool)
+    out = [np.empty((f.rows, len(names))) for f in frames]
+    for j, name in enumerate(names):
+        if labels[j]:
+            seen = np.concatenate([f[name][f[name] >= 0] for f in frames])
+            counts = np.bincount(seen, minlength=len(frames[0].levels[name]) + 1)
+            rank = np.minimum(np.argsort(np.argsort(-counts, kind="stable")), LEVELS)
+        for frame, x in zip(frames, out, strict=True):
+            values = frame[name]
+            x[:, j] = np.where(values < 0, np.nan, rank[values]) if labels[j] else values
+    return out, labels
+
+
+def classifier(labels: np.ndarray, seed: int, **more: Any) -> HistGradientBoostingClassifier:
+    """An unfitted classifier with settings shared by all tests."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(**_settings(labels, seed), **more)
+
+
+def regressor(labels: np.ndarray, seed: int) -> HistGradientBoostingRegressor:
+    """An unfitted regressor with settings shared by all tests."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    return HistGradientBoostingRegressor(**_settings(labels, seed))
+
+
+def _settings(labels: np.ndarray, seed: int) -> dict[str, Any]:
+    return {
+        "max_iter": 60,
+        "learning_rate": 0.15,
+        "max_leaf_nodes": 31,
+        "early_stopping": False,
+        "categorical_features": labels if labels.any() else None,
+        "random_state": seed,
+    }

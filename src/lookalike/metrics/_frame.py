@@ -1,0 +1,163 @@
+"""Canonical tables as plain numpy columns that share one coding, so that every metric compares like with like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lookalike.errors import DataError
+from lookalike.schema import Column
+
+ORDERED = frozenset({"integer", "number", "date", "datetime", "time", "duration", "text"})
+"""Kinds compared along a line; free text by its length in characters."""
+LABELS = frozenset({"category", "boolean", "constant"})
+"""Kinds compared level by level."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """`rows` rows of `columns`: float64 (missing is NaN) for ordered kinds, int32 codes into `levels` (missing is -1) for labels."""
+
+    columns: tuple[Column, ...]
+    values: Mapping[str, np.ndarray]
+    levels: Mapping[str, tuple[str, ...]]
+    rows: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in order."""
+        return tuple(c.name for c in self.columns)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.values[name]
+
+    def is_label(self, name: str) -> bool:
+        """Whether the column is compared level by level."""
+        return name in self.levels
+
+    def missing(self, name: str) -> np.ndarray:
+        """Bool per row: the cell is missing."""
+        values = self.values[name]
+        return values < 0 if self.is_label(name) else np.isnan(values)
+
+    def take(self, index: np.ndarray) -> Frame:
+        """The rows at `index`."""
+        return Frame(self.columns, {k: v[index] for k, v in self.values.items()}, self.levels, len(index))
+
+    def cut(self, rows: int, rng: np.random.Generator) -> Frame:
+        """At most `rows` rows, chosen at random without replacement."""
+        return self if self.rows <= rows else self.take(np.sort(rng.choice(self.rows, rows, replace=False)))
+
+    def halves(self, rng: np.random.Generator) -> tuple[Frame, Frame]:
+        """Two disjoint random halves."""
+        order, middle = rng.permutation(self.rows), self.rows // 2
+        return self.take(np.sort(order[:middle])), self.take(np.sort(order[middle:]))
+
+    def independent(self, rng: np.random.Generator) -> Frame:
+        """Each column shuffled on its own: the columns stay perfect, all dependence is gone."""
+        return Frame(self.columns, {k: rng.permutation(v) for k, v in self.values.items()}, self.levels, self.rows)
+
+
+def code(tables: Mapping[str, pa.Table], columns: Iterable[Column]) -> dict[str, Frame]:
+    """Frames of several canonical tables, labels coded alike; keys and empty columns are left out.
+
+    Raises:
+        DataError: a column's values are not of its kind.
+    """
+    kept = tuple(c for c in columns if c.kind in ORDERED | LABELS)
+    values: dict[str, dict[str, np.ndarray]] = {role: {} for role in tables}
+    levels: dict[str, tuple[str, ...]] = {}
+    for column in kept:
+        chunks = {role: table.column(column.name) for role, table in tables.items()}
+        if column.kind in LABELS:
+            coded, levels[column.name] = _label(chunks)
+        else:
+            coded = {role: _ordered(chunk, column, role) for role, chunk in chunks.items()}
+        for role, array in coded.items():
+            values[role][column.name] = array
+    return {role: Frame(kept, values[role], levels, tables[role].num_rows) for role in tables}
+
+
+def _label(chunks: Mapping[str, pa.ChunkedArray]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    texts = {role: pc.cast(chunk, pa.string()) for role, chunk in chunks.items()}
+    seen = [pc.unique(t).drop_null() for t in texts.values()]
+    levels = pc.unique(pa.concat_arrays(seen))
+    levels = levels.take(pc.sort_indices(levels))
+    coded = {
+        role: pc.fill_null(pc.index_in(text, value_set=levels), -1).combine_chunks().to_numpy(zero_copy_only=False).astype(np.int32)
+        for role, text in texts.items()
+    }
+    return coded, tuple(levels.to_pylist())
+
+
+def _ordered(chunk: pa.ChunkedArray, column: Column, role: str) -> np.ndarray:
+    try:
+        if column.kind == "text":
+            chunk = pc.utf8_length(pc.cast(chunk, pa.string()))
+        elif column.kind in ("date", "datetime", "time", "duration"):
+            # Arrow casts moments to numbers only through the integer that stores them: days for dates, microseconds for the rest.
+            chunk = chunk.cast(pa.int32() if column.kind == "date" else pa.int64())
+        numbers = pc.cast(chunk, pa.float64(), safe=False)
+    except pa.ArrowInvalid as error:
+        what = f"the {role} table holds values that are not of kind {column.kind}: {error}"
+        raise DataError(what, where=column.name, fix="give both tables the same schema") from None
+    return numbers.combine_chunks().to_numpy(zero_copy_only=False).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Shared bins, learned from one frame and applied to any: `sizes[j]` bins a column, the last one for missing cells."""
+
+    names: tuple[str, ...]
+    rules: tuple[np.ndarray, ...]
+    sizes: np.ndarray
+
+    def codes(self, frame: Frame) -> np.ndarray:
+        """Bin of each cell, int32 [columns, rows]."""
+        out = np.empty((len(self.names), frame.rows), np.int32)
+        for j, (name, rule) in enumerate(zip(self.names, self.rules, strict=True)):
+            values, missing = frame[name], frame.missing(name)
+            found = rule[values] if frame.is_label(name) else np.searchsorted(rule, values, side="right")
+            out[j] = np.where(missing, self.sizes[j] - 1, found)
+        return out
+
+
+def grid(real: Frame, names: Iterable[str], *, bins: int = 10, levels: int = 20) -> Grid:
+    """Bins of `real`: quantiles for ordered columns (a heavy single value has its own bin), the commonest levels and a rest for labels."""
+    names, rules, sizes = tuple(names), [], []
+    for name in names:
+        if real.is_label(name):
+            rule = _level_bins(real[name], len(real.levels[name]), levels)
+            sizes.append(int(rule.max(initial=0)) + 2)
+        else:
+            rule = _cuts(real[name], bins)
+            sizes.append(len(rule) + 2)
+        rules.append(rule)
+    return Grid(names, tuple(rules), np.array(sizes, np.int64))
+
+
+def _level_bins(codes: np.ndarray, known: int, most: int) -> np.ndarray:
+    """Bin of each level: the `most` commonest have their own, all others and those unseen share the last."""
+    counts = np.bincount(codes[codes >= 0], minlength=known)
+    order = np.argsort(-counts, kind="stable")
+    own = order[: min(most, int(np.count_nonzero(counts)))]
+    rule = np.full(known + 1, len(own), np.int32)  # the spare last entry answers code -1 (missing), which is overwritten
+    rule[own] = np.arange(len(own))
+    return rule
+
+
+def _cuts(values: np.ndarray, bins: int) -> np.ndarray:
+    """Inner cut points; a value that fills a whole quantile step is an atom, cut off on both sides."""
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return np.empty(0)
+    steps = np.quantile(values, np.linspace(0, 1, bins + 1), method="inverted_cdf")
+    seen, times = np.unique(steps, return_counts=True)
+    atoms = seen[times > 1]
+    rest = values[~np.isin(values, atoms)]
+    inner = np.quantile(rest, np.linspace(0, 1, max(bins - len(atoms), 1) + 1)[1:-1], method="inverted_cdf") if len(rest) else np.empty(0)
+    return np.unique(np.concatenate([atoms, np.nextafter(atoms, np.inf), inner]))

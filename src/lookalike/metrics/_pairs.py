@@ -1,0 +1,68 @@
+"""All two-way tables at once: the product of a one-hot matrix with itself holds the contingency table of every pair of columns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lookalike.metrics._frame import Frame, Grid
+from lookalike.metrics._stats import BLOCKS, blocks
+
+
+def tables(frame: Frame, bins: Grid, rng: np.random.Generator) -> np.ndarray:
+    """Two-way counts, float32 [groups, cells, cells]; cells are the bins of all columns in a row (float32 is exact below 2^24)."""
+    codes, starts = bins.codes(frame), offsets(bins)
+    cells, group = int(bins.sizes.sum()), blocks(frame.rows, rng)
+    out = np.empty((BLOCKS, cells, cells), np.float32)
+    for g in range(BLOCKS):
+        part = codes[:, group == g]
+        hot = np.zeros((part.shape[1], cells), np.float32)
+        for j, start in enumerate(starts):
+            hot[np.arange(len(hot)), start + part[j]] = 1
+        np.matmul(hot.T, hot, out=out[g])
+    return out
+
+
+def offsets(bins: Grid) -> np.ndarray:
+    """First cell of each column."""
+    return np.concatenate([[0], np.cumsum(bins.sizes)[:-1]])
+
+
+def fold(cells: np.ndarray, bins: Grid) -> np.ndarray:
+    """Sums over the cells of each pair of columns: [cells, cells] → [columns, columns]."""
+    starts = offsets(bins)
+    return np.add.reduceat(np.add.reduceat(cells, starts, axis=0), starts, axis=1)
+
+
+def association(counts: np.ndarray, bins: Grid) -> np.ndarray:
+    """Cramér's V of every pair, [columns, columns] in 0..1, corrected for chance (Bergsma 2013); 1 on the diagonal."""
+    starts = offsets(bins)
+    rows = max(float(counts[: bins.sizes[0], : bins.sizes[0]].sum()), 2.0)
+    shares = counts / rows
+    one = np.diag(shares)
+    expected = np.outer(one, one)
+    phi = fold(np.divide(shares * shares, expected, out=np.zeros_like(shares), where=expected > 0), bins) - 1
+    levels = np.add.reduceat((one > 0).astype(float), starts)
+    phi = np.maximum(0, phi - np.outer(levels - 1, levels - 1) / (rows - 1))
+    fair = levels - (levels - 1) ** 2 / (rows - 1)
+    least = np.minimum.outer(fair, fair) - 1
+    v = np.sqrt(np.divide(phi, least, out=np.zeros_like(phi), where=least > 1e-9))
+    np.fill_diagonal(v, 1.0)
+    return np.clip(v, 0, 1)
+
+
+def pearson(frame: Frame, names: list[str]) -> np.ndarray:
+    """Pearson correlation of ordered columns over the rows where both are present; NaN where one does not vary."""
+    if not names:
+        return np.empty((0, 0))
+    x = np.array([frame[n] for n in names])
+    here = ~np.isnan(x)
+    n = np.maximum(here.sum(1), 1)
+    centre = np.where(here, x, 0).sum(1) / n
+    x = np.where(here, x - centre[:, None], 0)
+    scale = np.sqrt((x * x).sum(1) / n)
+    x /= np.where(scale > 0, scale, 1)[:, None]
+    w = here.astype(np.float64)
+    n2, s, ss, cross = w @ w.T, x @ w.T, (x * x) @ w.T, x @ x.T
+    spread = (n2 * ss - s * s) * (n2 * ss - s * s).T
+    top = n2 * cross - s * s.T
+    return np.divide(top, np.sqrt(np.maximum(spread, 0)), out=np.full_like(top, np.nan), where=spread > 1e-9)

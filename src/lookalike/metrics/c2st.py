@@ -1,0 +1,69 @@
+"""Can a good classifier tell the table from fresh real rows, and by what?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lookalike.metrics import _boost
+from lookalike.metrics._frame import Frame
+from lookalike.metrics._rows import hashes
+from lookalike.metrics._stats import About, Context, Finding, around, auc
+
+BETTER = "lower"
+ABOUT = About(
+    title="Classifier test",
+    definition=(
+        "Area under the ROC curve of gradient-boosted trees that tell the table's rows from real rows the model never saw: "
+        "equal sizes, 5-fold cross-validation, equal rows kept in one fold. 0.5: they cannot; 1: always. Tested against the "
+        "holdout, so that copying does not help."
+    ),
+    source="Lopez-Paz & Oquab 2017; interval: DeLong 1988 (folds taken as one sample)",
+    rank=40,
+    against="holdout",
+    real_rows=20_000,
+    rows=20_000,
+    control_rows=5_000,
+)
+FOLDS = 5
+LEAST = 50
+
+
+def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
+    """One finding, `c2st` (0 to 1); detail has each column's importance: the loss of AUC when the column is shuffled in unseen rows."""
+    rng, n = context.rng, min(real.rows, other.rows)
+    if n < LEAST or not real.names:
+        return [Finding(name="c2st", value=None, note=f"needs {LEAST} rows of each table, has {n}")]
+    pair = [real.cut(n, rng), other.cut(n, rng)]
+    (a, b), labels = _boost.matrices(pair, real.names)
+    x, truth = np.concatenate([a, b]), np.repeat([False, True], n)
+    fold = _folds(np.concatenate([hashes(f, scale=real).sum(0, dtype=np.uint64) for f in pair]), rng)
+    score = np.empty(2 * n)
+    seed = int(rng.integers(2**31))
+    for k in range(FOLDS):
+        model = _boost.classifier(labels, seed).fit(x[fold != k], truth[fold != k])
+        score[fold == k] = model.predict_proba(x[fold == k])[:, 1]
+    losses = _importance(model, x[fold == k], truth[fold == k], rng) if context.explain else []
+    value, error = auc(truth, score)
+    low, high = around(value, error, least=0, most=1)
+    reasons = [{"name": name, "loss": float(loss)} for name, loss in zip(real.names, losses, strict=context.explain)]
+    detail = {"reasons": sorted(reasons, key=lambda r: -r["loss"]), "rows": n}
+    return [Finding(name="c2st", value=value, low=low, high=high, detail=detail)]
+
+
+def _folds(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A fold for each row; equal rows share one."""
+    seen, group = np.unique(rows, return_inverse=True)
+    return rng.permutation(np.arange(len(seen)) % FOLDS)[group]
+
+
+def _importance(model: object, x: np.ndarray, truth: np.ndarray, rng: np.random.Generator, *, rows: int = 2_000) -> np.ndarray:
+    """Loss of AUC per column when its values are shuffled among unseen rows."""
+    keep = rng.permutation(len(x))[:rows]
+    x, truth = x[keep], truth[keep]
+    whole = auc(truth, model.predict_proba(x)[:, 1])[0]
+    losses = np.zeros(x.shape[1])
+    for j in range(x.shape[1]):
+        mixed = x.copy()
+        mixed[:, j] = rng.permutation(mixed[:, j])
+        losses[j] = whole - auc(truth, model.predict_proba(mixed)[:, 1])[0]
+    return losses

@@ -1,0 +1,7 @@
+"""The report: compute once into JSON, then draw it as text or as a page. `build` is the way in."""
+
+from __future__ import annotations
+
+from lookalike.report.report import Report, Source, build
+
+__all__ = ["Report", "Source", "build"]

@@ -1,0 +1,199 @@
+// Draws the report's charts when they come into view, and serves search, order and theme. All data stand in #data.
+(() => {
+  "use strict";
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const root = document.documentElement;
+  const drawn = new Map();
+  const color = (name) => getComputedStyle(root).getPropertyValue("--" + name).trim();
+  const escape = (text) => String(text).replace(/[&<>"']/g, (c) => "&#" + c.charCodeAt(0) + ";");
+  const short = (text, most) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
+  const share = (v) => (v === null || v === undefined ? "< 5 rows" : v + " %");
+  const percent = (v) => (v >= 10 || v === 0 ? Math.round(v) : v) + " %";
+
+  const shares = (c) => (Math.max(...series.flatMap(([key]) => c[key])) > 75 ? { max: 100, interval: 25 } : { splitNumber: 3 });
+
+  // ---- shared pieces
+  const family = getComputedStyle(document.body).fontFamily;
+  const font = () => ({ color: color("soft"), fontSize: 11, fontFamily: family });
+  const axis = (more) => ({
+    axisLine: { lineStyle: { color: color("line") } }, axisTick: { show: false }, axisLabel: font(),
+    splitLine: { lineStyle: { color: color("hair") } }, ...more,
+  });
+  const tip = (more) => ({
+    backgroundColor: color("card"), borderColor: color("line"), textStyle: { color: color("ink"), fontSize: 12.5 },
+    confine: true, transitionDuration: 0, ...more,
+  });
+  const base = () => ({ animation: false, textStyle: { fontFamily: family } });
+  const table = (title, rows) =>
+    `<b>${escape(title)}</b>` + rows.map(([k, v]) => `<br>${escape(k)}: ${escape(v)}`).join("");
+  const heldName = data.holdout ? "held-out real" : "other half of real";
+  const series = [["real", "real"], ["synthetic", "synthetic"], ["holdout", heldName]];
+
+  // ---- charts
+  function columnChart(element) {
+    const c = data.columns[element.dataset.index];
+    const tooltip = tip({
+      trigger: "axis", axisPointer: { type: "shadow", shadowStyle: { color: color("ink"), opacity: 0.05 } },
+      formatter: (at) => table(c.labels[at[0].dataIndex], series.map(([key, name]) => [name, share(c[key][at[0].dataIndex])])),
+    });
+    return c.type === "histogram" ? histogram(c, tooltip) : levels(c, tooltip);
+  }
+
+  function histogram(c, tooltip) {
+    return {
+      ...base(), tooltip,
+      grid: { left: 4, right: 10, top: 10, bottom: 4, containLabel: true },
+      xAxis: axis({ type: "category", data: c.ticks, axisLabel: { ...font(), hideOverlap: true, alignMinLabel: "left", alignMaxLabel: "right" } }),
+      yAxis: axis({ type: "value", ...shares(c), axisLabel: { ...font(), formatter: percent } }),
+      series: [
+        { type: "bar", data: c.real, barCategoryGap: "0%", itemStyle: { color: color("real") } },
+        { type: "line", data: c.holdout, step: "middle", symbol: "none", lineStyle: { color: color("holdout"), width: 1.3, type: [4, 3] } },
+        { type: "line", data: c.synthetic, step: "middle", symbol: "none", lineStyle: { color: color("synthetic"), width: 1.8 } },
+      ],
+    };
+  }
+
+  function levels(c, tooltip) {
+    return {
+      ...base(), tooltip,
+      grid: { left: 4, right: 14, top: 2, bottom: 2, containLabel: true },
+      xAxis: axis({ type: "value", ...shares(c), axisLabel: { ...font(), formatter: percent, hideOverlap: true } }),
+      yAxis: axis({ type: "category", inverse: true, data: c.labels, axisLabel: { ...font(), interval: 0, formatter: (t) => short(t, 20) } }),
+      series: [
+        { type: "bar", data: c.real, itemStyle: { color: color("real") }, barGap: "0%", barCategoryGap: "28%" },
+        { type: "bar", data: c.synthetic, itemStyle: { color: color("synthetic") } },
+        { type: "line", data: c.holdout, symbol: "rect", symbolSize: [2, 9], lineStyle: { width: 0 }, itemStyle: { color: color("holdout") } },
+      ],
+    };
+  }
+
+  function pairsChart(element) {
+    const { names, association } = data.pairs;
+    const which = element.dataset.which, difference = which === "difference", cells = [];
+    for (let i = 0; i < names.length; i++) {
+      for (let j = 0; j < names.length; j++) {
+        if (i === j) continue;
+        const real = association.real[i][j], other = association.other[i][j];
+        cells.push([j, i, difference ? Math.round((other - real) * 1000) / 1000 : which === "real" ? real : other]);
+      }
+    }
+    const reach = difference ? Math.max(0.1, ...cells.map((c) => Math.abs(c[2]))) : 1;
+    const few = names.length <= 24 && element.clientWidth > 250;
+    const labels = (more) => axis({
+      type: "category", data: names, splitLine: { show: false }, axisLine: { show: false },
+      axisLabel: { ...font(), fontSize: 10, show: few, interval: 0, formatter: (t) => short(t, 12) }, ...more,
+    });
+    return {
+      ...base(),
+      tooltip: tip({ formatter: (p) => table(`${names[p.value[1]]} × ${names[p.value[0]]}`, [[difference ? "difference" : "V", p.value[2].toFixed(2)]]) }),
+      grid: { left: 2, right: 2, top: 2, bottom: 44, containLabel: true },
+      xAxis: labels({ axisLabel: { ...font(), fontSize: 10, show: few, interval: 0, rotate: 90, formatter: (t) => short(t, 12) } }),
+      yAxis: labels({ inverse: true }),
+      visualMap: {
+        min: difference ? -reach : 0, max: reach, calculable: false, orient: "horizontal", left: "center", bottom: 0,
+        itemHeight: 110, itemWidth: 9, precision: 2, text: [reach === 1 ? "1" : "+" + reach.toFixed(2), difference ? "−" + reach.toFixed(2) : "0"],
+        textStyle: font(), inRange: { color: difference ? [color("minus"), color("low"), color("plus")] : [color("low"), color("synthetic")] },
+      },
+      series: [{ type: "heatmap", data: cells, progressive: 0, itemStyle: { borderWidth: names.length <= 60 ? 1 : 0, borderColor: color("paper") } }],
+    };
+  }
+
+  function reasonsChart() {
+    const shown = data.reasons;
+    return {
+      ...base(),
+      tooltip: tip({ trigger: "axis", axisPointer: { type: "none" }, formatter: (at) => table(shown[at[0].dataIndex].name, [["AUC lost", at[0].value.toFixed(3)]]) }),
+      grid: { left: 4, right: 46, top: 4, bottom: 22, containLabel: true },
+      xAxis: axis({ type: "value", min: 0, max: (v) => Math.max(0.05, v.max), name: "AUC lost", nameLocation: "middle", nameGap: 24, nameTextStyle: font() }),
+      yAxis: axis({ type: "category", inverse: true, data: shown.map((r) => r.name), axisLabel: { ...font(), fontSize: 12, interval: 0, formatter: (t) => short(t, 24) } }),
+      series: [{
+        type: "bar", data: shown.map((r) => Math.max(0, r.loss)), barCategoryGap: "35%", itemStyle: { color: color("synthetic"), borderRadius: [0, 3, 3, 0] },
+        label: { show: true, position: "right", ...font(), formatter: (p) => p.value.toFixed(3) },
+      }],
+    };
+  }
+
+  function distancesChart() {
+    const d = data.distances;
+    const line = (key, name, shade, type) => ({
+      name, type: "line", data: d[key].map((x, i) => [x, 100 * d.share[i]]), symbol: "none", lineStyle: { color: color(shade), width: 2, type }, itemStyle: { color: color(shade) },
+      endLabel: { show: false },
+    });
+    return {
+      ...base(),
+      tooltip: tip({ trigger: "axis", formatter: (at) => table(`${Math.round(at[0].value[1])} % of synthetic rows`, at.map((p) => [p.seriesName, "within " + p.value[0].toFixed(2)])) }),
+      grid: { left: 8, right: 20, top: 12, bottom: 26, containLabel: true },
+      xAxis: axis({ type: "value", name: "distance to the nearest row", nameLocation: "middle", nameGap: 26, nameTextStyle: font() }),
+      yAxis: axis({ type: "value", max: 100, axisLabel: { ...font(), formatter: percent } }),
+      series: [line("train", "training row", "synthetic", "solid"), line("holdout", "held-out row", "holdout", [5, 4])],
+    };
+  }
+
+  const charts = { column: columnChart, pairs: pairsChart, reasons: reasonsChart, distances: distancesChart };
+
+  function draw(element) {
+    let chart = drawn.get(element);
+    if (!chart) {
+      chart = echarts.init(element, null, { renderer: element.dataset.chart === "pairs" ? "canvas" : "svg" });
+      drawn.set(element, chart);
+      resized.observe(element);
+    }
+    chart.setOption(charts[element.dataset.chart](element), true);
+    element.dataset.drawn = "yes";
+  }
+
+  const resized = new ResizeObserver((entries) => entries.forEach(({ target, contentRect }) => {
+    const chart = drawn.get(target);
+    if (chart && contentRect.width && (chart.getWidth() !== Math.round(contentRect.width))) chart.resize();
+  }));
+  const seen = new IntersectionObserver((entries) => entries.forEach(({ target, isIntersecting }) => {
+    if (isIntersecting) { seen.unobserve(target); draw(target); }
+  }), { rootMargin: "400px" });
+  const all = [...document.querySelectorAll("[data-chart]")];
+  all.forEach((element) => seen.observe(element));
+  const redraw = () => drawn.forEach((_, element) => draw(element));
+
+  // ---- theme: system, light or dark
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const button = document.getElementById("theme");
+  const choices = ["system", "light", "dark"];
+  const remember = (value) => { try { localStorage.setItem("lookalike-theme", value); } catch { /* a page without storage forgets */ } };
+  const remembered = () => { try { return localStorage.getItem("lookalike-theme"); } catch { return null; } };
+  let theme = choices.includes(remembered()) ? remembered() : "system";
+  function paint(forced) {
+    root.dataset.theme = forced || (theme === "system" ? (system.matches ? "dark" : "light") : theme);
+    button.textContent = "Theme: " + theme;
+    redraw();
+  }
+  button.addEventListener("click", () => { theme = choices[(choices.indexOf(theme) + 1) % 3]; remember(theme); paint(); });
+  system.addEventListener("change", () => paint());
+  paint();
+
+  // ---- print: all charts, in light colours
+  addEventListener("beforeprint", () => { paint("light"); all.forEach(draw); drawn.forEach((chart) => chart.getZr().refreshImmediately()); });
+  addEventListener("afterprint", () => paint());
+
+  // ---- find and order columns
+  const cards = document.getElementById("cards"), find = document.getElementById("find"), order = document.getElementById("order");
+  const list = [...cards.children], count = document.getElementById("count");
+  function filter() {
+    const wanted = find.value.trim().toLowerCase();
+    list.forEach((card) => { card.hidden = !(card.dataset.name + " " + card.dataset.kind).toLowerCase().includes(wanted); });
+    count.textContent = wanted ? `${list.filter((c) => !c.hidden).length} of ${list.length} columns` : "";
+  }
+  const ways = {
+    error: (a, b) => b.dataset.error - a.dataset.error,
+    table: (a, b) => a.dataset.index - b.dataset.index,
+    name: (a, b) => a.dataset.name.localeCompare(b.dataset.name),
+  };
+  find.addEventListener("input", filter);
+  order.addEventListener("change", () => cards.append(...list.sort(ways[order.value])));
+
+  // ---- mark the section being read
+  const links = new Map([...document.querySelectorAll("nav a")].map((a) => [a.hash.slice(1), a]));
+  const reading = new IntersectionObserver((entries) => entries.forEach(({ target, isIntersecting }) => {
+    if (!isIntersecting) return;
+    links.forEach((a, id) => a.classList.toggle("here", id === target.id));
+  }), { rootMargin: "-20% 0px -70% 0px" });
+  document.querySelectorAll("main > section").forEach((s) => reading.observe(s));
+})();
