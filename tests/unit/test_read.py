@@ -266,6 +266,13 @@ def test_bytes_that_are_text_are_read_as_text(tmp_path: Path) -> None:
     assert cells(tmp_path / "a.parquet") == {"a": ["x", None, "é"]}
 
 
+def test_bytes_that_are_no_text_are_refused_by_name(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"photo": pa.array([b"\xff\xd8", b"\x89PNG"])}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="holds binary") as caught:
+        Dataset.of(tmp_path / "a.parquet")
+    assert caught.value.where == "a.photo"
+
+
 def test_json_lines(tmp_path: Path) -> None:
     lines = [{"a": 1, "b": "x", "when": "2024-01-02"}, {"a": 2.5, "b": None}, {"a": None, "b": 'q"\n', "new": True}]
     path = put(tmp_path / "a.jsonl", "\n".join(map(json.dumps, lines)))

@@ -34,7 +34,7 @@ class Source:
         """The rows in order, `rows` at a time at most, with the named columns in the named order."""
         schema = self.schema if columns is None else pa.schema([self.schema.field(c) for c in columns])
         for batch in self.read(schema.names):
-            tidy = pa.RecordBatch.from_arrays([_cast(c, f.type) for c, f in zip(batch.columns, schema, strict=True)], schema=schema)
+            tidy = pa.RecordBatch.from_arrays([_cast(c, f, self.name) for c, f in zip(batch.columns, schema, strict=True)], schema=schema)
             for start in range(0, tidy.num_rows, rows):
                 yield tidy.slice(start, rows)
 
@@ -84,7 +84,8 @@ def _without_views(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
+def _cast(array: pa.Array, field: pa.Field, table: str) -> pa.Array:
+    kind = field.type
     if isinstance(array, pa.UuidArray):
         return pa.array([None if v is None else str(v) for v in array.to_pylist()], kind)
     if isinstance(array, pa.ExtensionArray):
@@ -95,7 +96,14 @@ def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
         return pa.DictionaryArray.from_arrays(
             array.indices.cast(kind.index_type), array.dictionary.cast(kind.value_type), ordered=kind.ordered
         )
-    return array.cast(kind)
+    try:
+        return array.cast(kind)
+    except pa.ArrowInvalid as error:
+        raise DataError(
+            f"holds {array.type} that is not {kind}: {error}",
+            where=f"{table}.{field.name}",
+            fix="leave the column out, or give it another type",
+        ) from error
 
 
 @contextmanager
