@@ -1,0 +1,244 @@
+"""Columns become *parts*, small whole numbers that models learn, and *inside*, the position that turns a number back into a value.
+
+One module for each family of kinds, found by folder. Each has pure functions over JSON statistics that merge exactly:
+`measure → merge → freeze`, then `encode` and `locate`, and back with `decode`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from lookalike import _folder
+from lookalike.errors import CannotError, StoreError
+from lookalike.protocol import OnStep, Step, quiet
+from lookalike.schema import Column, Schema, Table
+
+__all__ = ["Codebook", "Coded", "Part", "encoder"]
+
+BATCH = 262_144
+"""Rows measured at a time."""
+MOST_ROWS = 1 << 21
+"""Rows held at most while measuring by subject; beyond, the data are read several times, some of the subjects at a time."""
+VERSION = 1
+
+
+class Rows(Protocol):
+    """What `measure_all` reads: a `Dataset` of one table."""
+
+    schema: Schema
+
+    def batches(self, name: str | None = None, *, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
+        """The rows, as canonical record batches."""
+        ...
+
+
+@dataclass(frozen=True)
+class Part:
+    """One learnt variable of a column: codes 0 … size-1; 0 is missing."""
+
+    column: str
+    name: str
+    size: int
+    ordered: bool
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A table in codes: uint16 [parts, n], one contiguous row a part; and positions inside cells, float32 [columns, n]."""
+
+    codes: np.ndarray
+    inside: np.ndarray
+
+
+@dataclass(frozen=True)
+class Codebook:
+    """How each column of a table is coded: one frozen book a column, in the order of the schema."""
+
+    table: Table
+    books: tuple[dict[str, Any], ...]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All parts, column by column; the first part of a column says whether it is missing."""
+        return tuple(
+            Part(c.name, p["name"], p["size"], p["ordered"]) for c, b in zip(self.table, self.books, strict=True) for p in b["parts"]
+        )
+
+    @property
+    def owners(self) -> np.ndarray:
+        """int64 [parts]: the column number of each part."""
+        return np.repeat(np.arange(len(self.books)), [len(b["parts"]) for b in self.books])
+
+    def protected(self) -> dict[str, dict[str, int]]:
+        """{column: {what: how many rows, levels, words …}} that are not told as they are; columns with none are left out."""
+        found = {c.name: {k: n for k, n in b["protected"].items() if n} for c, b in zip(self.table, self.books, strict=True)}
+        return {name: counts for name, counts in found.items() if counts}
+
+    @classmethod
+    def measure_all(cls, data: Rows, *, protect: int = 5, cells: int = 256, on_step: OnStep = quiet) -> Codebook:
+        """Measure the only table of `data` in one pass (or a few, see MOST_ROWS), and freeze.
+
+        protect: values held by fewer subjects are not told. cells: codes of a number at most, missing not counted.
+        """
+        table = data.schema.table
+        stats: list[Any] | None = None
+        done = 0
+        with ThreadPoolExecutor() as pool:
+            for batch, subjects in _batches(data):
+                held = [subjects] * len(table.columns)
+                new = list(pool.map(_measure, table.columns, batch.columns, held))
+                stats = new if stats is None else list(pool.map(_merge, table.columns, stats, new))
+                done += batch.num_rows
+                on_step(Step(done, done, "measured rows"))
+            if stats is None:
+                empty = [pa.array([], _types(c)) for c in table]
+                stats = list(pool.map(_measure, table.columns, empty, [None] * len(empty)))
+            books = pool.map(lambda c, s: encoder(c).freeze(s, c, protect=protect, cells=cells), table.columns, stats)
+            return cls(table, tuple(books))
+
+    def encode(self, table: pa.Table | pa.RecordBatch) -> Coded:
+        """Codes and positions of a canonical table."""
+        codes = np.empty((len(self.owners), table.num_rows), np.uint16)
+        inside = np.empty((len(self.books), table.num_rows), np.float32)
+        firsts = np.searchsorted(self.owners, np.arange(len(self.books)))
+
+        def fill(k: int) -> None:
+            column, book, values = self.table.columns[k], self.books[k], table.column(k)
+            mine = encoder(column).encode(values, book, column)
+            codes[firsts[k] : firsts[k] + len(mine)] = mine
+            inside[k] = np.minimum(encoder(column).locate(values, book, column, codes=mine), np.float32(1 - 2**-24))
+
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(fill, range(len(self.books))))
+        return Coded(codes, inside)
+
+    def decode(self, coded: Coded, *, start: int = 0) -> pa.Table:
+        """The canonical table of codes and positions; `start`: rows made before (fresh keys go on from there)."""
+        ends = np.searchsorted(self.owners, np.arange(len(self.books) + 1))
+
+        def column(k: int) -> pa.Array:
+            codes = coded.codes[ends[k] : ends[k + 1]].astype(np.int32)
+            return encoder(self.table.columns[k]).decode(codes, coded.inside[k], self.books[k], self.table.columns[k], start=start)
+
+        with ThreadPoolExecutor() as pool:
+            return pa.table(list(pool.map(column, range(len(self.books)))), names=list(self.table.names))
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the schema, as JSON values."""
+        return {"version": VERSION, "books": {c.name: b for c, b in zip(self.table, self.books, strict=True)}}
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any], table: Table) -> Codebook:
+        """The inverse of `to_json`.
+
+        Raises:
+            StoreError: the books are of another version or of other columns.
+        """
+        if raw.get("version") != VERSION:
+            raise StoreError(f"codebook version {raw.get('version')!r} is not known", fix="fit the model anew, or update lookalike")
+        missing = [name for name in table.names if name not in raw["books"]]
+        if missing or len(raw["books"]) != len(table.names):
+            raise StoreError(
+                "the codebook is of another table",
+                where=table.name,
+                fix=f"no book for {', '.join(missing) or 'some columns'}: fit the model anew",
+            )
+        return cls(table, tuple(raw["books"][name] for name in table.names))
+
+
+@cache
+def _encoders() -> dict[str, ModuleType]:
+    """The module that serves each kind."""
+    modules = [_folder.load(__name__, name) for name in _folder.names(__name__)]
+    return {kind: module for module in modules for kind in module.KINDS}
+
+
+def encoder(column: Column) -> ModuleType:
+    """The module that codes `column`.
+
+    Raises:
+        CannotError: no encoder takes its kind.
+    """
+    found = _encoders().get(column.kind)
+    if found is None:
+        raise CannotError(
+            f"no encoder for kind {column.kind!r}", where=column.name, fix=f"kinds that can be coded: {', '.join(sorted(_encoders()))}"
+        )
+    return found
+
+
+def _measure(column: Column, values: pa.Array, subjects: np.ndarray | None) -> dict[str, Any]:
+    return encoder(column).measure(values, column, subjects=subjects)
+
+
+def _merge(column: Column, a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+    return encoder(column).merge(a, b)
+
+
+def _types(column: Column) -> pa.DataType:
+    """The canonical type of a column, for a table without rows."""
+    fixed = {
+        "integer": pa.int64(),
+        "number": pa.float64(),
+        "category": pa.dictionary(pa.int32(), pa.string()),
+        "boolean": pa.bool_(),
+        "date": pa.date32(),
+        "datetime": pa.timestamp("us", column.zone),
+        "time": pa.time64("us"),
+        "duration": pa.duration("us"),
+        "empty": pa.null(),
+    }
+    return fixed.get(column.kind, pa.string())
+
+
+def _batches(data: Rows) -> Iterator[tuple[pa.RecordBatch, np.ndarray | None]]:
+    """Batches with the subject of each row (None: each row its own); no subject is in two batches."""
+    if data.schema.subject is None:
+        for batch in data.batches(rows=BATCH):
+            yield batch, None
+        return
+    name = data.schema.column(data.schema.subject)[1].name
+    passes, shard = 1, 0
+    while shard < passes:
+        kept: list[tuple[pa.RecordBatch, np.ndarray]] = []
+        for batch in data.batches(rows=BATCH):
+            kept.append(_only(batch, _hashes(batch.column(name)), passes, shard))
+            while shard == 0 and passes < 1 << 20 and sum(len(h) for _, h in kept) > MOST_ROWS and _divisible(kept, passes):
+                passes *= 2
+                kept = [_only(b, h, passes, 0) for b, h in kept]
+        shard += 1
+        if kept:
+            whole = pa.Table.from_batches([b for b, _ in kept]).unify_dictionaries().combine_chunks()
+            if whole.num_rows:
+                yield whole.to_batches()[0], np.concatenate([h for _, h in kept])
+
+
+def _divisible(kept: list[tuple[pa.RecordBatch, np.ndarray]], passes: int) -> bool:
+    """Twice as many passes would part these subjects."""
+    sides = np.unique(np.concatenate([h for _, h in kept]) // passes % 2)
+    return len(sides) > 1
+
+
+def _only(batch: pa.RecordBatch, subjects: np.ndarray, passes: int, shard: int) -> tuple[pa.RecordBatch, np.ndarray]:
+    """The rows of the subjects whose turn it is."""
+    mine = subjects % passes == shard
+    return (batch, subjects) if mine.all() else (batch.filter(pa.array(mine)), subjects[mine])
+
+
+def _hashes(values: pa.Array) -> np.ndarray:
+    """int64 [n] >= 0: a number for each subject, the same in every batch; missing ones count as one subject."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    coded = values.cast(pa.string()).dictionary_encode(null_encoding="encode")
+    words = np.array(["" if v is None else "=" + v for v in coded.dictionary.to_pylist()], object)
+    hashes = (pd.util.hash_array(words, categorize=False) >> np.uint64(1)).astype(np.int64)
+    return hashes[coded.indices.to_numpy(zero_copy_only=False)]

@@ -1,0 +1,225 @@
+"""Free text: a chain of words over the words and word pairs that enough subjects use; similar in look and length, never a copy.
+
+A step looks two words back, and after WINDOW such steps only one, so that no run longer than about five words follows one
+source; every step is one that at least `protect` subjects have written, or else any word. Digits are drawn anew. A text ends at
+a word that ends texts, within PATIENCE words of its drawn length.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lookalike.encode import _arrow, _fresh, _people
+from lookalike.schema import Column
+
+KINDS = frozenset({"text"})
+SAMPLE = 8_192
+"""Distinct texts learnt from, those with the smallest hashes."""
+LONGEST = 2_000
+"""Characters of a text that are read."""
+WORDS = 400
+"""Words that are made at most."""
+WINDOW = 2
+"""Steps that look two words back before one that looks only one back."""
+PATIENCE = 4
+FILLER = "text"
+_WORD = re.compile(r"\s*(?:\d+|[^\W\d]+(?:['’][^\W\d]+)*|[^\w\s]|_)")
+_START, _END = 0, 1
+
+Stats = dict[str, Any]
+Book = dict[str, Any]
+
+
+def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.ndarray | None = None) -> Stats:
+    """{"rows", "missing", "texts": {text: [rows, weight]}} of the SAMPLE distinct texts with the smallest hashes."""
+    one = _arrow.whole(values)
+    coded = pc.utf8_slice_codeunits(one.drop_null(), 0, LONGEST).dictionary_encode()
+    held = None if subjects is None else subjects[one.is_valid().to_numpy(zero_copy_only=False)]
+    rows, _, weight = _people.count(coded.indices.to_numpy(zero_copy_only=False), len(coded.dictionary), held)
+    found = zip(coded.dictionary.to_pylist(), rows.tolist(), weight.tolist(), strict=True)
+    return _arrow.count_missing(values) | {"texts": _sampled({t: [r, w] for t, r, w in found})}
+
+
+def merge(a: Stats, b: Stats) -> Stats:
+    """The statistics of both."""
+    texts = {t: list(n) for t, n in a["texts"].items()}
+    for t, (rows, weight) in b["texts"].items():
+        old = texts.get(t, [0, 0])
+        texts[t] = [old[0] + rows, old[1] + weight]
+    return _arrow.add_counts(a, b) | {"texts": _sampled(texts)}
+
+
+def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) -> Book:
+    """{"words", "lengths": quantiles in words, "chain": {"one", "two": steps}}; `cells` is not used."""
+    split = {text: _WORD.findall(" " + text) for text in stats["texts"]}  # a first word is as any other
+    counts = stats["texts"]
+    weight: dict[str, int] = defaultdict(int)
+    for text, words in split.items():
+        for word in {_shade(w) for w in words}:
+            weight[word] += counts[text][1]
+    least = protect * _people.UNIT
+    words = ["", "", *sorted(w for w, n in weight.items() if n >= least)]
+    number = {w: i for i, w in enumerate(words) if i > _END}
+    kept = {t: [number[s] for w in ws if (s := _shade(w)) in number] for t, ws in split.items()}
+    lengths = np.sort(np.repeat([len(k) for k in kept.values()], [min(counts[t][0], 1_000) for t in kept])) if kept else np.zeros(1)
+    book: Book = {"words": words, "lengths": _spread(lengths, protect), **_chain(kept, counts, least)}
+    some = stats["rows"] > stats["missing"]
+    return book | {"parts": [_arrow.part(2 if some else 1)], "protected": {"words": len(weight) - len(number)}}
+
+
+def encode(values: pa.ChunkedArray | pa.Array, book: Book, column: Column) -> np.ndarray:
+    """int32 [1, n]: 0 missing, 1 there."""
+    return np.minimum(_arrow.presence(values), book["parts"][0]["size"] - 1)
+
+
+def decode(codes: np.ndarray, inside: np.ndarray, book: Book, column: Column, *, start: int = 0) -> pa.Array:
+    """Texts made anew, string [n], a function of `inside` and the row number; null where the code is 0."""
+    there = np.flatnonzero(codes[0] > 0)
+    lot = np.ascontiguousarray(inside, np.float64)[there].view(np.uint64) ^ _fresh.mix(there + start)
+    made = _write(_walk(lot, book), lot, book["words"])
+    place = np.full(codes.shape[1], -1)
+    place[there] = np.arange(len(there))
+    return made.take(pa.array(place, mask=place < 0))
+
+
+def locate(values: pa.ChunkedArray | pa.Array, book: Book, column: Column, *, codes: np.ndarray | None = None) -> np.ndarray:
+    """float64 [n]: 0.5, texts are not placed."""
+    return np.full(len(values), 0.5)
+
+
+def _sampled(texts: dict[str, list[int]]) -> dict[str, list[int]]:
+    """The SAMPLE texts with the smallest hashes: a union's are among those of its parts."""
+    if len(texts) <= SAMPLE:
+        return texts
+    names = list(texts)
+    hashes = pd.util.hash_array(np.array(names, object), categorize=False)
+    return {names[i]: texts[names[i]] for i in np.argsort(hashes, kind="stable")[:SAMPLE]}
+
+
+def _shade(word: str) -> str:
+    """A word as it is told: white space made plain, each digit a 0."""
+    bare = word.lstrip()
+    glue = "" if bare == word else "\n" if "\n" in word[: len(word) - len(bare)] else " "
+    return glue + ("0" * len(bare) if bare.isdigit() else bare)
+
+
+def _spread(lengths: np.ndarray, protect: int) -> list[float]:
+    """Quantiles of the lengths; the longest is the mean of the `protect` longest."""
+    if not len(lengths):
+        return [0.0, 0.0]
+    top = float(lengths[-protect:].mean())
+    return np.minimum(np.quantile(lengths, np.linspace(0, 1, 33)), top).round(2).tolist()
+
+
+def _chain(kept: dict[str, list[int]], counts: dict[str, list[int]], least: int) -> dict[str, Any]:
+    """Steps from one word ("one") and from two ("two") to the next, those of at least `protect` subjects, and words that end a text.
+
+    Words are numbers; steps from _END are to any word, by frequency.
+    """
+    found: dict[tuple[int, ...], list[int]] = defaultdict(lambda: [0, 0])
+    common: dict[tuple[int, ...], list[int]] = defaultdict(lambda: [0, 0])
+    for text, words in kept.items():
+        rows, weight = counts[text]
+        path = [_START, _START, *words, _END]
+        for step in {*pairwise(path[1:]), *zip(path, path[1:], path[2:], strict=False)}:
+            found[step][0] += rows
+            found[step][1] += weight
+        for word in words:
+            common[_END, word][0] += rows
+    held = {step: n for step, n in found.items() if n[1] >= least}
+    one = {s: n for s, n in held.items() if len(s) == 2 and s[-1] != _END} | common
+    two = {s: n for s, n in held.items() if len(s) == 3 and s[-1] != _END}
+    return {"one": _table(one), "two": _table(two), "ends": sorted(s[0] for s in held if len(s) == 2 and s[-1] == _END)}
+
+
+def _table(steps: dict[Any, list[int]]) -> dict[str, Any]:
+    """Steps sorted by where they come from: {"from": distinct contexts, "first": their first step, "to", "edge": rising counts}."""
+    order = sorted(steps)
+    contexts = sorted({s[:-1] for s in order})
+    index = {c: i for i, c in enumerate(contexts)}
+    first = np.searchsorted([index[s[:-1]] for s in order], np.arange(len(contexts) + 1)).tolist() if order else [0]
+    edge = np.cumsum([steps[s][0] for s in order]).tolist()
+    return {"from": [list(c) for c in contexts], "first": first, "to": [s[-1] for s in order], "edge": edge}
+
+
+def _walk(lot: np.ndarray, book: Book) -> np.ndarray:
+    """int32 [n, longest]: word numbers of each text, _END after its end."""
+    size = len(book["words"])
+    most = np.interp(_uniform(lot, 0), np.linspace(0, 1, len(book["lengths"])), book["lengths"])
+    most = np.clip(np.rint(most), 0, WORDS).astype(np.int64)
+    out = np.full((len(lot), int(most.max(initial=0)) + PATIENCE), _END, np.int32)
+    one, two = (_keyed(book[name], size) for name in ("one", "two"))
+    ends = np.isin(np.arange(size), book["ends"])
+    live = np.flatnonzero(most > 0) if size > _END + 1 else np.zeros(0, np.int64)
+    last, before = np.full((2, len(lot)), _START)
+    for step in range(out.shape[1]):
+        if not len(live):
+            break
+        u = _uniform(lot[live], step + 1)
+        found = _step(one, last[live], u)
+        if step % (WINDOW + 1) < WINDOW:
+            pair = _step(two, before[live] * size + last[live], u)
+            found = np.where(pair >= 0, pair, found)
+        for context in (np.where(ends[last[live]], _START, _END), np.full(len(live), _END)):
+            found = np.where(found >= 0, found, _step(one, context, u))  # a new sentence, or any word
+        before[live], last[live], out[live, step] = last[live], found, found
+        left = most[live] - (step + 1)
+        live = live[(left > PATIENCE) | ((left > -PATIENCE) & ~ends[found])]
+    return out
+
+
+def _keyed(table: dict[str, Any], size: int) -> dict[str, np.ndarray]:
+    """A table of steps as arrays, contexts as one number each."""
+    key = np.array([c[0] if len(c) == 1 else c[0] * size + c[1] for c in table["from"]], np.int64)
+    edge = np.concatenate([[0], np.array(table["edge"], np.int64)])
+    return {"key": key, "first": np.array(table["first"]), "to": np.array(table["to"], np.int64), "edge": edge}
+
+
+def _step(table: dict[str, np.ndarray], context: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """int64 [n]: the next word, -1 where the context is not known."""
+    if not len(table["key"]):
+        return np.full(len(context), -1)
+    at = np.minimum(np.searchsorted(table["key"], context), len(table["key"]) - 1)
+    low, high = table["edge"][table["first"][at]], table["edge"][table["first"][at + 1]]
+    pick = np.searchsorted(table["edge"], low + u * (high - low), side="right") - 1
+    pick = np.minimum(pick, table["first"][at + 1] - 1)
+    return np.where(table["key"][at] == context, table["to"][pick], -1)
+
+
+def _write(paths: np.ndarray, lot: np.ndarray, words: list[str]) -> pa.Array:
+    """Texts of word numbers; digits drawn anew, the filler where there is no word."""
+    lengths = (paths > _END).sum(axis=1)
+    flat = paths[paths > _END]
+    pieces = pa.array(words, pa.string()).take(pa.array(flat))
+    digits = np.array([w.strip("0") in ("", " ", "\n") and w != "" and "0" in w for w in words])
+    where = np.flatnonzero(digits[flat])
+    if len(where):
+        rows = np.repeat(np.arange(len(lot)), lengths)[where]
+        place = where - (np.cumsum(lengths) - lengths)[rows]
+        drawn = _fresh.mix(lot[rows] ^ _fresh.mix(place + WORDS)).tolist()
+        new = [_number(words[w], d) for w, d in zip(flat[where].tolist(), drawn, strict=True)]
+        mask = np.zeros(len(flat), bool)
+        mask[where] = True
+        pieces = pc.replace_with_mask(pieces, pa.array(mask), pa.array(new, pa.string()))
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+    joined = pc.utf8_ltrim_whitespace(pc.binary_join(pa.ListArray.from_arrays(offsets, pieces), ""))
+    return pc.if_else(pc.equal(pc.utf8_length(joined), 0), FILLER, joined)
+
+
+def _number(pattern: str, drawn: int) -> str:
+    """`pattern` with its zeros made digits of `drawn`."""
+    width = pattern.count("0")
+    return pattern[: len(pattern) - width] + str(drawn % 9 + 1) + (str(drawn)[::-1] * (width // 10 + 1))[: width - 1]
+
+
+def _uniform(lot: np.ndarray, salt: int) -> np.ndarray:
+    """float64 [n] in [0, 1), another for each salt."""
+    return (_fresh.mix(lot + np.uint64((salt + 1) * 0x9E37_79B1)) >> np.uint64(11)) * 2.0**-53
