@@ -353,19 +353,9 @@ def _check(data: Dataset, learner: Model) -> None:
             raise CannotError(f"the model {name!r} does not take the kind {odd[0].kind!r}", where=f"{table.name}.{odd[0].name}", fix=fix)
         if all(c.kind == "empty" for c in table):
             raise DataError("no column holds any value", where=table.name, fix="check the file, its delimiter, and how it spells missing")
-        if (rows := _few(data, table.name)) < FEWEST:
-            what = f"{rows} row{'' if rows == 1 else 's'}; a model needs {FEWEST} at least, or it would tell of single people"
-            raise DataError(what, where=table.name, fix="give more rows")
-
-
-def _few(data: Dataset, table: str) -> int:
-    """Rows of `table`, counted until there are enough."""
-    rows = 0
-    for batch in data.batches(table):
-        rows += batch.num_rows
-        if rows >= FEWEST:
-            break
-    return rows
+    if data.rows < FEWEST:
+        what = f"{data.rows} row{'' if data.rows == 1 else 's'}; a model needs {FEWEST} at least, or it would tell of single people"
+        raise DataError(what, where=tables[0].name, fix="give more rows")
 
 
 def _split(data: Dataset, holdout: Any, rng: np.random.Generator) -> tuple[Dataset, Dataset, str]:
