@@ -134,6 +134,8 @@ def test_large_and_odd_numbers() -> None:
     book, _ = frozen(ends, "integer")
     assert set(redrawn(ends, "integer")) <= set(ends.tolist())
     assert len(book["line"]["low"]) == 4 or set(book["line"]["low"]) <= set(ends.tolist())
+    far = np.repeat([-(2**63) + 512, 0, 2**63 - 512], 6)
+    assert (np.sort(redrawn(far, "integer")) == far).all()
     huge = redrawn(np.concatenate([np.linspace(-1, 1, 999) * 1e308, [5e-324] * 9]))
     assert np.isfinite(huge).all() and np.abs(huge).max() <= 1e308
 

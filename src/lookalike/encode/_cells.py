@@ -23,6 +23,8 @@ DISCRETE = 8
 """A column with at most DISCRETE x cells shared values that make up half of its rows has all of them as points."""
 SPIKE = 4
 """Elsewhere a point has at least SPIKE times the rows of a typical value."""
+TABLE = 1 << 16
+"""Integers in a narrower range are looked up in a table."""
 ALMOST_ONE = 1 - 2.0**-30
 
 
@@ -82,9 +84,10 @@ def code(values: np.ndarray, book: dict[str, Any]) -> np.ndarray:
     if not book["low"]:
         return np.zeros(len(values), np.int64)
     cuts = np.asarray(book["cuts"], values.dtype)
-    if values.dtype == np.int64 and len(cuts) and cuts[-1] - int(cuts[0]) < 1 << 16:
-        table = np.searchsorted(cuts, np.arange(int(cuts[0]) - 1, int(cuts[-1]) + 1), side="right") + 1
-        return table[np.clip(values, cuts[0] - 1, cuts[-1]) - (cuts[0] - 1)]
+    first, last = (book["cuts"][0] - 1, book["cuts"][-1]) if len(cuts) else (0, 0)
+    if values.dtype == np.int64 and last - first < TABLE and -(2**62) < first and last < 2**62:
+        table = np.searchsorted(cuts, np.arange(first, last + 1), side="right") + 1
+        return table[np.clip(values, first, last) - first]
     return np.searchsorted(cuts, values, side="right") + 1
 
 
