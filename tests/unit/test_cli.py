@@ -194,19 +194,33 @@ def test_bad_table_is_refused(tmp_path: Path, content: bytes, words: tuple[str, 
     [
         (("people.csv", "--target", "ritch"), ("no column named 'ritch'", "did you mean 'rich'?")),
         (("people.csv", "--rows", "0"), ("rows must be a whole number, 1 or more", "→")),
+        (("people.csv", "--out", "/proc/lookalike"), ("/proc/lookalike", "cannot be written", "→")),
+        (("peeple.csv",), ("peeple.csv", "→")),
+    ],
+    ids=lambda v: " ".join(v) if "→" not in v else "",
+)
+def test_bad_request_is_refused(table: Path, args: tuple[str, ...], words: tuple[str, ...]) -> None:
+    refused(command("make", *QUICK, *args, cwd=table.parent), *words)
+    assert left(table.parent) == {"people.csv"}
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
         (("people.csv", "--out", "people.csv/out"), ("people.csv/out", "→")),
         (("people.csv", "--out", "people.csv"), ("people.csv", "in the way", "--out")),
-        (("people.csv", "--out", "/proc/lookalike"), ("/proc/lookalike", "cannot be written", "→")),
         (("people.csv", "--out", "."), ("people.csv", "--force")),
-        (("peeple.csv",), ("peeple.csv", "→")),
         (("people.csv", "--model", "forrest"), ("did you mean 'forest'?",)),
         (("people.csv", "--set", "sells=9"), ("did you mean 'cells'?",)),
         (("people.csv", "--set", "cells"), ("--set key=value",)),
     ],
     ids=lambda v: " ".join(v[1:]) if "people.csv" in v else "",
 )
-def test_bad_request_is_refused(table: Path, args: tuple[str, ...], words: tuple[str, ...]) -> None:
-    refused(command("make", *QUICK, *args, cwd=table.parent), *words)
+def test_odd_request_is_refused(
+    here: Any, table: Path, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(table.parent)
+    refused(here("make", *QUICK, *args), *words)
     assert left(table.parent) == {"people.csv"}
 
 
@@ -223,11 +237,12 @@ def test_place_of_a_file_is_looked_at_before_the_work(here: Any, table: Path) ->
     refused(here("report", table, table, "--out", table.parent / "no" / "r.html"), "no/r.html", "mkdir")
 
 
-def test_file_that_may_not_be_read(table: Path) -> None:
+def test_what_is_no_table_and_no_model(here: Any, table: Path) -> None:
     folder = table.parent / "folder.csv"
     folder.mkdir()
-    refused(command("make", folder, *QUICK, cwd=table.parent), "folder.csv", "→")
-    refused(command("sample", table, "-n", "5"), "not a model file", "→")
+    refused(here("make", folder, *QUICK, "--out", table.parent / "out"), "folder.csv", "→")
+    refused(here("sample", table, "-n", "5"), "not a model file", "→")
+    assert left(table.parent) == {"people.csv", "folder.csv"}
 
 
 @pytest.fixture
