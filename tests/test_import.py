@@ -8,7 +8,21 @@ import sys
 
 import pytest
 
-HEAVY = ("sklearn", "scipy", "numba", "pandas", "torch", "rich", "typer", "jinja2", "matplotlib", "plotly", "duckdb", "polars", "xlsxwriter")
+HEAVY = (
+    "sklearn",
+    "scipy",
+    "numba",
+    "pandas",
+    "torch",
+    "rich",
+    "typer",
+    "jinja2",
+    "matplotlib",
+    "plotly",
+    "duckdb",
+    "polars",
+    "xlsxwriter",
+)
 IMPORT_MOST, NAMES_MOST, HELP_MOST = 0.15, 0.3, 0.5
 
 
