@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +15,16 @@ if TYPE_CHECKING:
 
 LEVELS = 250
 """Native categories at most; rarer levels share one (the learner's bins end at 255)."""
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for trees and matrix products: several spin while they wait, and one busy core makes two 10× slower than one."""
+    import sklearn.ensemble  # noqa: F401  only libraries that are loaded can be limited
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
 
 
 def matrices(frames: list[Frame], names: tuple[str, ...]) -> tuple[list[np.ndarray], np.ndarray]:

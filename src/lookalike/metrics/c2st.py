@@ -28,6 +28,7 @@ FOLDS = 5
 LEAST = 50
 
 
+@_boost.one_thread()
 def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     """One finding, `c2st` (0 to 1); detail has each column's importance: the loss of AUC when the column is shuffled in unseen rows."""
     rng, n = context.rng, min(real.rows, other.rows)

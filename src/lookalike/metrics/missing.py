@@ -62,8 +62,10 @@ def _parts(p: np.ndarray, q: np.ndarray, bins: Grid) -> tuple[np.ndarray, np.nda
     first = slice(0, int(bins.sizes[0]))
     p, q = (t / np.maximum(t[:, :, first].sum((1, 2), keepdims=True), 1) for t in (p, q))
     rate_p, rate_q = p[:, 1, first].sum(1), q[:, 1, first].sum(1)
-    wrong = np.add.reduceat(np.abs(p[:, 1] - q[:, 1]), starts, axis=1) / 2 + np.abs(rate_p - rate_q)[:, None] / 2
-    return wrong.mean(1), np.maximum(rate_p, rate_q)
+    change = np.abs(rate_p - rate_q)
+    wrong = np.add.reduceat(np.abs(p[:, 1] - q[:, 1]), starts, axis=1) / 2 + change[:, None] / 2
+    # A column's own bins tell nothing of where its missing cells are, only how many: the change of rate, to be taken out again.
+    return (wrong.sum(1) - change) / (len(starts) - 1), np.maximum(rate_p, rate_q)
 
 
 def _errors(p: np.ndarray, q: np.ndarray, bins: Grid) -> np.ndarray:

@@ -27,10 +27,11 @@ CLASSES = 20
 LIKELY = ("target", "label", "class", "y", "outcome", "income", "response", "churn", "default")
 
 
+@_boost.one_thread()
 def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     """One finding, `utility`: trained on `other`, tested on `real`; AUC (0 to 1) or R² (-1 to 1)."""
     name = context.target
-    if name is None:
+    if name is None or name not in real.names:
         return [_none("no target: name one")]
     kept = [f.take(np.flatnonzero(~f.missing(name))) for f in (other, real)]
     features = tuple(n for n in real.names if n != name)

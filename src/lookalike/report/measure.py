@@ -6,7 +6,6 @@ All three have the same number of rows, so that their sampling noise is the same
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from lookalike import metrics
+from lookalike.metrics._boost import one_thread
 from lookalike.metrics._frame import Frame
 from lookalike.metrics._stats import About, Context, Finding
 from lookalike.score import Score
@@ -50,19 +50,9 @@ def scores(setting: Stage, seed: int) -> Iterator[tuple[str, list[Score]]]:
 
 
 def _compare(module: ModuleType, setting: Stage, rng: np.random.Generator) -> list[Score]:
-    with _one_thread():
+    with one_thread():
         runs = {role: module.measure(real, other, context=context) for role, real, other, context in _roles(module.ABOUT, setting, rng)}
     return [_score(module, {role: findings[i] for role, findings in runs.items()}) for i in range(len(runs["synthetic"]))]
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread for trees and matrix products: several spin while they wait, and one busy core makes two 10× slower than one."""
-    import sklearn.ensemble  # noqa: F401  only libraries that are loaded can be limited
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
-        yield
 
 
 def _roles(about: About, s: Stage, rng: np.random.Generator) -> Iterator[tuple[str, Frame, Frame, Context]]:

@@ -131,10 +131,13 @@
 
   const charts = { column: columnChart, pairs: pairsChart, reasons: reasonsChart, distances: distancesChart };
 
+  // Thousands of cells are too many for SVG, which is otherwise sharper on paper.
+  const renderer = (element) => (element.dataset.chart === "pairs" && data.pairs.names.length > 40 ? "canvas" : "svg");
+
   function draw(element) {
     let chart = drawn.get(element);
     if (!chart) {
-      chart = echarts.init(element, null, { renderer: element.dataset.chart === "pairs" ? "canvas" : "svg" });
+      chart = echarts.init(element, null, { renderer: renderer(element) });
       drawn.set(element, chart);
       resized.observe(element);
     }
@@ -169,9 +172,22 @@
   system.addEventListener("change", () => paint());
   paint();
 
-  // ---- print: all charts, in light colours
-  addEventListener("beforeprint", () => { paint("light"); all.forEach(draw); drawn.forEach((chart) => chart.getZr().refreshImmediately()); });
-  addEventListener("afterprint", () => paint());
+  // ---- print: all charts, in light colours, as wide as they fit on A4 and Letter; the page's own layout comes too late to be asked
+  const paper = { column: 312, pairs: 214, reasons: 640, distances: 640 };
+  addEventListener("beforeprint", () => {
+    paint("light");
+    all.forEach(draw);
+    drawn.forEach((chart, element) => {
+      const width = paper[element.dataset.chart];
+      if (element.dataset.chart === "pairs") element.firstElementChild.style.zoom = width / element.clientWidth;
+      else chart.resize({ width, height: element.clientHeight });
+      chart.getZr().refreshImmediately();
+    });
+  });
+  addEventListener("afterprint", () => {
+    paint();
+    drawn.forEach((chart, element) => { element.firstElementChild.style.zoom = ""; chart.resize({ width: "auto", height: "auto" }); });
+  });
 
   // ---- find and order columns
   const cards = document.getElementById("cards"), find = document.getElementById("find"), order = document.getElementById("order");

@@ -13,6 +13,15 @@ from lookalike.report.view import number, span
 
 PAIRS = 15
 REASONS = 12
+PROTECTED = {
+    "levels": "rare levels pooled",
+    "rows": "rows with a rare level",
+    "tails": "rows beyond the outermost published values",
+    "thin": "rows in stretches too thin to publish",
+    "keys": "keys made afresh",
+    "words": "rare words withheld",
+}
+"""What a codebook counts, in words."""
 TONES = {"good": "As real", "fair": "Near", "poor": "Far", "open": "Open"}
 
 
@@ -133,7 +142,7 @@ def _holes(missing: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 
 
 def _protected(name: str, facts: Any) -> dict[str, str]:
-    """One line of what was not published; facts may be a mapping of figures or a text."""
+    """One line of what was not published: counts by what they count, or a text."""
     if isinstance(facts, Mapping):
-        facts = ", ".join(f"{str(k).replace('_', ' ')}: {v}" for k, v in facts.items())
+        facts = ", ".join(f"{n:,} {PROTECTED.get(str(what), str(what).replace('_', ' '))}" for what, n in facts.items())
     return {"name": str(name), "text": str(facts)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike import metrics
-from lookalike.errors import DataError, FileError, SettingError, UnknownName
+from lookalike._whole import whole
+from lookalike.errors import DataError, SettingError, UnknownName
 from lookalike.metrics import _frame, utility
 from lookalike.protocol import OnStep, Step, quiet
 from lookalike.report import describe, measure
@@ -78,7 +78,9 @@ class Report:
                 where=str(path),
                 fix="use .html, .json or .txt",
             )
-        _replace(path, form())
+        text = form()
+        with whole(path) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
         return path
 
     def _json_text(self) -> str:
@@ -216,20 +218,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.6g}") if np.isfinite(value) else None
     return value
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write to a temporary name beside `path`, then rename: a reader never sees half a file."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise FileError(
-            f"could not be written: {error.strerror}", where=str(path), fix="check folder, permissions and free space"
-        ) from None
-    finally:
-        part.unlink(missing_ok=True)

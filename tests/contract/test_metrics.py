@@ -1,0 +1,117 @@
+"""What every metric must do, whichever it is: found by folder, so that a new metric is a new file and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from lookalike import metrics
+from lookalike.metrics._frame import Frame, code
+from lookalike.metrics._stats import About, Context, Finding
+from lookalike.schema import Column
+
+COLUMNS = tuple(
+    Column(name=name, kind=kind)
+    for name, kind in (("age", "integer"), ("pay", "number"), ("job", "category"), ("day", "date"), ("rich", "boolean"))
+)
+ROWS = 800
+
+
+def people(seed: int) -> pa.Table:
+    """Rows of mixed kinds that depend on each other, with missing cells that depend on a column."""
+    rng = np.random.default_rng(seed)
+    age = rng.integers(18, 80, ROWS)
+    job = rng.choice(["clerk", "nurse", "cook", "judge"], ROWS, p=[0.4, 0.3, 0.2, 0.1])
+    pay = np.where(rng.random(ROWS) < 0.2, 0.0, np.round(age * 100 + (job == "judge") * 3_000 + rng.normal(0, 600, ROWS), 2))
+    gone = rng.random(ROWS) < np.where(job == "cook", 0.8, 0.02)
+    return pa.table(
+        {
+            "age": pa.array(age, pa.int64()),
+            "pay": pa.array(pay, mask=gone),
+            "job": pa.array(job).dictionary_encode(),
+            "day": pa.array((age * 30 + rng.integers(0, 300, ROWS)).astype(np.int32)).cast(pa.date32()),
+            "rich": pa.array(pay > np.median(pay)),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def frames() -> dict[str, Frame]:
+    return code({"real": people(1), "fresh": people(2), "other": people(3)}, COLUMNS)
+
+
+def damaged(frame: Frame) -> Frame:
+    """Each column shuffled on its own, numbers moved, one label and the missing cells overwritten."""
+    rng = np.random.default_rng(9)
+    values = {k: rng.permutation(v) for k, v in frame.values.items()}
+    values["age"] = values["age"] + 15
+    values["pay"] = np.where(rng.random(frame.rows) < 0.5, np.nan, np.nan_to_num(values["pay"], nan=1.0))
+    values["job"] = np.maximum(values["job"], 1)
+    return Frame(frame.columns, values, frame.levels, frame.rows)
+
+
+def measure(name: str, real: Frame, other: Frame, fresh: Frame, seed: int = 0) -> list[Finding]:
+    return metrics.load(name).measure(real, other, context=Context(np.random.default_rng(seed), fresh, "rich"))
+
+
+@pytest.mark.parametrize("name", metrics.names())
+def test_it_says_what_it_is(name: str) -> None:
+    module = metrics.load(name)
+    assert isinstance(module.ABOUT, About)
+    assert module.ABOUT.title and module.ABOUT.definition.endswith(".") and module.ABOUT.source
+    assert module.BETTER in ("higher", "lower", "target")
+
+
+@pytest.mark.parametrize("name", metrics.names())
+def test_rows_of_the_same_law_beat_what_it_has_to_find(name: str, frames: dict[str, Frame]) -> None:
+    module = metrics.load(name)
+    # What looks for memory must find copies; what looks for likeness must find damage.
+    bad = frames["real"] if module.ABOUT.fresh else damaged(frames["other"])
+    good_ones = measure(name, frames["real"], frames["other"], frames["fresh"])
+    bad_ones = measure(name, frames["real"], bad, frames["fresh"])
+    for good, worse in zip(good_ones, bad_ones, strict=True):
+        width = good.high - good.low
+        if module.BETTER == "higher":
+            assert worse.high < good.low
+        elif module.BETTER == "lower":
+            assert worse.low > good.high
+        else:
+            assert abs(worse.value - good.value) > width
+
+
+@pytest.mark.parametrize("name", metrics.names())
+@pytest.mark.parametrize("which", ["same", "damaged"])
+def test_values_and_intervals_are_bounded(name: str, which: str, frames: dict[str, Frame]) -> None:
+    other = {"same": frames["real"], "damaged": damaged(frames["real"])}[which]
+    least, most = (0, 100) if metrics.load(name).ABOUT.unit == "%" else (-1, 1)
+    for found in measure(name, frames["real"], other, frames["fresh"]):
+        assert least <= found.low <= found.value + 1e-9
+        assert found.value <= found.high + 1e-9 <= most + 1e-6
+
+
+@pytest.mark.parametrize("name", metrics.names())
+def test_the_order_of_rows_does_not_matter(name: str, frames: dict[str, Frame]) -> None:
+    turned = {k: f.take(np.random.default_rng(5).permutation(f.rows)) for k, f in frames.items()}
+    a = measure(name, frames["real"], frames["other"], frames["fresh"])
+    b = measure(name, turned["real"], turned["other"], turned["fresh"])
+    for x, y in zip(a, b, strict=True):
+        # Exact, but where rows are drawn into folds or into a learner.
+        assert x.value == pytest.approx(y.value, abs=0.06 if name in ("c2st", "utility") else 1e-6)
+
+
+@pytest.mark.parametrize("name", metrics.names())
+def test_it_changes_nothing_and_repeats_itself(name: str, frames: dict[str, Frame]) -> None:
+    before = {role: {k: v.copy() for k, v in f.values.items()} for role, f in frames.items()}
+    first = measure(name, frames["real"], frames["other"], frames["fresh"], seed=3)
+    assert first == measure(name, frames["real"], frames["other"], frames["fresh"], seed=3)
+    for role, values in before.items():
+        for k, v in values.items():
+            np.testing.assert_array_equal(frames[role][k], v)
+
+
+@pytest.mark.parametrize("name", metrics.names())
+def test_a_table_it_cannot_judge_gets_a_reason(name: str) -> None:
+    nothing = code({"a": pa.table({"x": pa.nulls(60, pa.float64())}), "b": pa.table({"x": pa.nulls(60, pa.float64())})}, COLUMNS[:0])
+    for found in measure(name, nothing["a"], nothing["b"], nothing["a"]):
+        assert found.value is None and found.note
