@@ -266,3 +266,12 @@ def test_moments_become_numbers(kind: str, type_: pa.DataType) -> None:
     column = pa.array([5, None, 7], pa.int32() if kind == "date" else pa.int64()).cast(type_)
     found = code({"a": pa.table({"t": column})}, [Column(name="t", kind=kind)])["a"]["t"]
     np.testing.assert_array_equal(found, [5, np.nan, 7])
+
+
+def test_a_table_that_repeats_one_row_is_told_from_real_rows() -> None:
+    rng = np.random.default_rng(0)
+    real = {"x": rng.normal(size=400), "z": rng.choice(["a", "b"], 400)}
+    tables = frames(real=real, one={"x": np.full(400, 0.1), "z": np.full(400, "a")}, copied={k: v[:1].repeat(400) for k, v in real.items()})
+    assert c2st.measure(tables["real"], tables["one"], context=context())[0].low > 0.95
+    assert c2st.measure(tables["real"], tables["copied"], context=context())[0].low > 0.95
+    assert c2st.measure(tables["one"], tables["one"], context=context())[0].value == pytest.approx(0.5, abs=0.01)

@@ -42,18 +42,24 @@ def matrices(frames: list[Frame], names: tuple[str, ...]) -> tuple[list[np.ndarr
     return out, labels
 
 
-def classifier(labels: np.ndarray, seed: int, **more: Any) -> HistGradientBoostingClassifier:
-    """An unfitted classifier with settings shared by all tests."""
+def classifier(x: np.ndarray, truth: np.ndarray, labels: np.ndarray, *, seed: int) -> HistGradientBoostingClassifier:
+    """A classifier fitted to `truth`; `labels`: which columns of `x` are categories."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    return HistGradientBoostingClassifier(**_settings(labels, seed), **more)
+    return HistGradientBoostingClassifier(**_settings(labels, seed)).fit(_filled(x), truth)
 
 
-def regressor(labels: np.ndarray, seed: int) -> HistGradientBoostingRegressor:
-    """An unfitted regressor with settings shared by all tests."""
+def regressor(x: np.ndarray, truth: np.ndarray, labels: np.ndarray, *, seed: int) -> HistGradientBoostingRegressor:
+    """A regressor fitted to `truth`; `labels`: which columns of `x` are categories."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    return HistGradientBoostingRegressor(**_settings(labels, seed))
+    return HistGradientBoostingRegressor(**_settings(labels, seed)).fit(_filled(x), truth)
+
+
+def _filled(x: np.ndarray) -> np.ndarray:
+    """A column without any value is constant: the learner cannot bin it otherwise."""
+    empty = np.isnan(x).all(0)
+    return np.where(empty, 0.0, x) if empty.any() else x
 
 
 def _settings(labels: np.ndarray, seed: int) -> dict[str, Any]:

@@ -45,9 +45,9 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
         return [_none(f"{name} has a single value in one of the tables")]
     seed = int(context.rng.integers(2**31))
     if real.is_label(name):
-        model = _boost.classifier(labels, seed).fit(x, truth[0])
+        model = _boost.classifier(x, truth[0], labels, seed=seed)
         return [_classes(truth[1], model.predict_proba(test), model.classes_, context.rng)]
-    return [_number(truth[1], _boost.regressor(labels, seed).fit(x, truth[0]).predict(test), context.rng)]
+    return [_number(truth[1], _boost.regressor(x, truth[0], labels, seed=seed).predict(test), context.rng)]
 
 
 def guess(real: Frame) -> tuple[str | None, str]:

@@ -20,7 +20,7 @@ def render(data: dict[str, Any], *, width: int = 100, color: bool = False) -> st
     console = Console(
         file=io.StringIO(), width=width, force_terminal=color, color_system="truecolor" if color else None, legacy_windows=False
     )
-    console.print(Group(_head(data), _verdict(data), _scores(data), *_worst(data), _untested(data)))
+    console.print(Group(_head(data), _verdict(data), _scores(data, wide=width >= 76), *_worst(data), _untested(data)))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
@@ -42,14 +42,15 @@ def _verdict(data: dict[str, Any]) -> Table:
     return table
 
 
-def _scores(data: dict[str, Any]) -> Padding:
+def _scores(data: dict[str, Any], *, wide: bool) -> Padding:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("score")
-    for name in ("synthetic", "95 % interval", "real rows", "independent"):
+    shown = ("synthetic", "95 % interval", "real rows", "independent") if wide else ("synthetic", "real rows", "independent")
+    for name in shown:
         table.add_column(name, justify="right", no_wrap=True)
     for s in data["scores"]:
-        figures = (number(s["value"], s["unit"]), span(s), number(s["ceiling"], s["unit"]), number(s["floor"], s["unit"]))
-        table.add_row(Text(s["detail"]["title"]), *figures)
+        value, ceiling, floor = (number(s[k], s["unit"]) for k in ("value", "ceiling", "floor"))
+        table.add_row(Text(s["detail"]["title"]), *((value, span(s), ceiling, floor) if wide else (value, ceiling, floor)))
     target = data["target"]
     note = f"Utility predicts {target['name']} ({'given' if target['given'] else 'guessed: ' + target['why']})." if target["name"] else ""
     return Padding(Group(table, Text(note, style="dim")), (1, 0, 0, 0))

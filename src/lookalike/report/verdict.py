@@ -54,8 +54,15 @@ def _alone(score: Score | None, title: str, what: str) -> dict[str, str]:
     pair = f"{score.value:.2f} % error, where fresh real rows of the same number have {score.ceiling:.2f} %"
     if score.low <= max(score.ceiling, _upper(score)):
         return _say("good", title, f"As good as real rows: {pair}.")
-    tone = "fair" if score.value <= 2.5 * score.ceiling + 0.5 else "poor"
+    tone = "fair" if score.value <= _tolerable(score) else "poor"
     return _say(tone, title, f"{'Near' if tone == 'fair' else 'Far from'} real rows: {pair}.")
+
+
+def _tolerable(score: Score) -> float:
+    """An error that is still near: a few times that of real rows, and at most a quarter of the way to the floor where that lies far off."""
+    ceiling, floor = score.ceiling or 0.0, score.floor or 0.0
+    near = 2.5 * ceiling + 0.5
+    return min(near, ceiling + (floor - ceiling) / 4) if floor > 1.5 * ceiling else near
 
 
 def _upper(score: Score) -> float:

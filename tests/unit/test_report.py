@@ -1,0 +1,247 @@
+"""The report: it notices what is planted, shows no few real people, and says why what it lacks is lacking."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from lookalike.data import Dataset
+from lookalike.errors import DataError, FileError, SettingError, UnknownName
+from lookalike.protocol import Step
+from lookalike.report import Report, build
+from lookalike.schema import Column, Schema, Table
+
+KINDS = {"age": "integer", "pay": "number", "job": "category", "day": "date", "rich": "boolean"}
+NASTY = '</script><script>alert("x")</script>'
+
+
+def people(seed: int, rows: int = 600, **changed: pa.Array) -> pa.Table:
+    rng = np.random.default_rng(seed)
+    age = rng.integers(18, 80, rows)
+    job = rng.choice(["clerk", "nurse", "cook"], rows)
+    pay = np.round(age * 100 + (job == "nurse") * 1_500 + rng.normal(0, 500, rows), 2)
+    columns = {
+        "age": pa.array(age, pa.int64()),
+        "pay": pa.array(pay, mask=rng.random(rows) < np.where(job == "cook", 0.5, 0.1)),
+        "job": pa.array(job).dictionary_encode(),
+        "day": pa.array((age * 30).astype(np.int32)).cast(pa.date32()),
+        "rich": pa.array(pay > 5_000),
+    }
+    return pa.table(columns | changed)
+
+
+def dataset(table: pa.Table, kinds: dict[str, str] | None = None) -> Dataset:
+    kinds = kinds or {n: KINDS.get(n, "category") for n in table.column_names}
+    schema = Schema(tables=(Table(columns=tuple(Column(name=n, kind=k) for n, k in kinds.items())),))
+    return Dataset.from_arrow({"table": table}, schema)
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return build(dataset(people(1)), dataset(people(2)), holdout=dataset(people(3)), target="rich", about={"model": "trial"})
+
+
+def score(report: Report, name: str) -> dict[str, object]:
+    return next(s for s in report.json()["scores"] if s["name"] == name)
+
+
+# ---- what it says
+
+
+def test_every_score_stands_beside_ceiling_floor_and_interval(report: Report) -> None:
+    for s in report.scores:
+        assert s.low <= s.value <= s.high
+        assert s.ceiling is not None and s.floor is not None
+    assert score(report, "trend")["floor"] > 2 * score(report, "trend")["ceiling"]
+    assert "total" not in {s.name for s in report.scores}
+
+
+def test_rows_of_the_same_law_are_said_to_be_as_real(report: Report) -> None:
+    tones = {v["title"]: v["tone"] for v in report.json()["verdict"]}
+    assert tones == dict.fromkeys(tones, "good")
+
+
+def test_it_is_json_and_repeats_itself(report: Report) -> None:
+    again = build(dataset(people(1)), dataset(people(2)), holdout=dataset(people(3)), target="rich", about={"model": "trial"})
+    text = json.dumps(report.json(), allow_nan=False)
+    assert json.loads(text) == report.json()
+    assert text == json.dumps(again.json(), allow_nan=False)
+    assert (report.json()["format"], report.json()["version"]) == ("lookalike.report", 1)
+
+
+@pytest.mark.parametrize(
+    ("title", "flaw"),
+    [
+        ("Copied rows", lambda t: people(1)),
+        ("Memory of training rows", lambda t: people(1)),
+        ("Pairs of columns", lambda t: t.set_column(1, "pay", t["pay"].take(pa.array(np.random.default_rng(0).permutation(600))))),
+        ("Single columns", lambda t: t.set_column(0, "age", pa.array(np.minimum(t["age"].to_numpy(), 50)))),
+        ("A classifier's view", lambda t: t.set_column(1, "pay", pa.array(np.round(t["pay"].to_numpy(zero_copy_only=False), -3)))),
+        ("Use for prediction", lambda t: t.set_column(4, "rich", pa.array(np.random.default_rng(0).random(600) < 0.4))),
+    ],
+)
+def test_planted_flaws_are_noticed(title: str, flaw: object) -> None:
+    found = build(dataset(people(1)), dataset(flaw(people(2))), holdout=dataset(people(3)), target="rich")
+    assert next(v for v in found.json()["verdict"] if v["title"] == title)["tone"] == "poor"
+
+
+def test_without_a_holdout_it_says_loudly_what_cannot_be_judged() -> None:
+    found = build(dataset(people(1)), dataset(people(1)))
+    assert "No holdout" in found.json()["notes"][0]
+    assert "No holdout" in found.text()
+    assert score(found, "dcr_share")["value"] is None
+    assert score(found, "exact_copies")["value"] == 100
+    assert score(found, "exact_copies")["ceiling"] is None
+    tones = {v["title"]: v["tone"] for v in found.json()["verdict"]}
+    assert tones["Copied rows"] == tones["Memory of training rows"] == "open"
+
+
+def test_a_guessed_target_is_said_to_be_guessed() -> None:
+    found = build(dataset(people(1)), dataset(people(2)))
+    assert found.json()["target"] == {"name": "rich", "given": False, "why": "the last column, with few levels"}
+    assert "guessed" in found.text()
+
+
+def test_steps_are_told() -> None:
+    steps: list[Step] = []
+    build(dataset(people(1, 80)), dataset(people(2, 80)), on_step=steps.append)
+    assert [s.done for s in steps] == list(range(steps[-1].total + 1))
+
+
+# ---- care with real rows
+
+
+def test_no_bar_stands_for_a_few_real_rows() -> None:
+    jobs = ["clerk"] * 590 + ["spy"] * 3 + ["pope"] * 1 + ["judge"] * 6
+    pay = np.concatenate([np.linspace(1_000, 5_000, 599), [987_654.32]])
+    real = people(1, job=pa.array(jobs).dictionary_encode(), pay=pa.array(pay))
+    hold = people(3, job=pa.array(jobs[::-1]).dictionary_encode())
+    found = build(dataset(real), dataset(people(2)), holdout=dataset(hold))
+    for column in found.json()["columns"]:
+        for role in ("real", "holdout"):
+            assert all(bar is None or bar == 0 or bar >= 0.83 for bar in column["chart"][role])  # 5 of 600 rows
+    for text in (json.dumps(found.json()), found.html().split('id="data">')[1].split("</script>")[0]):
+        assert "judge" in text
+        assert not re.search(r"\bspy\b|\bpope\b|987[,.]?654", text)
+
+
+def test_the_page_says_that_it_is_confidential(report: Report) -> None:
+    assert "As confidential as the data" in report.html()
+
+
+# ---- bad input
+
+
+def test_columns_that_only_one_table_has_are_left_out_and_named() -> None:
+    real, synthetic = people(1), people(2).drop_columns(["day"])
+    found = build(dataset(real), dataset(synthetic))
+    assert "The synthetic table lacks 'day': not compared." in found.json()["notes"]
+    assert "day" not in found.json()["compared"]["columns"]
+
+
+def test_no_column_in_common() -> None:
+    other = dataset(pa.table({"x": pa.array(["a", "b"] * 40)}))
+    with pytest.raises(DataError, match=r"no column in common .*real: 'age'"):
+        build(dataset(people(1)), other)
+
+
+def test_no_rows() -> None:
+    with pytest.raises(DataError, match="synthetic table has no rows"):
+        build(dataset(people(1)), dataset(people(2).slice(0, 0)))
+
+
+def test_a_misspelt_target_names_the_near_match() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'rich'"):
+        build(dataset(people(1)), dataset(people(2)), target="rihc")
+
+
+def test_few_rows_still_make_a_report() -> None:
+    found = build(dataset(people(1, 30)), dataset(people(2, 8)), holdout=dataset(people(3, 30)))
+    assert any("only 8 rows" in n for n in found.json()["notes"])
+    assert score(found, "c2st")["value"] is None and "50 rows" in score(found, "c2st")["note"]
+    assert score(found, "shape")["value"] is not None
+    assert "Not computed" in found.html()
+
+
+@pytest.mark.parametrize("kind", ["constant", "number", "empty", "key"])
+def test_columns_that_say_nothing(kind: str) -> None:
+    values = {
+        "constant": pa.array(["x"] * 80),
+        "number": pa.nulls(80, pa.float64()),
+        "empty": pa.nulls(80),
+        "key": pa.array([f"k{i}" for i in range(80)]),
+    }
+    table = pa.table({"v": values[kind]})
+    found = build(dataset(table, {"v": kind}), dataset(table, {"v": kind}), holdout=dataset(table, {"v": kind}))
+    assert score(found, "utility")["value"] is None
+    assert found.text() and "</html>" in found.html()
+
+
+def test_one_class_only() -> None:
+    one = people(2, rich=pa.array([True] * 600))
+    found = build(dataset(people(1)), dataset(one), holdout=dataset(people(3)), target="rich")
+    assert "single value" in score(found, "utility")["note"]
+    assert score(found, "c2st")["value"] > 0.5
+
+
+# ---- views
+
+
+def test_names_in_the_page_are_harmless() -> None:
+    table = lambda s: people(s).rename_columns([NASTY, "pay", "job", "day", "rich"])  # noqa: E731
+    jobs = pa.array([NASTY] * 300 + ["clerk"] * 300).dictionary_encode()
+    kinds = dict(zip([NASTY, "pay", "job", "day", "rich"], KINDS.values(), strict=True))
+    sources = [dataset(table(s).set_column(2, "job", jobs), kinds) for s in (1, 2, 3)]
+    page = build(sources[0], sources[1], holdout=sources[2], about={NASTY: NASTY}, protected={NASTY: {"levels": 2}}).html()
+    assert "alert(" in page
+    assert "<script>alert" not in page
+    assert page.count("<script") == page.count("</script>") == 3
+
+
+def test_the_page_needs_nothing_from_outside(report: Report) -> None:
+    page = report.html()
+    assert not re.search(r"""(src|href)\s*=\s*["'](?!#|data:)""", page.split('<script type="application/json"')[0])
+    assert "default-src 'none'" in page
+    assert len(page) < 1_000_000
+
+
+def test_a_page_of_50_columns_is_small() -> None:
+    table = lambda s: pa.table({f"c{i}_{n}": c for i in range(10) for n, c in zip(KINDS, people(s + i).columns, strict=True)})  # noqa: E731
+    kinds = {f"c{i}_{n}": k for i in range(10) for n, k in KINDS.items()}
+    found = build(dataset(table(0), kinds), dataset(table(100), kinds), holdout=dataset(table(200), kinds))
+    assert len(found.html().encode()) < 2_000_000
+    assert len(json.dumps(found.json())) < 1_000_000
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_text_keeps_its_width(report: Report, width: int) -> None:
+    lines = report.text(width=width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert any("Classifier" in line for line in lines)
+    assert "\x1b[" not in report.text() and "\x1b[" in report.text(color=True)
+
+
+def test_protected_facts_are_told_in_words() -> None:
+    found = build(dataset(people(1)), dataset(people(2)), protected={"job": {"levels": 3, "rows": 7}})
+    assert "3 rare levels pooled, 7 rows with a rare level" in found.html()
+
+
+@pytest.mark.parametrize("ending", ["html", "json", "txt"])
+def test_a_report_is_written_whole(report: Report, tmp_path: Path, ending: str) -> None:
+    path = report.write(tmp_path / f"report.{ending}")
+    assert path.stat().st_size > 500
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    assert ending != "json" or json.loads(path.read_text(encoding="utf-8")) == report.json()
+
+
+def test_a_place_that_cannot_be_written(report: Report, tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="cannot be written"):
+        report.write(tmp_path / "nowhere" / "report.html")
+    with pytest.raises(SettingError, match=r"\.docx"):
+        report.write(tmp_path / "report.docx")
+    assert not list(tmp_path.iterdir())
