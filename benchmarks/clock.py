@@ -45,6 +45,7 @@ def clock(shared: Path, work: Path) -> dict[str, Any]:
         adult.target,
         "--seed",
         "0",
+        "--force",
     ]
     with tempfile.TemporaryDirectory(dir=work) as fresh:
         first = watch(make, log=log, env={"NUMBA_CACHE_DIR": fresh})
