@@ -1,0 +1,263 @@
+"""One schema for everything: tables of typed columns, their keys and links. Frozen; JSON in and out; `amend` returns a new one.
+
+A schema holds almost nothing of the data: kinds, formats and spellings, but neither category levels nor bounds unless a
+person declared them. `declared` names the facts that are public; all others were read from (private) data.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lookalike.errors import SchemaError, UnknownName, near_matches
+
+Kind = Literal[
+    "integer", "number", "category", "boolean", "date", "datetime", "time", "duration", "text", "key", "constant", "empty"
+]
+KINDS: tuple[str, ...] = get_args(Kind)
+VERSION = 1
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class NumberFormat(_Frozen):
+    """How a number is written, so that it can be written the same way again."""
+
+    decimals: int | None = Field(None, ge=0, le=40, description="digits after the point; None: as many as needed")
+    pad: int = Field(0, ge=0, le=40, description="digits after the point at least: 1 writes 3.0, 2 writes 2.50")
+    thousands: str = Field("", max_length=1, description="thousands separator")
+    point: str = Field(".", min_length=1, max_length=1, description="decimal point")
+    prefix: str = Field("", max_length=8, description="written before the number: $")
+    suffix: str = Field("", max_length=8, description="written after the number: %, €")
+    exponent: str = Field(
+        "", pattern=r"^(auto|[eE]\+?0{1,3})?$", description="scientific notation: e+00 (1.5e+03), E0 (1.5E3); auto: below 0.0001 only"
+    )
+    negative: Literal["-$1", "$-1", "$1-", "($1)"] = Field("-$1", description="how minus one is written, $ being the prefix")
+    plus: bool = Field(False, description="numbers above zero carry a plus sign")
+    zero: bool = Field(True, description="a zero is written before the point: 0.5, not .5")
+    width: int | None = Field(None, ge=1, description="zero-padded to this many digits")
+
+
+class Column(_Frozen):
+    """One column: its kind, how it is written, and what is publicly known of it."""
+
+    name: str
+    kind: Kind
+    nullable: bool = Field(True, description="may be missing")
+    unique: bool = Field(False, description="no value occurs twice")
+    missing: tuple[str, ...] = Field((), description="spellings that mean missing; the first is written")
+    number: NumberFormat | None = Field(None, description="how numbers are written (text sources)")
+    format: str | None = Field(None, description="date pattern (%Y-%m-%d), epoch unit (s, ms, us, ns), or iso for durations as PT1H30M")
+    labels: tuple[str, str] | None = Field(None, description="how false and true are written")
+    zone: str | None = Field(None, description="time zone of a datetime")
+    storage: str = Field("string", description="Arrow type of the source, restored on the way out")
+    levels: tuple[str, ...] | None = Field(None, description="all categories, if publicly known")
+    low: float | str | None = Field(None, description="public lower bound")
+    high: float | str | None = Field(None, description="public upper bound")
+    declared: tuple[str, ...] = Field((), description="facts of this column that are public, not read from the data")
+    note: str | None = Field(None, max_length=300, description="what detection was unsure of, for the reader")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Column:
+        ordered = self.low is not None and self.high is not None and type(self.low) is type(self.high)
+        if ordered and self.low > self.high:  # type: ignore[operator]
+            raise ValueError(f"low {self.low!r} is above high {self.high!r}")
+        facts = set(type(self).model_fields) - {"name", "declared"}
+        for fact in self.declared:
+            if fact not in facts:
+                raise ValueError(f"declared names {fact!r}, which is not a fact of a column; facts: {', '.join(sorted(facts))}")
+        if self.levels is not None and len(set(self.levels)) != len(self.levels):
+            raise ValueError("levels names a category twice")
+        return self
+
+
+class Dialect(_Frozen):
+    """How a delimited text file is written, so that it can be written the same way again."""
+
+    delimiter: str = Field("", max_length=1, description="between two cells; empty: what the file's suffix says")
+    eol: Literal["\n", "\r\n", "\r"] = Field("\n", description="line end")
+    final: bool = Field(True, description="the last line has a line end, too")
+    encoding: str = Field("utf-8", description="character encoding; utf-8-sig: UTF-8 with a byte order mark")
+    header: bool = Field(False, description="column names are always quoted")
+    quoted: tuple[str, ...] = Field((), description="columns whose cells are always quoted; other cells are where they must be")
+    bare: tuple[str, ...] = Field((), description="spellings that are not quoted even in quoted columns")
+    blank: tuple[str, ...] = Field((), description="columns whose header is left blank")
+
+
+class Link(_Frozen):
+    """A foreign key: `columns` of this table name a row of `table` by its `references`."""
+
+    columns: tuple[str, ...]
+    table: str
+    references: tuple[str, ...]
+
+
+class Table(_Frozen):
+    """A table: its columns, primary key, links to other tables, and the column that orders it, if it is a sequence."""
+
+    name: str = "table"
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = Field((), description="primary key")
+    links: tuple[Link, ...] = ()
+    order: str | None = Field(None, description="the column that orders rows within their owner")
+    dialect: Dialect | None = Field(None, description="how the source was written, if it was delimited text")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Table:
+        seen: set[str] = set()
+        for c in self.columns:
+            if c.name in seen:
+                raise ValueError(f"two columns are named {c.name!r}")
+            seen.add(c.name)
+        named = [*self.key, *(c for link in self.links for c in link.columns), *([self.order] if self.order else [])]
+        for name in named:
+            if name not in seen:
+                raise ValueError(str(UnknownName(name, seen, what="column", where=self.name)))
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in order."""
+        return tuple(c.name for c in self.columns)
+
+    def __iter__(self) -> Iterator[Column]:  # type: ignore[override]
+        return iter(self.columns)
+
+    def __getitem__(self, name: str) -> Column:
+        for c in self.columns:
+            if c.name == name:
+                return c
+        raise UnknownName(name, self.names, what="column", where=self.name)
+
+
+class Schema(_Frozen):
+    """Named tables and the privacy subject: whose rows a guarantee protects."""
+
+    version: Literal[1] = VERSION
+    tables: tuple[Table, ...]
+    subject: str | None = Field(None, description="whose data a row is: a column ('patient'), or 'table.column'; None: each row its own")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Schema:
+        if not self.tables:
+            raise ValueError("a schema needs at least one table")
+        seen: set[str] = set()
+        for t in self.tables:
+            if t.name in seen:
+                raise ValueError(f"two tables are named {t.name!r}")
+            seen.add(t.name)
+        if self.subject is not None:
+            try:
+                self.column(self.subject)
+            except UnknownName as error:
+                raise ValueError(f"subject: {error}") from None
+        return self
+
+    @property
+    def table(self) -> Table:
+        """The only table.
+
+        Raises:
+            SchemaError: there are several.
+        """
+        if len(self.tables) != 1:
+            raise SchemaError(f"the schema has {len(self.tables)} tables, where one is needed", fix="name one: schema['orders']")
+        return self.tables[0]
+
+    def __getitem__(self, table: str) -> Table:
+        for t in self.tables:
+            if t.name == table:
+                return t
+        raise UnknownName(table, [t.name for t in self.tables], what="table")
+
+    def column(self, path: str) -> tuple[Table, Column]:
+        """The table and column that `path` names: `column` where there is one table, else `table.column`.
+
+        Raises:
+            UnknownName: no such column; names the near matches.
+        """
+        if len(self.tables) == 1:
+            table = self.tables[0]
+            prefix = table.name + "."
+            if path.startswith(prefix) and path not in table.names:
+                path = path.removeprefix(prefix)
+            return table, table[path]
+        head, _, tail = path.partition(".")
+        table = self[head]
+        return table, table[tail]
+
+    def amend(self, path: str, **facts: Any) -> Schema:
+        """A new schema in which the facts of column `path` are as given, and marked as declared (public).
+
+        Raises:
+            UnknownName: no such column or fact.
+            SchemaError: the facts contradict each other.
+        """
+        table, column = self.column(path)
+        known = [f for f in Column.model_fields if f not in ("name", "declared")]
+        for fact in facts:
+            if fact not in known:
+                raise UnknownName(fact, known, what="fact", where=f"{table.name}.{column.name}")
+        declared = tuple(sorted({*column.declared, *facts}))
+        changed = _checked(Column, {**column.model_dump(), **facts, "declared": declared}, where=f"{table.name}.{column.name}")
+        columns = tuple(changed if c.name == column.name else c for c in table.columns)
+        tables = tuple(t.model_copy(update={"columns": columns}) if t.name == table.name else t for t in self.tables)
+        return self.model_copy(update={"tables": tables})
+
+    def to_json(self) -> str:
+        """The schema as JSON text that a person can edit; facts that say nothing are left out."""
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True) | {"version": VERSION}, indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, *, where: str = "schema") -> Schema:
+        """Read a schema from JSON text.
+
+        Raises:
+            SchemaError: not JSON, or a wrong edit; says where and names the near match.
+        """
+        try:
+            raw = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise SchemaError(
+                f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}", where=where, fix="mend the file, or make it anew with `lookalike schema`"
+            ) from None
+        if not isinstance(raw, Mapping):
+            raise SchemaError("a schema is a JSON object", where=where, fix="make one with `lookalike schema`")
+        return _checked(cls, raw, where=where)
+
+
+def _checked(model: type[BaseModel], raw: Mapping[str, Any], *, where: str) -> Any:
+    """`model` made of `raw`; pydantic's complaints become ours, with the place named as a person would name it."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        first = min(error.errors(include_url=False), key=lambda e: e["type"] == "missing")  # a misspelt entry tells more than a missing one
+        path, at = [], raw
+        for part in first["loc"]:
+            at = at[part] if isinstance(at, (list, tuple)) and isinstance(part, int) and part < len(at) else at.get(part) if isinstance(at, Mapping) else None
+            path.append(str(at["name"]) if isinstance(part, int) and isinstance(at, Mapping) and "name" in at else str(part))
+        place = ".".join([where, *path])
+        what, fix = first["msg"].removeprefix("Value error, "), ""
+        if first["type"] == "extra_forbidden":
+            near = near_matches(path[-1], _fields_at(model, first["loc"]))
+            what, fix = f"unknown entry {path[-1]!r}", f"did you mean {near[0]!r}?" if near else f"known: {', '.join(_fields_at(model, first['loc']))}"
+        elif first["type"] == "literal_error":
+            choices = [c.strip(" '") for c in str(first["ctx"]["expected"]).replace(" or ", ", ").split(",")]
+            near = near_matches(str(first["input"]), choices)
+            what, fix = f"{first['input']!r} is not allowed here", (f"did you mean {near[0]!r}? " if near else "") + f"allowed: {', '.join(choices)}"
+        raise SchemaError(what, where=place, fix=fix) from None
+
+
+def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """Field names of the model that the parent of `loc` points into."""
+    nested = {"tables": Table, "columns": Column, "links": Link, "number": NumberFormat, "dialect": Dialect}
+    for part in loc[:-1]:
+        if model is Link and part == "columns":
+            break
+        model = nested.get(str(part), model)
+    return list(model.model_fields)
