@@ -101,6 +101,12 @@ def test_without_a_holdout_it_says_loudly_what_cannot_be_judged() -> None:
     assert tones["Copied rows"] == tones["Memory of training rows"] == "open"
 
 
+def test_a_holdout_of_another_law_is_found() -> None:
+    old = people(3, age=pa.array(np.random.default_rng(0).integers(70, 110, 600), pa.int64()))
+    found = build(dataset(people(1)), dataset(people(2)), holdout=dataset(old))
+    assert found.json()["verdict"][0]["title"] == "The holdout"
+
+
 def test_a_guessed_target_is_said_to_be_guessed() -> None:
     found = build(dataset(people(1)), dataset(people(2)))
     assert found.json()["target"] == {"name": "rich", "given": False, "why": "the last column, with few levels"}

@@ -39,16 +39,23 @@
     return c.type === "histogram" ? histogram(c, tooltip) : levels(c, tooltip);
   }
 
+  // A line along the tops of bars, from the left edge of the first to the right edge of the last.
+  const outline = (bars) => [...bars, bars[bars.length - 1]].map((v, i) => [i, v ?? 0]);
+  const steps = { type: "line", xAxisIndex: 1, step: "end", symbol: "none", tooltip: { show: false } };
+
   function histogram(c, tooltip) {
     return {
       ...base(), tooltip,
       grid: { left: 4, right: 10, top: 10, bottom: 4, containLabel: true },
-      xAxis: axis({ type: "category", data: c.ticks, axisLabel: { ...font(), hideOverlap: true, alignMinLabel: "left", alignMaxLabel: "right" } }),
+      xAxis: [
+        axis({ type: "category", data: c.ticks, axisLabel: { ...font(), hideOverlap: true, alignMinLabel: "left", alignMaxLabel: "right" } }),
+        { type: "value", show: false, min: 0, max: c.real.length },
+      ],
       yAxis: axis({ type: "value", ...shares(c), axisLabel: { ...font(), formatter: percent } }),
       series: [
         { type: "bar", data: c.real, barCategoryGap: "0%", itemStyle: { color: color("real") } },
-        { type: "line", data: c.holdout, step: "middle", symbol: "none", lineStyle: { color: color("holdout"), width: 1.3, type: [4, 3] } },
-        { type: "line", data: c.synthetic, step: "middle", symbol: "none", lineStyle: { color: color("synthetic"), width: 1.8 } },
+        { ...steps, data: outline(c.holdout), lineStyle: { color: color("holdout"), width: 1.3, type: [4, 3] } },
+        { ...steps, data: outline(c.synthetic), lineStyle: { color: color("synthetic"), width: 1.8 } },
       ],
     };
   }

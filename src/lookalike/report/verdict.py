@@ -26,6 +26,7 @@ UNTESTED = (
 def verdict(scores: Mapping[str, Score], *, given: bool, target: str | None) -> list[dict[str, str]]:
     """Statements of (tone, title, text): tone is `good`, `fair`, `poor` or `open` (cannot be said)."""
     said = [
+        _split(scores.get("c2st"), given),
         _alone(scores.get("shape"), "Single columns", "column shapes"),
         _alone(scores.get("trend"), "Pairs of columns", "pair trends"),
         _told(scores.get("c2st")),
@@ -42,6 +43,14 @@ def _say(tone: str, title: str, text: str) -> dict[str, str]:
 
 def _open(score: Score, title: str) -> dict[str, str]:
     return _say("open", title, f"Not computed: {score.note}.")
+
+
+def _split(score: Score | None, given: bool) -> dict[str, str]:
+    """A word only if train and holdout are not of the same law."""
+    if score is None or score.ceiling is None or not given or score.detail["ceiling_interval"][0] <= 0.52:
+        return {}
+    text = f"A classifier tells the holdout from the training rows (AUC {score.ceiling:.3f}): it is no fresh sample of the same law. "
+    return _say("poor", "The holdout", text + "Ceilings, copies and nearness mislead; split the rows at random.")
 
 
 def _alone(score: Score | None, title: str, what: str) -> dict[str, str]:
