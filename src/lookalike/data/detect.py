@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -32,12 +32,17 @@ MISSING_AMONG_NUMBERS = (
     "unknown", "Unknown", "UNKNOWN", "not available", "Not Available", "nd", "ND",
 )  # fmt: skip
 """Missing in a column whose other cells are all numbers or moments; levels elsewhere ("None" and "unknown" can be answers)."""
-_ALL_MARKS = pa.array(MISSING_AMONG_NUMBERS)
 _SENTINELS = (-9, -99, -999, -9999, -99999)
 _CODES = 50
 """Distinct integers at most for a name such as type or status to make them a category."""
 _FEW = 20
 """Distinct integers at most for their histogram to make them a category."""
+
+
+@cache
+def _all_marks() -> pa.Array:
+    """As an array, which is made late: `pa.array` loads pandas."""
+    return pa.array(MISSING_AMONG_NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Seen:
     @cached_property
     def marks(self) -> frozenset[str]:
         """The values that mean missing in some kind of column."""
-        return frozenset(self.values.filter(pc.is_in(self.values, value_set=_ALL_MARKS)).to_pylist())
+        return frozenset(self.values.filter(pc.is_in(self.values, value_set=_all_marks())).to_pylist())
 
     def without(self, gone: Iterable[str]) -> Seen:
         """The same column with some of the marks taken as missing."""
