@@ -69,7 +69,8 @@ def fit(
         on_step: called with a `Step` as the work goes on.
 
     Returns:
-        The fitted model, for `sample`, `stream` and `save`.
+        The fitted model, for `sample`, `stream` and `save`. Its `like_` is a `Dataset` without rows: what kind of frame to give back,
+        and in `like_.notes` what a reader of the data should be told.
 
     Raises:
         UnknownName: no such model or setting; names the near matches.
@@ -321,7 +322,9 @@ def _schema(given: SchemaLike | None) -> Schema | None:
     try:
         text = Path(given).read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise FileError(error.strerror or str(error), where=str(given), fix="make one: lookalike schema DATA --out schema.json") from None
+        raise FileError.of(
+            error, where=str(given), doing="read the schema", fix="make one: lookalike schema DATA --out schema.json"
+        ) from None
     except UnicodeDecodeError:
         raise SchemaError("not a text file", where=str(given), fix="make one: lookalike schema DATA --out schema.json") from None
     return Schema.from_json(text, where=str(given))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,8 +13,33 @@ from types import TracebackType
 
 from lookalike.errors import FileError, LookalikeError
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _OURS = ("synthetic.*", "report.html", "report.json", "schema.json", "model.lookalike")
+
+
+class Unfinished:
+    """A file that is written under the hidden name `path`, until `keep` gives it its own name or `drop` removes it.
+
+    A link is followed. There may be no folder of that name.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.shown, self._place = str(path), Path(path).resolve()
+        if self._place.is_dir():
+            raise FileError("there is a folder of this name", where=self.shown, fix="choose another name")
+        if not self._place.parent.is_dir():
+            raise _no_folder(Path(path))
+        self.path = _beside(self._place)
+
+    def keep(self) -> None:
+        """Put what was written on the disk, and give it its name."""
+        with self.path.open("rb+") as file:
+            os.fsync(file.fileno())
+        self.path.replace(self._place)
+
+    def drop(self) -> None:
+        """Remove what was written, if it is still there."""
+        with suppress(OSError):
+            self.path.unlink()
 
 
 @contextmanager
@@ -24,20 +49,16 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         FileError: there is no place to write.
     """
-    path = Path(path)
-    unfinished = _beside(path)
+    unfinished = Unfinished(path)
     try:
-        yield unfinished
-        with unfinished.open("rb+") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        yield unfinished.path
+        unfinished.keep()
+    except LookalikeError:
+        raise
     except OSError as error:
-        if isinstance(error, LookalikeError):
-            raise
-        raise _unwritable(path, error) from None
+        raise FileError.of(error, where=unfinished.shown, doing="write the file") from None
     finally:
-        with suppress(OSError):
-            unfinished.unlink()
+        unfinished.drop()
 
 
 class NewFolder:
@@ -52,6 +73,7 @@ class NewFolder:
 
     def __init__(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         self.path, self.overwrite = Path(path), overwrite
+        self._place = self.path.resolve()
 
     def __enter__(self) -> Path:
         if self.path.exists() and not self.path.is_dir():
@@ -59,11 +81,13 @@ class NewFolder:
         if not self.overwrite and (foreign := self._foreign()):
             what = f"the folder holds other files ({', '.join(foreign[:3])}{' …' if len(foreign) > 3 else ''})"
             raise FileError(what, where=str(self.path), fix="choose another folder with --out, or --force")
-        self._unfinished = _beside(self.path)
+        if not self._place.parent.is_dir():
+            raise _no_folder(self.path)
+        self._unfinished = _beside(self._place)
         try:
             self._unfinished.mkdir()
         except OSError as error:
-            raise _unwritable(self.path, error) from None
+            raise self._told(error) from None
         return self._unfinished
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -71,13 +95,16 @@ class NewFolder:
             if error is None:
                 self._publish()
         except OSError as problem:
-            raise _unwritable(self.path, problem) from None
+            raise self._told(problem) from None
         finally:
             shutil.rmtree(self._unfinished, ignore_errors=True)
         if isinstance(error, FileError):  # names the place under the name that its reader knows
             raise FileError(error.what, where=error.where.replace(str(self._unfinished), str(self.path)), fix=error.fix) from error
         if isinstance(error, OSError):
-            raise _unwritable(self.path, error) from None
+            raise self._told(error) from None
+
+    def _told(self, error: OSError) -> FileError:
+        return FileError.of(error, where=str(self.path), doing="write the folder")
 
     def _foreign(self) -> list[str]:
         """Names in the folder that are not ours."""
@@ -87,27 +114,26 @@ class NewFolder:
 
     def _publish(self) -> None:
         """Move what was written to its place."""
-        if not self.path.exists():
-            self._unfinished.rename(self.path)
+        if not self._place.exists():
+            self._unfinished.rename(self._place)
             return
-        if not self._foreign():
-            old = _beside(self.path)
-            self.path.rename(old)
-            self._unfinished.rename(self.path)
+        if not self._foreign() and self._place != Path.cwd():
+            old = _beside(self._place)
+            self._place.rename(old)
+            self._unfinished.rename(self._place)
             shutil.rmtree(old)
             return
         for file in self._unfinished.iterdir():
-            file.replace(self.path / file.name)
+            file.replace(self._place / file.name)
 
 
 def _beside(path: Path) -> Path:
     """A fresh hidden name in the same folder, so that a rename stays within one disk."""
-    return path.parent / f".{path.name}.{secrets.token_hex(4)}"
+    return path.parent / f".{path.name[:200]}.{secrets.token_hex(4)}"
 
 
-def _unwritable(path: Path, error: OSError) -> FileError:
-    """What a person reads when `path` cannot be written."""
-    fix = "free some space or choose another disk" if error.errno in _FULL else "choose a place where you may write"
-    if not path.parent.is_dir():
-        fix = f"make the folder {path.parent} first"
-    return FileError(f"cannot be written: {error.strerror or error}", where=str(path), fix=fix)
+def _no_folder(path: Path) -> FileError:
+    """What a person reads when `path` cannot be made because its folder is not there."""
+    if path.parent.exists():
+        return FileError(f"{path.parent} is a file, not a folder", where=str(path), fix="choose another place")
+    return FileError("its folder is not there", where=str(path), fix=f"mkdir -p {shlex.quote(str(path.parent))}")

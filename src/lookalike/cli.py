@@ -1,6 +1,7 @@
 """The command `lookalike`: each command is one or two calls of the public names. Results on stdout, all else on stderr.
 
-Exit codes: 0 done, 2 refused (with what, where and what to do), 130 stopped by Ctrl-C. Nothing half-written is left in any case.
+Exit codes: 0 done, 2 refused (with what, where and what to do), 130 stopped by Ctrl-C, 143 by SIGTERM, 129 by a closed terminal. Nothing
+half-written is left in any case.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -22,6 +25,8 @@ import typer
 import lookalike as la
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from rich.console import RenderableType
 
 app = typer.Typer(
@@ -111,7 +116,9 @@ def schema(
     lookalike schema census.csv
     lookalike schema census.csv > schema.json
     """
-    found = la.schema(source)
+    data = None if source.endswith(".json") else la.Dataset.of(source)
+    found = la.schema(source) if data is None else data.schema
+    _tell(data)
     if out is not None:
         la.save(found, out)
         _say(f"Wrote {out}")
@@ -145,10 +152,12 @@ def fit(
         fitted = la.fit(source, schema=schema, model=la.model(model, **_settings(set)), seed=seed, on_step=on_step)
         la.save(fitted, out)
     seconds = round(time.perf_counter() - began, 3)
+    if not quiet:
+        _tell(fitted.like_)
     if as_json:
         _print_json({"model": out, "name": model, "seconds": seconds})
     elif not quiet:
-        _say(f"Wrote {out} in {seconds:.1f} s. Draw rows: lookalike sample {out} -n 1000 --out synthetic.csv")
+        _say(f"Wrote {out} in {seconds:.1f} s. Draw rows: lookalike sample {shlex.quote(out)} -n 1000 --out synthetic.csv")
 
 
 @app.command()
@@ -230,7 +239,8 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run the command `lookalike` with `args` (those of the process if not given), and exit."""
     command = typer.main.get_command(app)
     try:
-        command.main(args=None if args is None else list(args), prog_name="lookalike")
+        with _stoppable():
+            command.main(args=None if args is None else list(args), prog_name="lookalike")
     except la.LookalikeError as error:
         _complain(error.what, where=error.where, fix=error.fix)
     except OSError as error:
@@ -238,6 +248,21 @@ def main(args: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(2)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """A signal to end, or a closed terminal, stops the work as Ctrl-C does: what is half-written is removed on the way out."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = {s: signal.signal(s, stop) for s in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _complain(what: str, *, where: str, fix: str) -> None:
@@ -252,6 +277,12 @@ def _complain(what: str, *, where: str, fix: str) -> None:
 def _say(line: str) -> None:
     """One line for the person at the terminal, on stderr."""
     typer.echo(line, err=True)
+
+
+def _tell(data: la.Dataset | None) -> None:
+    """What a reader of the data should be told, on stderr."""
+    for note in data.notes if data is not None else ():
+        _say(f"note: {note}")
 
 
 def _print_json(value: Any) -> None:
@@ -313,8 +344,10 @@ def _check_place(path: str) -> None:
 
 def _stem(source: str) -> str:
     """What a folder made of `source` is called after: the name of its file, folder or database."""
-    name = os.path.basename(re.sub(r"[?].*", "", source).rstrip("/"))
-    return name.strip("*").split(".")[0].strip("*-_") or "table"
+    place = Path(re.sub(r"[?].*", "", source))
+    names = [place.name, place.parent.name] if not place.is_dir() else [place.resolve().name]
+    stems = (re.split(r"[.*\[]", name)[0].strip("-_ ") for name in names)
+    return next(filter(None, stems), "table")
 
 
 def _schema_table(table: Any) -> RenderableType:

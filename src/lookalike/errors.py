@@ -1,20 +1,27 @@
 """What can go wrong, said so that the reader knows what, where and what to do next.
 
-    LookalikeError
-    ├── DataError      (ValueError)      the data cannot be used as they are
-    ├── FileError      (OSError)         a file, folder or database cannot be read or written
-    ├── SchemaError    (ValueError)      a schema contradicts itself or the data
-    ├── SettingError   (ValueError)      a setting, flag or argument has a bad value
-    ├── UnknownName    (LookupError)     no such column, model, metric …; names the near matches
-    ├── CannotError    (TypeError)       the chosen model cannot do this; says which one can
-    ├── StoreError     (ValueError)      a model file is damaged, foreign or too new
-    └── MissingExtra   (ImportError)     an optional dependency is not installed; prints the pip line
+LookalikeError
+├── DataError      (ValueError)      the data cannot be used as they are
+├── FileError      (OSError)         a file, folder or database cannot be read or written
+├── SchemaError    (ValueError)      a schema contradicts itself or the data
+├── SettingError   (ValueError)      a setting, flag or argument has a bad value
+├── UnknownName    (LookupError)     no such column, model, metric …; names the near matches
+├── CannotError    (TypeError)       the chosen model cannot do this; says which one can
+├── StoreError     (ValueError)      a model file is damaged, foreign or too new
+└── MissingExtra   (ImportError)     an optional dependency is not installed; prints the pip line
 """
 
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+_WHOLE = "is the file whole, and of the type that its name says?"
 
 
 class LookalikeError(Exception):
@@ -35,6 +42,17 @@ class DataError(LookalikeError, ValueError):
 
 class FileError(LookalikeError, OSError):
     """A file, folder or database cannot be read or written."""
+
+    @classmethod
+    def of(cls, error: OSError, *, where: str, doing: str, fix: str = "") -> FileError:
+        """What the system complained of while `doing` something; `fix` helps where the reason does not say what does."""
+        if error.errno in _FULL:
+            reason, fix = "no space left", "free some space, or choose another disk"
+        else:
+            reason = error.strerror or str(error)
+        if error.errno in _DENIED:
+            fix = "check its permissions, or choose another place"
+        return cls(f"cannot {doing}: {reason}", where=where, fix=fix or ("check the path" if error.errno else _WHOLE))
 
 
 class SchemaError(LookalikeError, ValueError):

@@ -14,9 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lookalike.errors import SchemaError, UnknownName, near_matches
 
-Kind = Literal[
-    "integer", "number", "category", "boolean", "date", "datetime", "time", "duration", "text", "key", "constant", "empty"
-]
+Kind = Literal["integer", "number", "category", "boolean", "date", "datetime", "time", "duration", "text", "key", "constant", "empty"]
 KINDS: tuple[str, ...] = get_args(Kind)
 VERSION = 1
 
@@ -224,7 +222,9 @@ class Schema(_Frozen):
             raw = json.loads(text)
         except json.JSONDecodeError as error:
             raise SchemaError(
-                f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}", where=where, fix="mend the file, or make it anew with `lookalike schema`"
+                f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
+                where=where,
+                fix="mend the file, or make it anew with `lookalike schema`",
             ) from None
         if not isinstance(raw, Mapping):
             raise SchemaError("a schema is a JSON object", where=where, fix="make one with `lookalike schema`")
@@ -239,17 +239,29 @@ def _checked(model: type[BaseModel], raw: Mapping[str, Any], *, where: str) -> A
         first = min(error.errors(include_url=False), key=lambda e: e["type"] == "missing")  # a misspelt entry tells more than a missing one
         path, at = [], raw
         for part in first["loc"]:
-            at = at[part] if isinstance(at, (list, tuple)) and isinstance(part, int) and part < len(at) else at.get(part) if isinstance(at, Mapping) else None
+            at = (
+                at[part]
+                if isinstance(at, (list, tuple)) and isinstance(part, int) and part < len(at)
+                else at.get(part)
+                if isinstance(at, Mapping)
+                else None
+            )
             path.append(str(at["name"]) if isinstance(part, int) and isinstance(at, Mapping) and "name" in at else str(part))
         place = ".".join([where, *path])
         what, fix = first["msg"].removeprefix("Value error, "), ""
         if first["type"] == "extra_forbidden":
             near = near_matches(path[-1], _fields_at(model, first["loc"]))
-            what, fix = f"unknown entry {path[-1]!r}", f"did you mean {near[0]!r}?" if near else f"known: {', '.join(_fields_at(model, first['loc']))}"
+            what, fix = (
+                f"unknown entry {path[-1]!r}",
+                f"did you mean {near[0]!r}?" if near else f"known: {', '.join(_fields_at(model, first['loc']))}",
+            )
         elif first["type"] == "literal_error":
             choices = [c.strip(" '") for c in str(first["ctx"]["expected"]).replace(" or ", ", ").split(",")]
             near = near_matches(str(first["input"]), choices)
-            what, fix = f"{first['input']!r} is not allowed here", (f"did you mean {near[0]!r}? " if near else "") + f"allowed: {', '.join(choices)}"
+            what, fix = (
+                f"{first['input']!r} is not allowed here",
+                (f"did you mean {near[0]!r}? " if near else "") + f"allowed: {', '.join(choices)}",
+            )
         raise SchemaError(what, where=place, fix=fix) from None
 
 

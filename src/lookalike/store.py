@@ -104,7 +104,7 @@ def _read(path: Path, where: str) -> tuple[dict[str, Any], dict[str, np.ndarray]
     try:
         raw = path.open("rb")
     except OSError as error:
-        raise FileError(error.strerror or str(error), where=where, fix="check the path and its permissions") from None
+        raise FileError.of(error, where=where, doing="read the model file") from None
     try:
         with raw:
             if raw.read(4) != b"PK\x03\x04":

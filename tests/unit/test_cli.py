@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 import lookalike as la
-from lookalike.cli import main
+from lookalike.cli import _stem, main
 
 LOOKALIKE = (sys.executable, "-m", "lookalike")
 QUICK = ("--model", "independent")
@@ -167,6 +167,45 @@ def test_help_shows_examples(here: Any, name: str) -> None:
     assert f"lookalike {name}" in run.out
 
 
+def test_what_a_reader_of_the_data_should_know_is_said(here: Any, tmp_path: Path) -> None:
+    rows = "".join(f"{i % 7},é{i % 3},x\n" for i in range(60))
+    (tmp_path / "odd.csv").write_bytes(f"n,word,\n{rows}".encode("cp1252"))
+    notes = ("columns without a name were called column_3", "cp1252")
+    for run in (
+        here("schema", tmp_path / "odd.csv"),
+        here("fit", tmp_path / "odd.csv", *QUICK, "--out", tmp_path / "m.lookalike"),
+        here("fit", tmp_path / "odd.csv", *QUICK, "--out", tmp_path / "m.lookalike", "--json"),
+    ):
+        assert all(note in run.err for note in notes), run
+        assert "note:" not in run.out
+    assert "note" not in here("fit", tmp_path / "odd.csv", *QUICK, "--out", tmp_path / "m.lookalike", "--quiet").err
+    run = here("make", tmp_path / "odd.csv", *QUICK, "--out", tmp_path / "out", "--json")
+    told = " ".join(json.loads(run.out)["report"]["notes"])
+    assert all(told.count(note) == 1 for note in notes), told
+
+
+@pytest.mark.parametrize(
+    ("source", "stem"),
+    [
+        ("people.csv", "people"),
+        ("sales.2024.csv.gz", "sales"),
+        ("shop/*.csv", "shop"),
+        ("shop/part-*.csv", "part"),
+        ("sqlite:///shop.db?table=orders", "shop"),
+        ("ä ö.csv", "ä ö"),
+        ("*.csv", "table"),
+    ],
+)
+def test_what_is_made_is_called_after_its_source(source: str, stem: str) -> None:
+    assert _stem(source) == stem
+
+
+def test_what_is_made_of_a_folder_is_called_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shop.v2").mkdir()
+    monkeypatch.chdir(tmp_path / "shop.v2")
+    assert _stem(".") == _stem("../shop.v2/") == "shop"
+
+
 # What is refused: through the real command
 
 
@@ -194,8 +233,10 @@ def test_bad_table_is_refused(tmp_path: Path, content: bytes, words: tuple[str, 
     [
         (("people.csv", "--target", "ritch"), ("no column named 'ritch'", "did you mean 'rich'?")),
         (("people.csv", "--rows", "0"), ("rows must be a whole number, 1 or more", "→")),
-        (("people.csv", "--out", "/proc/lookalike"), ("/proc/lookalike", "cannot be written", "→")),
-        (("peeple.csv",), ("peeple.csv", "→")),
+        (("people.csv", "--out", "/proc/lookalike"), ("/proc/lookalike", "cannot write the folder", "→")),
+        (("peeple.csv",), ("peeple.csv", "did you mean people.csv?")),
+        (("-",), ("a pipe cannot be read", "→")),
+        (("mysql://host/shop?table=orders",), ("mysql://", "postgresql://")),
     ],
     ids=lambda v: " ".join(v) if "→" not in v else "",
 )
@@ -274,17 +315,18 @@ def test_full_device(stored: Path) -> None:
     assert "No space left" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_ctrl_c_leaves_nothing(frame: pd.DataFrame, tmp_path: Path) -> None:
-    pd.concat([frame] * 400).to_csv(tmp_path / "people.csv", index=False)
-    make = [*LOOKALIKE, "make", "people.csv", *QUICK, "--rows", "5000000"]
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_stopped_make_leaves_nothing(frame: pd.DataFrame, tmp_path: Path, number: signal.Signals, code: int) -> None:
+    pd.concat([frame] * 40).to_csv(tmp_path / "people.csv", index=False)
+    make = [*LOOKALIKE, "make", "people.csv", *QUICK, "--rows", "20000000"]
     process = subprocess.Popen(make, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 30
     while left(tmp_path) == {"people.csv"} and time.monotonic() < deadline:
         time.sleep(0.02)
-    time.sleep(1)
+    time.sleep(0.5)
     assert process.poll() is None, "it was done before it could be stopped"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert "Traceback" not in err
     assert left(tmp_path) == {"people.csv"}

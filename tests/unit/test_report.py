@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lookalike.data import Dataset
@@ -117,6 +119,31 @@ def test_steps_are_told() -> None:
     steps: list[Step] = []
     build(dataset(people(1, 80)), dataset(people(2, 80)), on_step=steps.append)
     assert [s.done for s in steps] == list(range(steps[-1].total + 1))
+
+
+def test_a_table_too_large_to_hold_is_sampled_and_the_report_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("lookalike.report.report"), "MOST_ROWS", 400)
+    found = build(dataset(people(1)), dataset(people(2, 300)), holdout=dataset(people(3))).json()
+    assert found["rows"] == {"real": 400, "synthetic": 300, "holdout": 400}
+    notes = " ".join(found["notes"])
+    assert "The real table has 600 rows, of which 400, drawn at random, were looked at: copies of the others" in notes
+    assert "The holdout table has 600 rows, of which 400" in notes and "The synthetic table has" not in notes
+
+
+def test_a_large_file_is_streamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pq.write_table(people(1), tmp_path / "real.parquet")
+    monkeypatch.setattr("lookalike.data.infer.HELD", 1_000)
+    monkeypatch.setattr(import_module("lookalike.report.report"), "MOST_ROWS", 400)
+    real = Dataset.of(tmp_path / "real.parquet")
+    found = build(real, dataset(people(2), {c.name: c.kind for c in real.schema.table}))
+    assert found.json()["rows"]["real"] == 400
+    assert not real._tables, "the whole table was read into memory"
+
+
+def test_few_rows_are_never_called_good() -> None:
+    found = build(dataset(people(1)), dataset(people(2, 3)), holdout=dataset(people(3)), target="rich")
+    assert {s["tone"] for s in found.json()["verdict"]} <= {"open", "poor"}
+    assert "The synthetic table has only 3 rows: most figures say little." in found.json()["notes"]
 
 
 # ---- care with real rows
@@ -246,7 +273,7 @@ def test_a_report_is_written_whole(report: Report, tmp_path: Path, ending: str) 
 
 
 def test_a_place_that_cannot_be_written(report: Report, tmp_path: Path) -> None:
-    with pytest.raises(FileError, match="cannot be written"):
+    with pytest.raises(FileError, match="its folder is not there"):
         report.write(tmp_path / "nowhere" / "report.html")
     with pytest.raises(SettingError, match=r"\.docx"):
         report.write(tmp_path / "report.docx")

@@ -146,10 +146,10 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
 
 def test_place_that_cannot_be_written(model: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    for place in (tmp_path / "no" / "a.lookalike", tmp_path / "file" / "a.lookalike"):
-        with pytest.raises(FileError, match="cannot be written") as caught:
-            la.save(model, place)
-        assert "make the folder" in caught.value.fix
+    for folder, what, fix in (("no", "its folder is not there", "mkdir -p"), ("file", "is a file, not a folder", "another place")):
+        with pytest.raises(FileError, match=what) as caught:
+            la.save(model, tmp_path / folder / "a.lookalike")
+        assert fix in caught.value.fix
     assert [f.name for f in tmp_path.iterdir()] == ["file"]
 
 

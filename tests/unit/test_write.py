@@ -307,10 +307,20 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, suffix: str) -> 
     assert os.listdir(tmp_path) == []
 
 
-def test_folders_are_made(tmp_path: Path) -> None:
-    with Writer(tmp_path / "new" / "deep" / "a.csv", SCHEMA) as writer:
+def test_a_folder_that_is_not_there_is_named_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="folder is not there") as caught, Writer(tmp_path / "new folder" / "a.csv", SCHEMA):
+        pass
+    assert caught.value.fix == f"mkdir -p '{tmp_path / 'new folder'}'"
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "a.csv").symlink_to(tmp_path / "elsewhere" / "b.csv")
+    with Writer(tmp_path / "a.csv", SCHEMA) as writer:
         writer.append(PEOPLE)
-    assert (tmp_path / "new" / "deep" / "a.csv").exists()
+    assert (tmp_path / "a.csv").is_symlink()
+    assert os.listdir(tmp_path / "elsewhere") == ["b.csv"]
 
 
 def test_a_file_is_as_readable_as_any_other(tmp_path: Path) -> None:
@@ -335,7 +345,7 @@ def test_what_is_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "a.csv").mkdir()
     (tmp_path / "file").write_text("")
     (tmp_path / "b.csv").write_text("before")
-    for place, what in ((tmp_path / "a.csv", "folder of this name"), (tmp_path / "file" / "c.csv", "cannot write")):
+    for place, what in ((tmp_path / "a.csv", "folder of this name"), (tmp_path / "file" / "c.csv", "is a file, not a folder")):
         with pytest.raises(FileError, match=what), Writer(place, SCHEMA):
             pass
     with pytest.raises(FileError, match="exists already"), Writer(tmp_path / "b.csv", SCHEMA, overwrite=False):

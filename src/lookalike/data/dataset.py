@@ -68,10 +68,10 @@ class Dataset:
 
     @classmethod
     def from_arrow(cls, tables: Mapping[str, pa.Table], schema: Schema, *, like: Dataset | None = None) -> Dataset:
-        """A dataset of canonical tables; `native` gives the kind of frame that `like` was made of."""
+        """A dataset of canonical tables; `native` gives the kind of frame that `like` was made of, and its notes are told on."""
         for name in tables:
             schema[name]
-        return cls(schema, tables, frame=like._frame if like is not None else None)
+        return cls(schema, tables, frame=like._frame if like is not None else None, notes=like.notes if like is not None else ())
 
     def _under(self, schema: Schema) -> Dataset:
         """The same rows as another schema sees them."""

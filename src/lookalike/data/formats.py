@@ -6,7 +6,7 @@ A text column is converted one distinct value at a time and spread over the rows
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lookalike.data import _dates, _numbers
-from lookalike.errors import DataError, SchemaError
+from lookalike.errors import DataError, SchemaError, near_matches
 from lookalike.schema import Column, NumberFormat, Table
 
 Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
@@ -70,10 +70,16 @@ def parse(raw: Rows, table: Table, *, start: int = 0) -> Rows:
     if lacking:
         raise DataError(
             f"no column {', '.join(map(repr, lacking[:3]))}{' …' if len(lacking) > 3 else ''} in the data", where=table.name,
-            fix=f"columns there: {', '.join(raw.schema.names[:12])}; mend the data, or drop the column from the schema",
+            fix=f"{_near(lacking[0], raw.schema.names)}; mend the data, or drop the column from the schema",
         )  # fmt: skip
     columns = [parse_column(raw.column(c.name), c, where=table.name, start=start) for c in table]
     return _like(raw, columns, canonical_schema(table))
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+    """What a column that is not there may have meant."""
+    near = near_matches(name, known)
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else f"columns there: {', '.join(known[:12])}"
 
 
 def restore(rows: Rows, table: Table) -> Rows:

@@ -38,7 +38,12 @@ def read(place: str | Path) -> Source:
     """
     if database.is_url(str(place)):
         return database.read(str(place))
+    if scheme := re.match(r"([A-Za-z][A-Za-z0-9+.]*)://", str(place)):
+        known = ", ".join(f"{s}://" for s in sorted(set(database.SCHEMES)))
+        raise FileError(f"{scheme[1]}:// is no kind of database that is known", where=str(place), fix=f"known: {known}; else give a file")
     path = Path(place).expanduser()
+    if str(place) == "-" or path.is_fifo() or path.is_char_device():
+        raise FileError("a pipe cannot be read, because data are read more than once", where=str(place), fix="save it first: … > data.csv")
     with told(str(path), "look for the file"):
         if path.is_dir():
             return _shards(_readable(path), path.resolve().name or "table", str(path))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +13,6 @@ from lookalike.errors import DataError, FileError, LookalikeError
 from lookalike.schema import Dialect
 
 ROWS = 65_536
-
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 @dataclass(frozen=True)
@@ -114,23 +110,9 @@ def told(where: str, doing: str) -> Iterator[None]:
     except LookalikeError:
         raise
     except OSError as error:
-        raise FileError(f"cannot {doing}: {_reason(error)}", where=where, fix=_fix(error)) from error
+        raise FileError.of(error, where=where, doing=doing) from error
     except pa.ArrowInvalid as error:
         raise DataError(f"cannot {doing}: {error}", where=where, fix="is the file whole, and of the type that its name says?") from error
-
-
-def _reason(error: OSError) -> str:
-    return "no space left" if error.errno in _FULL else error.strerror or str(error)
-
-
-def _fix(error: OSError) -> str:
-    if error.errno in _FULL:
-        return "free some space, or write to another disk"
-    if error.errno in _DENIED:
-        return "check its permissions, or choose another place"
-    if error.errno == errno.ENOENT:
-        return "check the path"
-    return "" if error.errno else "is the file whole, and of the type that its name says?"
 
 
 def column_names(header: Sequence[object]) -> tuple[list[str], tuple[str, ...]]:

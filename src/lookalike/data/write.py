@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
+from lookalike._whole import Unfinished
 from lookalike.data import database, formats
 from lookalike.data.delimited import SUFFIX as DELIMITED
 from lookalike.data.delimited import DelimitedText, textual
@@ -48,7 +47,7 @@ class Writer:
     """Writes canonical batches of one table to `place`: a file whose suffix says its type, or a table of a database by URL.
 
     A file is written beside its place under another name, and takes its name when all is on disk. An error or Ctrl-C inside
-    the `with` block leaves what was there before. Missing folders are made.
+    the `with` block leaves what was there before.
 
     Args:
         overwrite: replace what is there; by default a file is replaced and a table of a database is not.
@@ -115,17 +114,13 @@ class _File:
 
     def __init__(self, path: Path, table: Table, *, overwrite: bool) -> None:
         self._suffix, pressed = suffix_of(path)
-        self._table, self._place = table, path.resolve()
-        self._shown = str(path)
-        if self._place.is_dir():
-            raise FileError("there is a folder of this name", where=self._shown, fix="choose another name")
-        if not overwrite and self._place.exists():
+        self._table, self._shown = table, str(path)
+        if not overwrite and path.exists():
             raise FileError("the file exists already", where=self._shown, fix="choose another name, or allow it to be replaced")
-        self._temporary = self._place.with_name(f".{self._place.name[:200]}.{secrets.token_hex(4)}.part")
+        self._unfinished = Unfinished(path)
         self._sink: Sink | None = None
         with told(self._shown, "write the file"):
-            self._place.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._temporary.open("xb")
+            self._file = self._unfinished.path.open("xb")
         try:
             with told(self._shown, "write the file"):
                 self._sink = _sink(self._suffix, pressed, self._file, table)
@@ -148,9 +143,7 @@ class _File:
         with told(self._shown, "write the file"):
             self._sink.close()
             self._file.close()
-            with self._temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            os.replace(self._temporary, self._place)
+            self._unfinished.keep()
 
     def abort(self) -> None:
         """Remove what was written. A second complaint of a full disk adds nothing to the first."""
@@ -161,7 +154,7 @@ class _File:
         except (OSError, pa.ArrowException):
             pass
         finally:
-            self._temporary.unlink(missing_ok=True)
+            self._unfinished.drop()
 
 
 # ---------------------------------------------------------------------------------------------------------------- sinks

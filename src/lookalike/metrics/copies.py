@@ -29,7 +29,7 @@ ABOUT = About(
 def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     """Two findings in percent of the rows of `other` (0 to 100): `exact_copies` and `near_copies`."""
     if not real.names or not other.rows:
-        return [Finding(name=n, value=None, note="nothing to compare") for n in ("exact_copies", "near_copies")]
+        return [Finding(name=n, title=_title(n), value=None, note="nothing to compare") for n in ("exact_copies", "near_copies")]
     cells, known = hashes(other, scale=real), hashes(real, scale=real)
     rows, known_rows = cells.sum(0, dtype=np.uint64), known.sum(0, dtype=np.uint64)
     exact = np.isin(rows, known_rows)
@@ -45,7 +45,10 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     return [_rate("exact_copies", exact, note=note, detail=detail), _rate("near_copies", near, note=note, detail={"rows": other.rows})]
 
 
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
 def _rate(name: str, hits: np.ndarray, *, note: str, detail: dict[str, object]) -> Finding:
     low, high = wilson(int(hits.sum()), len(hits))
-    title = name.replace("_", " ").capitalize()
-    return Finding(name=name, title=title, value=float(100 * hits.mean()), low=100 * low, high=100 * high, note=note, detail=detail)
+    return Finding(name=name, title=_title(name), value=float(100 * hits.mean()), low=100 * low, high=100 * high, note=note, detail=detail)

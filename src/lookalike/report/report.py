@@ -22,6 +22,8 @@ from lookalike.schema import Column, Schema
 from lookalike.score import Score
 
 FORMAT, VERSION = "lookalike.report", 1
+MOST_ROWS, MOST_CELLS, FEWEST_ROWS = 1_000_000, 20_000_000, 100_000
+"""A table of more rows or cells is sampled, down to `FEWEST_ROWS`."""
 SMALL = 50
 """Fewer rows than these make a report that can say little, and says so."""
 
@@ -34,8 +36,22 @@ class Source(Protocol):
         """The schema; it has one table."""
         ...
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should be told of how it was read."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        ...
+
     def table(self, name: str | None = None) -> pa.Table:
-        """The rows, canonical."""
+        """The rows, canonical, in memory."""
+        ...
+
+    def take(self, rows: np.ndarray) -> Source:
+        """The rows of these numbers, which may be read from a stream."""
         ...
 
 
@@ -113,8 +129,11 @@ def build(
         DataError: the tables have no rows, or no column in common.
         UnknownName: `target` is not a column.
     """
-    tables = {"real": real.table(), "synthetic": synthetic.table()} | ({"holdout": holdout.table()} if holdout is not None else {})
+    sources = {"real": real, "synthetic": synthetic} | ({"holdout": holdout} if holdout is not None else {})
+    on_step(Step(0, len(metrics.names()) + 1, "reading"))
+    tables, seen = _looked_at(sources, np.random.default_rng([seed, 1]))
     columns, notes = _common(real.schema.table.columns, tables)
+    notes += seen
     frames = _frame.code(tables, columns)
     if target is not None and target not in frames["real"].names:
         raise UnknownName(target, frames["real"].names, what="column to predict")
@@ -130,12 +149,30 @@ def build(
 
 
 def _measure(setting: measure.Stage, seed: int, on_step: OnStep) -> list[Score]:
-    names, found = metrics.names(), []
-    on_step(Step(0, len(names), "measuring"))
-    for i, (name, scores) in enumerate(measure.scores(setting, seed)):
-        found += scores
-        on_step(Step(i + 1, len(names), metrics.load(name).ABOUT.title.lower()))
+    """All scores; a step is told before each metric, and one at the end."""
+    titles, found = [metrics.load(name).ABOUT.title.lower() for name in metrics.names()], []
+    running = measure.scores(setting, seed)
+    for at, title in enumerate(titles, start=1):
+        on_step(Step(at, len(titles) + 1, title))
+        found += next(running)[1]
+    on_step(Step(len(titles) + 1, len(titles) + 1, "measured"))
     return found
+
+
+def _looked_at(sources: Mapping[str, Source], rng: np.random.Generator) -> tuple[dict[str, pa.Table], list[str]]:
+    """The rows that the report looks at, a random sample of a table with more than can be held, and what to say of how they were read."""
+    tables, notes = {}, []
+    for role, source in sources.items():
+        notes += [f"The {role} table: {note}." for note in source.notes if role != "synthetic" or note not in sources["real"].notes]
+        most = min(MOST_ROWS, max(FEWEST_ROWS, MOST_CELLS // max(1, len(source.schema.table.columns))))
+        if source.rows > most:
+            notes.append(
+                f"The {role} table has {source.rows:,} rows, of which {most:,}, drawn at random, were looked at"
+                + (": copies of the others were not searched for." if role == "real" else ".")
+            )
+            source = source.take(np.sort(rng.choice(source.rows, most, replace=False)))
+        tables[role] = source.table()
+    return tables, notes
 
 
 def _common(columns: tuple[Column, ...], tables: Mapping[str, pa.Table]) -> tuple[list[Column], list[str]]:
@@ -164,7 +201,11 @@ def _listed(names: list[str]) -> str:
 
 
 def _warnings(frames: Mapping[str, _frame.Frame]) -> list[str]:
-    notes = [f"The {role} table has only {f.rows} rows: most figures say little." for role, f in frames.items() if f.rows < SMALL]
+    notes = [
+        f"The {role} table has only {f.rows} row{'' if f.rows == 1 else 's'}: most figures say little."
+        for role, f in frames.items()
+        if f.rows < SMALL
+    ]
     if "holdout" not in frames:
         notes.insert(
             0,
@@ -189,7 +230,7 @@ def _compose(setting: measure.Stage, found: list[Score], facts: dict[str, Any]) 
         "version": VERSION,
         "rows": rows,
         **facts,
-        "verdict": verdict(by_name, given=setting.given, target=facts["target"]["name"]),
+        "verdict": verdict(by_name, given=setting.given, target=facts["target"]["name"], few=min(filter(None, rows.values())) < SMALL),
         "scores": [_plain(asdict(s) | {"skill": s.skill}) for s in found],
         "columns": describe.columns(setting),
         "untested": [{"what": what, "why": why} for what, why in UNTESTED],

@@ -23,8 +23,11 @@ UNTESTED = (
 )
 
 
-def verdict(scores: Mapping[str, Score], *, given: bool, target: str | None) -> list[dict[str, str]]:
-    """Statements of (tone, title, text): tone is `good`, `fair`, `poor` or `open` (cannot be said)."""
+def verdict(scores: Mapping[str, Score], *, given: bool, target: str | None, few: bool = False) -> list[dict[str, str]]:
+    """Statements of (tone, title, text): tone is `good`, `fair`, `poor` or `open` (cannot be said).
+
+    With `few` rows nothing is called good: it would be so for want of evidence.
+    """
     said = [
         _split(scores.get("c2st"), given),
         _alone(scores.get("shape"), "Single columns", "column shapes"),
@@ -34,7 +37,8 @@ def verdict(scores: Mapping[str, Score], *, given: bool, target: str | None) -> 
         _copied(scores.get("exact_copies"), given),
         _near(scores.get("dcr_share"), given),
     ]
-    return [s for s in said if s]
+    doubt = {"good", "fair"} if few else set()
+    return [s | {"tone": "open", "text": f"Too few rows to say. {s['text']}"} if s["tone"] in doubt else s for s in said if s]
 
 
 def _say(tone: str, title: str, text: str) -> dict[str, str]:
