@@ -1,0 +1,234 @@
+"""Boosted trees that tell where a row's value lies, given the others: one score, cross-fitted, that the forest may split on.
+
+A forest finds sharp, local dependence; a sum of many shallow trees finds what adds up over many columns. The score of a row comes from
+a model that has not seen it, so that the forest can trust it as much for rows to be drawn as for rows it learns from.
+(Friedman 2001; cross-fitting as in stacking, Wolpert 1992.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba as nb
+import numpy as np
+
+FOLDS = 2
+DEPTH = 5
+RATE = 0.12
+PATIENCE = 8
+FEWEST = 20
+"""Rows in a leaf at least."""
+RIDGE = 1.0
+_jit = nb.njit(cache=True, nogil=True)
+
+
+@dataclass(frozen=True)
+class Boost:
+    """A cross-fitted score.
+
+    `base` float64 [folds]; for each fold one tree after the other, `ends` int32 [folds + 1]; complete trees of depth DEPTH: `feature`
+    int16 and `cut` uint8 [trees, 2^DEPTH − 1] (-1: all go left), `value` float32 [trees, 2^DEPTH]; `recode` uint8 [features, 256]: bins
+    in the order in which they are cut; `edges` float64: limits of the score's bins.
+    """
+
+    base: np.ndarray
+    ends: np.ndarray
+    feature: np.ndarray
+    cut: np.ndarray
+    value: np.ndarray
+    recode: np.ndarray
+    edges: np.ndarray
+
+    def bins(self, X: np.ndarray, fold: np.ndarray) -> np.ndarray:
+        """uint8 [n]: the binned scores of rows X (uint8 [features, n]), each by the model that `fold` (int) names."""
+        score = np.empty(X.shape[1])
+        _score(X, self.recode, self.base, self.ends, self.feature, self.cut, self.value, fold, score)
+        return np.searchsorted(self.edges, score).astype(np.uint8)
+
+
+def cross_fit(
+    X: np.ndarray, nominal: np.ndarray, y: np.ndarray, *, logistic: bool, rounds: int, bins: int, rng: np.random.Generator, most: int
+) -> tuple[Boost, np.ndarray, float]:
+    """Fit a score of `y` on the bins X (uint8 [features, n]).
+
+    most: rows learned from in each fold. Returns the model, the binned score of each row, and the share of the variance (of the
+    log-loss, if `logistic`) that the score explains on rows not learned from.
+    """
+    n = len(y)
+    fold = np.empty(n, np.int64)
+    fold[rng.permutation(n)] = np.arange(n) % FOLDS
+    recode = np.stack([_by_mean(x, y) if named else np.arange(256, dtype=np.uint8) for x, named in zip(X, nominal, strict=True)])
+    sizes = X.max(axis=1).astype(np.int64) + 1
+    models, loss, plain = [], 0.0, 0.0
+    for k in range(FOLDS):
+        seen, unseen = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        seen, unseen = (rng.permutation(r)[:most] for r in (seen, unseen))
+        both = np.concatenate([seen, unseen])
+        recoded = np.stack([r[x[both]] for r, x in zip(recode, X, strict=True)])
+        base, feature, cut, value, fit, dull = _boost(recoded, sizes, y[both], len(seen), logistic, rounds)
+        models.append((base, feature, cut, value))
+        loss, plain = loss + fit, plain + dull
+    score = np.empty(n)
+    ends = np.cumsum([0, *(len(m[1]) for m in models)]).astype(np.int32)
+    joined = [np.concatenate([m[i] for m in models]) for i in (1, 2, 3)]
+    base = np.array([m[0] for m in models])
+    _score(X, recode, base, ends, *joined, fold, score)
+    edges = np.unique(np.quantile(score, np.linspace(0, 1, bins + 1)[1:-1]))
+    boost = Boost(base, ends, *joined, recode, edges)
+    return boost, np.searchsorted(edges, score).astype(np.uint8), 1 - loss / plain if plain > 0 else 0.0
+
+
+def _by_mean(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """uint8 [256]: the rank of each bin by the mean of `y` in it, drawn towards the overall mean where it has few rows."""
+    count, total = np.bincount(x, minlength=256), np.bincount(x, weights=y, minlength=256)
+    order = np.argsort((total + 5 * y.mean()) / (count + 5), kind="stable")
+    rank = np.empty(256, np.uint8)
+    order = np.concatenate([order[count[order] > 0], order[count[order] == 0]])
+    rank[order] = np.arange(256)
+    return rank
+
+
+@_jit
+def _split(
+    X: np.ndarray, sizes: np.ndarray, sums: np.ndarray, rows: int, where: np.ndarray, level: int, feature: np.ndarray, cut: np.ndarray
+) -> None:
+    """Find the best cut of every node of one level of a tree; `sums` float64 [n, 2]: gradient and curvature."""
+    nodes = 1 << level
+    first = nodes - 1
+    best = np.full(nodes, 1e-6)
+    total, held = np.zeros((nodes, 2)), np.zeros(nodes, np.int64)
+    for i in range(rows):
+        total[where[i], 0] += sums[i, 0]
+        total[where[i], 1] += sums[i, 1]
+        held[where[i]] += 1
+    for f in range(X.shape[0]):
+        if sizes[f] < 2:
+            continue
+        table, counts = np.zeros((nodes, 256, 2)), np.zeros((nodes, 256), np.int32)
+        for i in range(rows):
+            b = X[f, i]
+            table[where[i], b, 0] += sums[i, 0]
+            table[where[i], b, 1] += sums[i, 1]
+            counts[where[i], b] += 1
+        for w in range(nodes):
+            g, h, c = 0.0, 0.0, 0
+            whole = total[w, 0] ** 2 / (total[w, 1] + RIDGE)
+            for b in range(255):
+                if counts[w, b] == 0:
+                    continue
+                g += table[w, b, 0]
+                h += table[w, b, 1]
+                c += counts[w, b]
+                if c < FEWEST:
+                    continue
+                if held[w] - c < FEWEST:
+                    break
+                gain = g * g / (h + RIDGE) + (total[w, 0] - g) ** 2 / (total[w, 1] - h + RIDGE) - whole
+                if gain > best[w]:
+                    best[w], feature[first + w], cut[first + w] = gain, f, b
+
+
+@_jit
+def _leaf(X: np.ndarray, i: int, feature: np.ndarray, cut: np.ndarray) -> int:
+    """The leaf of a complete tree in which row `i` ends."""
+    w = 0
+    for level in range(DEPTH):
+        at = (1 << level) - 1 + w
+        f = feature[at]
+        w = 2 * w + (1 if f >= 0 and X[f, i] > cut[at] else 0)
+    return w
+
+
+@_jit
+def _loss(pred: float, y: float, logistic: bool) -> float:
+    """Log-loss of a log-odds, or squared error."""
+    if logistic:
+        return np.log1p(np.exp(-pred)) if y > 0.5 else np.log1p(np.exp(pred))
+    return (pred - y) ** 2
+
+
+@_jit
+def _boost(X: np.ndarray, sizes: np.ndarray, y: np.ndarray, seen: int, logistic: bool, rounds: int) -> tuple:
+    """Boost on the first `seen` rows until the loss on the others rises. Returns (base, feature, cut, value, loss, loss of base)."""
+    n = y.size
+    mean = y[:seen].mean()
+    base = np.log(max(mean, 1e-6) / max(1 - mean, 1e-6)) if logistic else mean
+    feature = np.full((rounds, (1 << DEPTH) - 1), -1, np.int16)
+    cut, value = np.zeros((rounds, (1 << DEPTH) - 1), np.uint8), np.zeros((rounds, 1 << DEPTH), np.float32)
+    pred, sums, where = np.full(n, base), np.ones((n, 2)), np.zeros(n, np.int32)
+    dull = 0.0
+    for i in range(seen, n):
+        dull += _loss(base, y[i], logistic)
+    best, kept = dull, 0
+    for t in range(rounds):
+        for i in range(seen):
+            p = 1 / (1 + np.exp(-pred[i])) if logistic else pred[i]
+            sums[i, 0] = p - y[i]
+            if logistic:
+                sums[i, 1] = max(p * (1 - p), 1e-6)
+        where[:] = 0
+        for level in range(DEPTH):
+            _split(X, sizes, sums, seen, where, level, feature[t], cut[t])
+            for i in range(seen):
+                at = (1 << level) - 1 + where[i]
+                f = feature[t, at]
+                where[i] = 2 * where[i] + (1 if f >= 0 and X[f, i] > cut[t, at] else 0)
+        g, h = np.zeros(1 << DEPTH), np.zeros(1 << DEPTH)
+        for i in range(seen):
+            g[where[i]] += sums[i, 0]
+            h[where[i]] += sums[i, 1]
+        for w in range(1 << DEPTH):
+            value[t, w] = -RATE * g[w] / (h[w] + RIDGE)
+        for i in range(seen):
+            pred[i] += value[t, where[i]]
+        now = 0.0
+        for i in range(seen, n):
+            pred[i] += value[t, _leaf(X, i, feature[t], cut[t])]
+            now += _loss(pred[i], y[i], logistic)
+        if now < best:
+            best, kept = now, t + 1
+        elif t + 1 - kept >= PATIENCE:
+            break
+    return base, feature[:kept], cut[:kept], value[:kept], best, dull
+
+
+@_jit
+def _score(
+    X: np.ndarray, recode: np.ndarray, base: np.ndarray, ends: np.ndarray, feature: np.ndarray, cut: np.ndarray, value: np.ndarray,
+    fold: np.ndarray, out: np.ndarray,
+) -> None:  # fmt: skip
+    """The score of each row, by the model of its fold."""
+    for i in range(out.size):
+        s = base[fold[i]]
+        for t in range(ends[fold[i]], ends[fold[i] + 1]):
+            w = 0
+            for level in range(DEPTH):
+                at = (1 << level) - 1 + w
+                f = feature[t, at]
+                w = 2 * w + (1 if f >= 0 and recode[f, X[f, i]] > cut[t, at] else 0)
+            s += value[t, w]
+        out[i] = s
+
+
+def transfer(
+    X: np.ndarray, X_real: np.ndarray, y: np.ndarray, y_real: np.ndarray, *, nominal: np.ndarray, ordered: bool, rounds: int = 60
+) -> float:
+    """Loss on real rows of boosted trees that learn from synthetic ones: squared error of the rank, or log-loss summed over levels.
+
+    X, X_real: uint8 [features, n], [features, m]; y, y_real: codes.
+    """
+    both = np.concatenate([y, y_real])
+    counts = np.bincount(both)
+    if ordered and (counts > 0).sum() > 2:
+        rank = (np.cumsum(counts) - counts / 2) / len(both)
+        aims = [(rank[both], False)]
+    else:
+        levels = np.argsort(-counts, kind="stable")[: min(8, int((counts > 0).sum()))]
+        aims = [((both == c).astype(np.float64), True) for c in levels[1:]]
+    sizes = np.full(len(X), 256, np.int64)
+    total = 0.0
+    for aim, logistic in aims:
+        recode = [_by_mean(x, aim[: len(y)]) if named else np.arange(256, dtype=np.uint8) for x, named in zip(X, nominal, strict=True)]
+        joined = np.stack([r[np.concatenate(pair)] for r, *pair in zip(recode, X, X_real, strict=True)])
+        total += _boost(joined, sizes, aim, len(y), logistic, rounds)[4]
+    return total / len(y_real)

@@ -1,0 +1,252 @@
+"""One step of the chain: how the codes of one part are drawn, given the parts before it. By lookup, or by trees that may use a score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from lookalike.models._boost import FOLDS, Boost, cross_fit
+from lookalike.models._ties import Tie
+from lookalike.models._trees import Trees, cut_back, draw, grow, positions, tell
+
+BINS = 128
+"""Bins of an ordered feature and of a score; nominal features have up to 255, the rarest levels together."""
+GROUPS = 24
+"""Groups of a target's levels that splits are judged by."""
+LEAVES = np.array([3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 350, 600, 1_000, 2_000, 4_000, 1 << 30])
+JUDGED = 3_000
+"""Rows on which the size of leaves is judged."""
+DOUBT = 0.02
+"""Share of the marginal mixed in when leaves are judged, so that a level never seen in a leaf costs much, but not all."""
+TREE_ROWS = 60_000
+"""Rows that a tree learns from at most, unless all trees together would then see less than all rows."""
+REDRAWS = 4
+
+
+@dataclass(frozen=True)
+class Growing:
+    """How trees are grown: how many, on which share of the rows, fewest rows in the leaf of a number, share of features tried."""
+
+    trees: int
+    sample: float
+    leaf: int
+    features: float
+
+
+@dataclass(frozen=True)
+class Target:
+    """What one stage learns: codes uint16 [n] (ties from `size` on), whether they are ordered, and the ties."""
+
+    part: int
+    codes: np.ndarray
+    size: int
+    ordered: bool
+    ties: tuple[Tie, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How part `part` is drawn from the bins of the parts `features` and from `boosts`; or by `table` from one part's codes.
+
+    Codes from `size` on mean the value of `ties`. `groups` int32 and `edges` int64: see `_trees.draw`; `plain`: the commonest code
+    that is no tie, for rows in which a tie cannot be computed.
+    """
+
+    part: int
+    features: tuple[int, ...]
+    size: int
+    ties: tuple[Tie, ...] = ()
+    boosts: tuple[Boost, ...] = ()
+    trees: Trees | None = None
+    groups: np.ndarray | None = None
+    edges: np.ndarray | None = None
+    plain: int = 0
+    decider: int = -1
+    table: np.ndarray | None = None
+
+    def draw(self, bins: np.ndarray, codes: np.ndarray, *, seed: int, first: int) -> np.ndarray:
+        """uint16 [n]: codes for rows whose earlier parts have `bins` (uint8 [parts, n]) and `codes`; `first`: number of the first row."""
+        if self.table is not None:
+            return self.table[codes[self.decider]]
+        X = bins[list(self.features)]
+        fold = (first + np.arange(X.shape[1])) % FOLDS
+        scores = [b.bins(X, fold) for b in self.boosts]
+        X = np.concatenate([X, *(s[None] for s in scores)]) if scores else X
+        out = np.empty(X.shape[1], np.uint16)
+        draw(X, tuple(getattr(self.trees, f.name) for f in fields(Trees)), self.groups, self.edges, out, seed, first)
+        return out
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """JSON values and arrays."""
+        card = {"part": self.part, "features": self.features, "size": self.size, "plain": self.plain, "decider": self.decider}
+        arrays = {name: getattr(self, name) for name in ("groups", "edges", "table") if getattr(self, name) is not None}
+        arrays |= {f"trees.{f.name}": getattr(self.trees, f.name) for f in fields(Trees) if self.trees is not None}
+        for k, boost in enumerate(self.boosts):
+            arrays |= {f"boost{k}.{f.name}": getattr(boost, f.name) for f in fields(Boost)}
+        return card | {"ties": [asdict(t) for t in self.ties], "boosts": len(self.boosts)}, arrays
+
+    @classmethod
+    def restore(cls, card: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Stage:
+        """The inverse of `state`."""
+        ties = tuple(Tie(**{**t, "of": tuple(t["of"])}) for t in card["ties"])
+        boosts = tuple(Boost(**{f.name: arrays[f"boost{k}.{f.name}"] for f in fields(Boost)}) for k in range(card["boosts"]))
+        trees = Trees(**{f.name: arrays[f"trees.{f.name}"] for f in fields(Trees)}) if "trees.root" in arrays else None
+        rest = {name: arrays.get(name) for name in ("groups", "edges", "table")}
+        plain = {name: card[name] for name in ("part", "size", "plain", "decider")}
+        return cls(features=tuple(card["features"]), ties=ties, boosts=boosts, trees=trees, **plain, **rest)
+
+
+def bin_map(counts: np.ndarray, *, ordered: bool) -> np.ndarray:
+    """uint8 [codes]: the bin of each code, 0 for missing; ordered codes share a bin by the square root of their rows."""
+    most = BINS if ordered else 256
+    if len(counts) <= most:
+        return np.arange(len(counts), dtype=np.uint8)
+    if not ordered:
+        return np.minimum(np.arange(len(counts)), most - 1).astype(np.uint8)  # levels come by frequency
+    weight = np.sqrt(counts[1:])
+    middle = np.cumsum(weight) - weight / 2
+    bins = 1 + np.minimum(middle / max(weight.sum(), 1e-9) * (most - 1), most - 2).astype(np.int64)
+    return np.concatenate([[0], np.unique(bins, return_inverse=True)[1] + 1]).astype(np.uint8)
+
+
+def learn(
+    target: Target, features: Sequence[int], bins: np.ndarray, nominal: np.ndarray, *, how: Growing, boosts: Sequence[tuple[Boost, np.ndarray]],
+    rows: np.ndarray | None, rng: np.random.Generator,
+) -> Stage:  # fmt: skip
+    """Learn to draw `target` from the `bins` (uint8 [parts, n]) of parts `features`.
+
+    nominal: bool [parts]; boosts: scores and their bins for all n rows; rows: those to learn from (None: all).
+    """
+    X = bins[list(features)] if len(features) else np.zeros((1, bins.shape[1]), np.uint8)
+    flags = nominal[list(features)] if len(features) else np.zeros(1, bool)
+    X = np.ascontiguousarray(np.concatenate([X, *(b[None] for _, b in boosts)]))
+    flags = np.concatenate([flags, np.zeros(len(boosts), bool)])
+    y = target.codes
+    if rows is not None:
+        X, y = np.ascontiguousarray(X[:, rows]), y[rows]
+    counts = np.bincount(y, minlength=target.size + len(target.ties))
+    groups = _group(counts, target)
+    trees, split = _forest(X, flags, y, groups, target, how, len(boosts), rng)
+    edges = np.searchsorted(groups, np.arange(groups.max() + 2)) if split else np.zeros(0, np.int64)
+    return Stage(
+        part=target.part, features=tuple(int(f) for f in features) or (0,), size=target.size, ties=target.ties, boosts=tuple(b for b, _ in boosts),
+        trees=trees, groups=groups if split else np.zeros(0, np.int32), edges=edges, plain=int(counts[: target.size].argmax()),
+    )  # fmt: skip
+
+
+def _group(counts: np.ndarray, target: Target) -> np.ndarray:
+    """int32 [codes]: the group of each code; codes of a group follow one another, each tie is its own."""
+    own = counts[: target.size]
+    if target.size <= GROUPS:
+        groups = np.arange(target.size)
+    elif target.ordered:
+        rows = own[1:]
+        middle = np.cumsum(rows) - rows / 2
+        bins = 1 + np.minimum(middle / max(rows.sum(), 1) * (GROUPS - 1), GROUPS - 2).astype(np.int64)
+        groups = np.concatenate([[0], np.unique(bins, return_inverse=True)[1] + 1])
+    else:
+        groups = np.minimum(np.arange(target.size), GROUPS - 1)
+    return np.concatenate([groups, groups.max() + 1 + np.arange(len(target.ties))]).astype(np.int32)
+
+
+def _forest(
+    X: np.ndarray,
+    nominal: np.ndarray,
+    y: np.ndarray,
+    groups: np.ndarray,
+    target: Target,
+    how: Growing,
+    always: int,
+    rng: np.random.Generator,
+) -> tuple[Trees, bool]:
+    """The trees, and whether a level is drawn within its group apart.
+
+    A number with many cells gets small leaves: its cells are near one another, and trees are averaged. Elsewhere the size of the
+    leaves is the one that gives rows not learned from the greatest likelihood.
+    """
+    n, n_groups = len(y), int(groups.max()) + 1
+    grouped, codes = groups[y], y.astype(np.int32)
+    fixed = target.ordered and n_groups < len(groups)
+    seen = min(max(int(n * how.sample), 1), max(TREE_ROWS, n // how.trees))
+    tried = max(1, int(np.ceil(how.features * (len(X) - always))))
+    limits = (how.leaf if fixed else 5, tried, always, target.ordered)
+    entropy = np.arange(seen + 1, dtype=np.float64)
+    entropy[1:] *= np.log(entropy[1:])
+    judged = np.sort(rng.permutation(n)[:JUDGED])
+    told = (np.zeros((len(LEAVES), len(judged))), np.zeros((len(LEAVES), len(judged))), np.zeros(len(judged), np.int64))
+    grown = []
+    for seed in rng.integers(0, 1 << 62, how.trees):
+        rows = np.random.default_rng(seed).permutation(n)[:seen].astype(np.int32)
+        tree = grow(X, nominal, grouped, n_groups, rows, limits, int(seed), entropy)
+        grown.append((tree, codes[rows]))
+        if not fixed:
+            _judge(X, judged, rows, tree, (grouped, n_groups), (codes, len(groups)), told)
+    if fixed:
+        return Trees.join([_whole(cut_back(tree, 1, 1), donors, False) for tree, donors in grown]), False
+    leaf, wide = _choose(told, groups, y, judged)
+    split = n_groups < len(groups)
+    return Trees.join([_whole(cut_back(tree, leaf, wide), donors, split) for tree, donors in grown]), split
+
+
+def _judge(X: np.ndarray, judged: np.ndarray, rows: np.ndarray, tree: tuple, grouped: tuple, codes: tuple, told: tuple) -> None:
+    """Let one tree tell of the judged rows that it has not learned from."""
+    unseen = np.ones(X.shape[1], bool)
+    unseen[rows] = False
+    where = np.flatnonzero(unseen[judged])
+    if not len(where):
+        return
+    held = [(*positions(values[rows], size), values) for values, size in (grouped, codes)]
+    mine = (np.zeros((len(LEAVES), len(where))), np.zeros((len(LEAVES), len(where))), np.zeros(len(where), np.int64))
+    tell(X, judged[where], tree, held[0], held[1], LEAVES, mine)
+    for total, part in zip(told, mine, strict=True):
+        total[..., where] += part
+
+
+def _choose(told: tuple, groups: np.ndarray, y: np.ndarray, judged: np.ndarray) -> tuple[int, int]:
+    """Fewest rows in a leaf, and in the wider leaf that levels are drawn from within their group, by likelihood."""
+    heard = told[2] > 0
+    if not heard.any():
+        return int(LEAVES[-1]), int(LEAVES[-1])
+    of_code = np.bincount(y, minlength=len(groups)) / len(y)
+    of_group = np.bincount(groups, weights=of_code)
+    code = y[judged[heard]]
+    marginal = of_group[groups[code]], of_code[code] / of_group[groups[code]]
+    group, within = (
+        np.log((1 - DOUBT) * share[:, heard] / told[2][heard] + DOUBT * plain).mean(axis=1)
+        for share, plain in zip(told, marginal, strict=False)
+    )
+    leaf = int(LEAVES[group.argmax()])
+    return leaf, max(leaf, int(LEAVES[within.argmax()]))
+
+
+def _whole(tree: tuple, donors: np.ndarray, split: bool) -> Trees:
+    """`Trees` of one tree."""
+    feature, cut, left, low, high, sets, wide_low, wide_high = tree
+    donors = donors.astype(np.uint16)
+    fine = donors.copy() if split else np.zeros(0, np.uint16)
+    for a, b in set(zip(wide_low[feature < 0].tolist(), wide_high[feature < 0].tolist(), strict=True)) if split else ():
+        fine[a:b].sort()
+    return Trees(np.zeros(1, np.int32), feature, cut, left, low, high, sets, donors, wide_low, wide_high, fine)
+
+
+def score(
+    target: Target, bins: np.ndarray, nominal: np.ndarray, *, rounds: int, most: int, rng: np.random.Generator, worth: float
+) -> list[tuple[Boost, np.ndarray]]:
+    """Boosted scores of a target that explain at least `worth` of it: its rank if it is ordered, else one for each of few levels."""
+    counts = np.bincount(target.codes)
+    present = np.flatnonzero(counts)
+    if target.ordered and len(present) > 2:
+        rank = (np.cumsum(counts) - counts / 2) / len(target.codes)
+        aims = [(rank[target.codes], False)]
+    else:
+        common = present[np.argsort(-counts[present], kind="stable")]
+        aims = [((target.codes == c).astype(np.float64), True) for c in common[1:8]]
+    found = []
+    for y, logistic in aims:
+        boost, score_, worth_ = cross_fit(bins, nominal, y, logistic=logistic, rounds=rounds, bins=BINS, rng=rng, most=most)
+        if worth_ >= worth:
+            found.append((boost, score_))
+    return found

@@ -1,0 +1,163 @@
+"""What one column owes to others exactly: a level that follows from another column's, a number that equals an expression of others.
+
+A *lookup* gives the code of a column from the code of one other. A *tie* says that a number equals another one, a line of it, or the
+sum, difference, product or ratio of two, in some rows or in all; where it holds, the value is computed instead of drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+ALWAYS = 0.98
+"""An expression of two columns, or a line, must hold in this share of the rows; equality may hold in fewer."""
+PARTLY = 0.01
+FEWEST = 30
+"""Rows in which an equality must hold that shared values alone do not explain."""
+SUPPORT = 5
+"""Rows for each level of the column that decides, on average, for a lookup to be more than chance."""
+PROBE = 3_000
+MOST_PAIRS = 2_000
+MOST_TIES = 4
+
+
+@dataclass(frozen=True)
+class Tie:
+    """`form` of the numbers in columns `of`, times `a` plus `b`, rounded to `decimals` (None: not rounded)."""
+
+    form: str
+    of: tuple[int, ...]
+    a: float = 1.0
+    b: float = 0.0
+    decimals: int | None = None
+
+    def value(self, numbers: Mapping[int, np.ndarray]) -> np.ndarray:
+        """float64 [n]: what the tie gives; NaN where a number is missing."""
+        with np.errstate(all="ignore"):
+            made = self.a * FORMS[self.form](*(numbers[c] for c in self.of)) + self.b
+        made = np.where(np.isfinite(made), made, np.nan)
+        return made if self.decimals is None else np.round(made, self.decimals) + 0.0
+
+
+FORMS: dict[str, Callable[..., np.ndarray]] = {
+    "same": lambda x: x,
+    "sum": lambda x, y: x + y,
+    "difference": lambda x, y: x - y,
+    "product": lambda x, y: x * y,
+    "ratio": lambda x, y: x / y,
+}
+
+
+def find_ties(y: np.ndarray, drawn: np.ndarray, earlier: Mapping[int, np.ndarray], decimals: int | None) -> list[Tie]:
+    """Ties that explain `y` (float64 [n], NaN is missing) by `earlier` columns, best first.
+
+    drawn: bool [n]: rows whose value is not one that many rows share (two columns that are both 0 are not tied by that).
+    """
+    rows = np.flatnonzero(~np.isnan(y))
+    if len(rows) < FEWEST or not earlier:
+        return []
+    rows = rows[:: max(1, len(rows) // PROBE)]
+    probe = {c: x[rows] for c, x in earlier.items()}
+    for tie in [*_lines(y[rows], probe, decimals), *_pairs(y[rows], probe, decimals)]:
+        if _holds(tie, y, earlier, decimals).mean(where=~np.isnan(y)) >= ALWAYS:
+            return [tie]
+    equal = [(int((_holds(Tie("same", (c,)), y, earlier, decimals) & drawn).sum()), c) for c in earlier]
+    least = max(FEWEST, PARTLY * (~np.isnan(y)).sum())
+    return [Tie("same", (c,)) for count, c in sorted(equal, reverse=True)[:MOST_TIES] if count >= least]
+
+
+def match(ties: Sequence[Tie], y: np.ndarray, numbers: Mapping[int, np.ndarray], decimals: int | None) -> np.ndarray:
+    """int64 [n]: the first tie that holds in each row, -1 where none does."""
+    found = np.full(len(y), -1)
+    for k in range(len(ties) - 1, -1, -1):
+        found[_holds(ties[k], y, numbers, decimals)] = k
+    return found
+
+
+def find_lookups(codes: np.ndarray, sizes: Sequence[int], order: Sequence[int]) -> tuple[list[int], dict[int, int]]:
+    """Which parts follow from one other: `(order, {part: the part that decides it})`, in an order in which the deciding comes first.
+
+    codes: uint16 [parts, n]. Where two parts decide each other, the first in `order` is taken to decide.
+    """
+    n = codes.shape[1]
+    levels = {p: len(np.unique(codes[p])) for p in order}
+    able = [p for p in order if 1 < levels[p] <= n // SUPPORT]
+    decides = {
+        (x, y) for x in able for y in able if x != y and levels[x] >= levels[y] and _decides(codes[x], codes[y], sizes[y], levels[x])
+    }
+    arranged = list(order)
+    for y in order:
+        above = [x for x in able if (x, y) in decides]
+        before = [x for x in above if arranged.index(x) < arranged.index(y)]
+        later = [x for x in above if (y, x) not in decides]
+        if not before and later:
+            arranged.remove(y)
+            arranged.insert(arranged.index(min(later, key=levels.__getitem__)) + 1, y)
+    found: dict[int, int] = {}
+    for at, y in enumerate(arranged):
+        above = [x for x in arranged[:at] if (x, y) in decides]
+        if above:
+            found[y] = min(above, key=levels.__getitem__)
+    return arranged, found
+
+
+def lookup_table(x: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:
+    """uint16 [size]: the code of `y` for each code of `x`; codes that never occur get the commonest."""
+    table = np.full(size, np.bincount(y).argmax(), np.uint16)
+    table[x] = y
+    return table
+
+
+def _decides(x: np.ndarray, y: np.ndarray, size: int, levels: int) -> bool:
+    """Whether each level of `x` goes with one level of `y` only."""
+    step = max(1, len(x) // PROBE)
+    for a, b in ((x[::step], y[::step]), (x, y)):
+        first = np.full(int(x.max()) + 1, -1, np.int64)
+        first[a] = b
+        if (first[a] != b).any():
+            return False
+    return levels > 1 and size > 1
+
+
+def _holds(tie: Tie, y: np.ndarray, numbers: Mapping[int, np.ndarray], decimals: int | None) -> np.ndarray:
+    """bool [n]: rows in which `y` is what the tie gives, up to the rounding of the source."""
+    unit = 0.0 if decimals is None or tie.form == "same" else 0.5001 * 10.0**-decimals
+    with np.errstate(invalid="ignore"):
+        return np.abs(tie.value(numbers) - y) <= np.maximum(unit, 1e-12 * np.abs(y))
+
+
+def _lines(y: np.ndarray, earlier: Mapping[int, np.ndarray], decimals: int | None) -> list[Tie]:
+    """Lines that may hold always, best first."""
+    found = []
+    for c, x in earlier.items():
+        both = ~np.isnan(x) & ~np.isnan(y)
+        if both.sum() < FEWEST or np.ptp(x[both]) == 0 or np.ptp(y[both]) == 0:
+            continue
+        a, b = np.polyfit(x[both] - x[both].mean(), y[both], 1)
+        b -= a * x[both].mean()
+        short = [Tie("same", (c,), float(f"{a:.{d}g}"), float(f"{b:.{d}g}") + 0.0, decimals) for d in (6, 12)]
+        found += [t for t in short if _holds(t, y, earlier, decimals).mean() >= ALWAYS - 0.01][:1]
+    return [Tie("same", t.of) if (t.a, t.b) == (1.0, 0.0) else t for t in found]
+
+
+def _pairs(y: np.ndarray, earlier: Mapping[int, np.ndarray], decimals: int | None) -> list[Tie]:
+    """Sums, differences, products and ratios of two columns that may hold always."""
+    found = []
+    few = {c: x[:: max(1, len(y) // 100)] for c, x in earlier.items()}
+    y_few = y[:: max(1, len(y) // 100)]
+    for p, q in list(combinations(earlier, 2))[:MOST_PAIRS]:
+        for form, of in (
+            ("sum", (p, q)),
+            ("difference", (p, q)),
+            ("difference", (q, p)),
+            ("product", (p, q)),
+            ("ratio", (p, q)),
+            ("ratio", (q, p)),
+        ):
+            tie = Tie(form, of, decimals=decimals)
+            if _holds(tie, y_few, few, decimals).mean() >= ALWAYS - 0.1 and _holds(tie, y, earlier, decimals).mean() >= ALWAYS - 0.01:
+                found.append(tie)
+    return found

@@ -1,0 +1,376 @@
+"""Trees that hold, in each leaf, the codes of the rows that fell into it: a draw is a walk to a leaf and a pick of one of its codes.
+
+Features are bins (uint8, 0 = missing); splits cut an ordered feature, or part the levels of a nominal one, so that the entropy of
+the target's groups falls most. Compiled by numba; every function releases the interpreter lock and is deterministic in its seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numba as nb
+import numpy as np
+
+WORDS = 4
+"""A set of bins is a row of four 64-bit words."""
+_jit = nb.njit(cache=True, nogil=True)
+_inline = nb.njit(cache=True, nogil=True, inline="always")
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Several trees of one target, one after the other.
+
+    `root` int32 [trees]; for each node: `feature` int16 (-1: leaf), `cut` int16 (ordered: last bin that goes left; nominal: row of
+    `sets`), `left` int32 (the right child follows it), `low`, `high` int32: a leaf's slice of `donors` uint16, the target's codes;
+    `sets` uint64 [., 4]: bins that go left. Where the target has more levels than groups, `fine` uint16 holds the same codes sorted
+    within the wider slices `wide_low`, `wide_high`: the group is drawn from the leaf, the level within it from the wider slice.
+    """
+
+    root: np.ndarray
+    feature: np.ndarray
+    cut: np.ndarray
+    left: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    sets: np.ndarray
+    donors: np.ndarray
+    wide_low: np.ndarray
+    wide_high: np.ndarray
+    fine: np.ndarray
+
+    @staticmethod
+    def join(parts: list[Trees]) -> Trees:
+        """One forest of several."""
+        nodes = np.cumsum([0, *(len(p.feature) for p in parts)])
+        sets = np.cumsum([0, *(len(p.sets) for p in parts)])
+        donors = np.cumsum([0, *(len(p.donors) for p in parts)])
+        shift = {"root": nodes, "left": nodes, "low": donors, "high": donors, "wide_low": donors, "wide_high": donors}
+
+        def joined(name: str) -> np.ndarray:
+            by = shift.get(name)
+            return np.concatenate([getattr(p, name) + (by[i] if by is not None else 0) for i, p in enumerate(parts)])
+
+        whole = {f.name: joined(f.name).astype(getattr(parts[0], f.name).dtype) for f in fields(Trees) if f.name != "cut"}
+        return Trees(cut=np.concatenate([_shifted(p, s) for p, s in zip(parts, sets, strict=False)]), **whole)
+
+
+def _shifted(part: Trees, by: int) -> np.ndarray:
+    """The cuts of `part`, rows of `sets` counted on from `by`; those of nominal features are stored as -1 - row."""
+    return np.where(part.cut < 0, part.cut - by, part.cut).astype(part.cut.dtype)
+
+
+@_inline
+def _random(state: np.ndarray) -> np.uint64:
+    """The next 64 bits (splitmix64, Steele et al. 2014)."""
+    state[0] += np.uint64(0x9E3779B97F4A7C15)
+    z = state[0]
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@_inline
+def _uniform(state: np.ndarray) -> float:
+    """The next number in [0, 1)."""
+    return (_random(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@_inline
+def _goes_left(bin_: int, cut: int, sets: np.ndarray) -> bool:
+    """Whether a row with `bin_` goes left."""
+    if cut >= 0:
+        return bin_ <= cut
+    return (sets[-1 - cut, bin_ >> 6] >> np.uint64(bin_ & 63)) & np.uint64(1) != np.uint64(0)
+
+
+@_jit
+def _count(bins: np.ndarray, groups: np.ndarray, rows: np.ndarray, table: np.ndarray, totals: np.ndarray, present: np.ndarray) -> int:
+    """Cross table of bin × group over `rows`; returns how many bins occur, listed in rising order in `present`."""
+    for i in range(rows.size):
+        b = bins[rows[i]]
+        table[b, groups[rows[i]]] += 1
+        totals[b] += 1
+    k = 0
+    for b in range(totals.size):
+        if totals[b] > 0:
+            present[k] = b
+            k += 1
+    return k
+
+
+@_jit
+def _arrange(table: np.ndarray, totals: np.ndarray, present: np.ndarray, k: int, weights: np.ndarray) -> None:
+    """Sort the first `k` bins of `present` by the mean weight of their rows' groups."""
+    key = np.empty(k)
+    for q in range(k):
+        b = present[q]
+        s = 0.0
+        for g in range(weights.size):
+            s += weights[g] * table[b, g]
+        key[q] = s / totals[b]
+    order = np.argsort(key, kind="mergesort")
+    before = present[:k].copy()
+    for q in range(k):
+        present[q] = before[order[q]]
+
+
+@_jit
+def _best_cut(
+    table: np.ndarray, totals: np.ndarray, present: np.ndarray, k: int, all_: np.ndarray, leaf: int, entropy: np.ndarray
+) -> tuple[float, int]:
+    """(remaining entropy × rows, bins that go left) of the best cut along `present`; (inf, 0) if none keeps `leaf` rows on each side."""
+    n = 0
+    for g in range(all_.size):
+        n += all_[g]
+    left = np.zeros(all_.size, np.int32)
+    best, at, rows = np.inf, 0, 0
+    for q in range(k - 1):
+        b = present[q]
+        for g in range(all_.size):
+            left[g] += table[b, g]
+        rows += totals[b]
+        if rows < leaf:
+            continue
+        if n - rows < leaf:
+            break
+        h = entropy[rows] + entropy[n - rows]
+        for g in range(all_.size):
+            h -= entropy[left[g]] + entropy[all_[g] - left[g]]
+        if h < best:
+            best, at = h, q + 1
+    return best, at
+
+
+@_jit
+def _part(bins: np.ndarray, rows: np.ndarray, cut: int, sets: np.ndarray, spare: np.ndarray) -> int:
+    """Move the rows that go left to the front, keeping the order; returns how many."""
+    a, c = 0, 0
+    for i in range(rows.size):
+        if _goes_left(bins[rows[i]], cut, sets):
+            rows[a] = rows[i]
+            a += 1
+        else:
+            spare[c] = rows[i]
+            c += 1
+    for i in range(c):
+        rows[a + i] = spare[i]
+    return a
+
+
+@_jit
+def _search(
+    X: np.ndarray,
+    nominal: np.ndarray,
+    groups: np.ndarray,
+    rows: np.ndarray,
+    all_: np.ndarray,
+    bounds: tuple,
+    spaces: tuple,
+    state: np.ndarray,
+) -> tuple[int, int, float]:
+    """The best (feature, bins that go left, remaining entropy) among a random choice of features and the always tried; -1 if none.
+
+    `bounds`: (leaf, tried, always, ranked); `spaces`: (table, totals, present, best, shuffled, weights, entropy), scratch; the bins of
+    the best cut are left in `best`.
+    """
+    leaf, tried, always, ranked = bounds
+    table, totals, present, best, shuffled, weights, entropy = spaces
+    chosen, bins_left, least = -1, 0, np.inf
+    k, done = X.shape[0] - always, 0
+    last = X.shape[0]
+    while (k > 0 and done < tried) or last > X.shape[0] - always:
+        if last > X.shape[0] - always:
+            last -= 1
+            f = last
+        else:
+            r = int(_uniform(state) * k)
+            k -= 1
+            f = shuffled[r]
+            shuffled[r], shuffled[k] = shuffled[k], f
+        found = _count(X[f], groups, rows, table, totals, present)
+        if found > 1:
+            done += 1
+            if nominal[f] and found > 2:
+                if not ranked:
+                    for g in range(weights.size):
+                        weights[g] = _uniform(state)
+                _arrange(table, totals, present, found, weights)
+            h, at = _best_cut(table, totals, present, found, all_, leaf, entropy)
+            if h < least:
+                chosen, bins_left, least = f, at, h
+                best[:found] = present[:found]
+        for q in range(found):
+            totals[present[q]] = 0
+            table[present[q]] = 0
+    return chosen, bins_left, least
+
+
+@_jit
+def grow(
+    X: np.ndarray, nominal: np.ndarray, groups: np.ndarray, n_groups: int, rows: np.ndarray, limits: tuple, seed: int, entropy: np.ndarray
+) -> tuple:
+    """Grow one tree on `rows` (int32, sorted in place into leaf order).
+
+    X: uint8 [features, n]; nominal: bool [features]; groups: int32 [n]; limits: (leaf, tried, always, ranked): fewest rows in a leaf,
+    features tried at a node, how many of the last features are tried at every node, whether groups are in order; entropy: table of
+    x·log x. Returns (feature, cut, left, low, high, sets).
+    """
+    leaf = limits[0]
+    most = 2 * (rows.size // leaf) + 3
+    feature, cut = np.full(most, -1, np.int16), np.zeros(most, np.int16)
+    left, low, high = np.zeros(most, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32)
+    sets = np.zeros((min(most, 32_000), WORDS), np.uint64)
+    spaces = (
+        np.zeros((256, n_groups), np.int32), np.zeros(256, np.int32), np.zeros(256, np.int64), np.zeros(256, np.int64),
+        np.arange(X.shape[0]), np.arange(n_groups).astype(np.float64), entropy,
+    )  # fmt: skip
+    best, spare, all_ = spaces[3], np.empty(rows.size, np.int32), np.zeros(n_groups, np.int32)
+    state, stack = np.empty(1, np.uint64), np.empty(most, np.int32)
+    state[0] = np.uint64(seed)
+    nodes, n_sets, waiting = 1, 0, 1
+    high[0], stack[0] = rows.size, 0
+    while waiting > 0:
+        waiting -= 1
+        node = stack[waiting]
+        mine = rows[low[node] : high[node]]
+        if mine.size < 2 * leaf or n_sets >= sets.shape[0]:
+            continue
+        all_[:] = 0
+        for i in range(mine.size):
+            all_[groups[mine[i]]] += 1
+        h = entropy[mine.size]
+        for g in range(n_groups):
+            h -= entropy[all_[g]]
+        if h <= 1e-9:
+            continue
+        f, bins_left, least = _search(X, nominal, groups, mine, all_, limits, spaces, state)
+        if f < 0 or least >= h - 1e-9:
+            continue
+        if nominal[f]:
+            for q in range(bins_left):
+                sets[n_sets, best[q] >> 6] |= np.uint64(1) << np.uint64(best[q] & 63)
+            n_sets += 1
+            cut[node] = -n_sets
+        else:
+            cut[node] = best[bins_left - 1]
+        feature[node], left[node] = f, nodes
+        middle = low[node] + _part(X[f], mine, cut[node], sets, spare)
+        low[nodes], high[nodes], low[nodes + 1], high[nodes + 1] = low[node], middle, middle, high[node]
+        stack[waiting], stack[waiting + 1] = nodes, nodes + 1
+        waiting, nodes = waiting + 2, nodes + 2
+    return feature[:nodes], cut[:nodes], left[:nodes], low[:nodes], high[:nodes], sets[:n_sets]
+
+
+@_jit
+def positions(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each code where its occurrences begin in the second array, which lists their positions in rising order."""
+    start = np.zeros(size + 1, np.int64)
+    for i in range(codes.size):
+        start[codes[i] + 1] += 1
+    for k in range(size):
+        start[k + 1] += start[k]
+    at, where = start[:-1].copy(), np.empty(codes.size, np.int32)
+    for i in range(codes.size):
+        where[at[codes[i]]] = i
+        at[codes[i]] += 1
+    return start, where
+
+
+@_jit
+def _between(start: np.ndarray, where: np.ndarray, code: int, low: int, high: int) -> int:
+    """How often `code` occurs at positions low ≤ p < high."""
+    mine = where[start[code] : start[code + 1]]
+    return np.searchsorted(mine, high) - np.searchsorted(mine, low)
+
+
+@_jit
+def tell(X: np.ndarray, rows: np.ndarray, tree: tuple, groups: tuple, codes: tuple, levels: np.ndarray, told: tuple) -> None:
+    """Add, for each row that the tree has not seen, the share of its group in the leaf and of its code within the group.
+
+    levels: int64 rising, fewest rows in a leaf at which the tree could be cut back; groups, codes: (start, where, own value of each row).
+    told: (share of group, share of code within group, trees), [levels, rows], [levels, rows], [rows].
+    """
+    feature, cut, left, low, high, sets = tree
+    for r in range(rows.size):
+        i, node, q = rows[r], 0, levels.size - 1
+        g, c = groups[2][i], codes[2][i]
+        while q >= 0:
+            last = feature[node] < 0
+            smaller = 0
+            if not last:
+                k = left[node]
+                smaller = min(high[k] - low[k], high[k + 1] - low[k + 1])
+            if last or smaller < levels[q]:
+                a = _between(groups[0], groups[1], g, low[node], high[node])
+                b = _between(codes[0], codes[1], c, low[node], high[node])
+                while q >= 0 and (last or smaller < levels[q]):
+                    told[0][q, r] += a / (high[node] - low[node])
+                    told[1][q, r] += b / a if a > 0 else 0.0
+                    q -= 1
+            if not last:
+                node = left[node] if _goes_left(X[feature[node], i], cut[node], sets) else left[node] + 1
+        told[2][r] += 1
+
+
+@_jit
+def cut_back(tree: tuple, leaf: int, wide: int) -> tuple:
+    """The tree with no leaf of fewer than `leaf` rows, and for each of its leaves the wider slice of the ancestor with ≥ `wide`.
+
+    Returns (feature, cut, left, low, high, sets, wide_low, wide_high).
+    """
+    feature, cut, left, low, high, sets = tree
+    kept, new = np.zeros(feature.size, np.int32), 1
+    wide_low, wide_high = low.copy(), high.copy()
+    held = np.zeros(feature.size, np.bool_)
+    feature2, cut2, left2 = np.full(feature.size, -1, np.int16), np.zeros(feature.size, np.int16), np.zeros(feature.size, np.int32)
+    stack, waiting = np.zeros(feature.size + 1, np.int32), 1
+    while waiting > 0:
+        waiting -= 1
+        node = stack[waiting]
+        k, at = left[node], kept[node]
+        smaller = 0 if feature[node] < 0 else min(high[k] - low[k], high[k + 1] - low[k + 1])
+        held[node] = held[node] or smaller < wide
+        if feature[node] < 0 or smaller < leaf:
+            continue
+        feature2[at], cut2[at], left2[at] = feature[node], cut[node], new
+        for side in range(2):
+            child = k + side
+            kept[child] = new + side
+            held[child] = held[node]
+            if held[node]:
+                wide_low[child], wide_high[child] = wide_low[node], wide_high[node]
+        stack[waiting], stack[waiting + 1] = k, k + 1
+        waiting, new = waiting + 2, new + 2
+    source = np.zeros(new, np.int32)
+    for node in range(feature.size):
+        if node == 0 or kept[node] > 0:
+            source[kept[node]] = node
+    return feature2[:new], cut2[:new], left2[:new], low[source], high[source], sets, wide_low[source], wide_high[source]
+
+
+@_jit
+def draw(X: np.ndarray, trees: tuple, groups: np.ndarray, edges: np.ndarray, out: np.ndarray, seed: int, first: int) -> None:
+    """Draw a code for each row: a random tree, a walk to its leaf, a random donor; then a level of the donor's group.
+
+    X: uint8 [features, n]; trees: the fields of `Trees` in order; groups: int32 [codes], the group of each code, empty if every code
+    is its own; edges: int64 [groups + 1]: codes of a group lie between two edges; out: uint16 [n]; first: number of the first row,
+    by which rows are the same in whatever pieces they are drawn.
+    """
+    root, feature, cut, left, low, high, sets, donors, wide_low, wide_high, fine = trees
+    state = np.empty(1, np.uint64)
+    for i in range(out.size):
+        state[0] = np.uint64(seed) + np.uint64(first + i) * np.uint64(0xD1342543DE82EF95)
+        _random(state)
+        node = root[int(_uniform(state) * root.size)]
+        while feature[node] >= 0:
+            node = left[node] if _goes_left(X[feature[node], i], cut[node], sets) else left[node] + 1
+        code = donors[low[node] + int(_uniform(state) * (high[node] - low[node]))]
+        if groups.size > 0:
+            g = groups[code]
+            if edges[g + 1] - edges[g] > 1:
+                wide = fine[wide_low[node] : wide_high[node]]
+                a = np.searchsorted(wide, edges[g])
+                b = np.searchsorted(wide, edges[g + 1])
+                code = wide[a + int(_uniform(state) * (b - a))]
+        out[i] = code

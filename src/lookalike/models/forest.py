@@ -1,0 +1,374 @@
+"""Each column is drawn given those before it, from the leaves of trees: an autoregressive forest.
+
+A row's code in a column is that of a random training row that fell into the same leaf of a random tree; numbers become values anew
+within their cell. What keeps it faithful: cells with atoms, leaves sized by held-out likelihood, boosted scores where a value adds up
+over many columns, and ties for what holds exactly. What keeps it from remembering: many trees on part of the rows, no value held by
+few, no donor's number. (Reiter 2005, sequential CART; Breiman 2001; docs/decisions.md has what was tried.)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from lookalike.errors import UnknownName
+from lookalike.protocol import Can, OnStep, State, Step, part, quiet
+from lookalike.schema import KINDS
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import pyarrow as pa
+
+    from lookalike.data import Dataset
+    from lookalike.encode import Codebook, Coded
+    from lookalike.models._stage import Growing, Stage, Target
+    from lookalike.models._ties import Tie
+    from lookalike.schema import Schema
+
+__all__ = ["Forest"]
+
+PIECE = 16_384
+"""Rows drawn by one thread at a time."""
+FEW_LEVELS = 20
+"""A last column with so many levels at most is taken for the target if none is named."""
+TRIED_ROWS = 8_000
+"""Rows on which each place of the target is tried."""
+SCORED_CELLS = 24
+"""Ordered parts with more levels than this get a boosted score, as does the target."""
+NUMBERS = frozenset({"integer", "number"})
+MOST_EARLIER = 60
+"""Earlier columns that a number is compared with for ties, the nearest first."""
+
+
+class Settings(BaseModel):
+    """What can be set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trees: int = Field(20, ge=1, le=500, description="trees for each column; more are smoother and slower")
+    sample: float = Field(0.6, gt=0, le=1, description="share of the rows that a tree learns from; less remembers less")
+    leaf: int = Field(8, ge=1, le=10_000, description="fewest rows in a leaf for a number with many values; more is smoother")
+    features: float = Field(0.6, gt=0, le=1, description="share of the earlier columns that are tried at each split")
+    rounds: int = Field(60, ge=0, le=2_000, description="rounds of boosting for scores, three times as many for the target; 0: no scores")
+    target: str | None = Field(
+        None, description="column to be predicted, placed where that works best; not given: the last, if it has few levels"
+    )
+    protect: int = Field(5, ge=1, le=1_000, description="values held by fewer subjects than this are not given out as they are")
+    cells: int = Field(255, ge=4, le=255, description="cells that a number or a moment is cut into at most")
+
+
+class Forest:
+    """An autoregressive forest over the parts of a codebook.
+
+    Fitted attributes: `codebook_` (how cells become codes), `stages_` (one for each part, in the order in which they are drawn), `maps_`
+    (for each part uint8 [codes], the bin of each code).
+    """
+
+    can: ClassVar[Can] = Can(kinds=frozenset(KINDS))
+
+    schema: Schema
+    codebook_: Codebook
+    stages_: list[Stage]
+    maps_: list[np.ndarray]
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = Settings(**settings)
+
+    def fit(self, data: Dataset, *, rng: np.random.Generator, on_step: OnStep = quiet) -> Self:
+        """Learn codebook, ties and order, then the trees of one part after the other, several at a time.
+
+        Raises:
+            UnknownName: the table has no column that is named like the setting `target`.
+        """
+        from lookalike.encode import Codebook
+
+        s, names = self.settings, data.schema.table.names
+        if s.target is not None and s.target not in names:
+            raise UnknownName(s.target, names, what="column", where="target")
+        self.schema = data.schema
+        self.codebook_ = Codebook.measure_all(data, protect=s.protect, cells=s.cells, on_step=part(on_step, 0, 0.1))
+        table = data.table()
+        codes = self.codebook_.encode(table).codes
+        plan = _Plan(self, codes, _numbers(table, self.codebook_))
+        self.maps_ = plan.maps
+        order = plan.order(rng)
+        self.stages_ = plan.learn(order, rng, on_step=part(on_step, 0.2, 1))
+        return self
+
+    def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Dataset:
+        """Draw `n` rows; rows are the same on any number of threads."""
+        import pyarrow as pa
+
+        from lookalike.data import Dataset
+        from lookalike.encode import Coded
+
+        columns = self.schema.table.columns
+        seeds = rng.integers(0, 1 << 62, len(self.stages_) + 1)
+        coded = Coded(np.empty((len(self.codebook_.parts), n), np.uint16), rng.random((len(columns), n), dtype=np.float32))
+        tied = {self._column(s.part): np.empty(n) for s in self.stages_ if s.ties}
+
+        def piece(low: int) -> None:
+            here = slice(low, min(low + PIECE, n))
+            for column, numbers in self._draw(Coded(coded.codes[:, here], coded.inside[:, here]), seeds, low).items():
+                tied[column][here] = numbers
+
+        _each(piece, range(0, n, PIECE))
+        drawn = self.codebook_.decode(coded, start=start)
+        for column, numbers in tied.items():
+            drawn = drawn.set_column(column, columns[column].name, pa.chunked_array([_values(numbers, columns[column].kind)]))
+        return Dataset.from_arrow({self.schema.table.name: drawn}, self.schema)
+
+    def state(self) -> State:
+        """The codebook and the plan as JSON, trees as arrays."""
+        cards, arrays = [], {f"map.{p}": m for p, m in enumerate(self.maps_)}
+        for k, stage in enumerate(self.stages_):
+            card, mine = stage.state()
+            cards.append(card)
+            arrays |= {f"{k}.{name}": array for name, array in mine.items()}
+        return State(card={"codebook": self.codebook_.to_json(), "stages": cards}, arrays=arrays)
+
+    def restore(self, schema: Schema, state: State) -> Self:
+        """Become the model that `state` was taken from."""
+        from lookalike.encode import Codebook
+        from lookalike.models._stage import Stage
+
+        self.schema = schema
+        self.codebook_ = Codebook.from_json(state.card["codebook"], schema.table)
+        self.maps_ = [state.arrays[f"map.{p}"] for p in range(len(self.codebook_.parts))]
+        mine: list[dict[str, np.ndarray]] = [{} for _ in state.card["stages"]]
+        for name, array in state.arrays.items():
+            head, _, tail = name.partition(".")
+            if head != "map":
+                mine[int(head)][tail] = array
+        self.stages_ = [Stage.restore(card, arrays) for card, arrays in zip(state.card["stages"], mine, strict=True)]
+        return self
+
+    def _column(self, part_: int) -> int:
+        """The number of the column that a part belongs to."""
+        return int(self.codebook_.owners[part_])
+
+    def _draw(self, coded: Coded, seeds: np.ndarray, first: int) -> dict[int, np.ndarray]:
+        """Fill `coded.codes` stage by stage; returns the numbers of columns with ties. `first`: number of the first row."""
+        owners, bins = self.codebook_.owners, np.zeros(coded.codes.shape, np.uint8)
+        numbers: dict[int, np.ndarray] = {}
+        for seed, stage in zip(seeds, self.stages_, strict=False):
+            p = stage.part
+            drawn = stage.draw(bins, coded.codes, seed=int(seed), first=first)
+            if p and owners[p] == owners[p - 1]:  # later parts of a column are missing where the first is
+                head = int(np.searchsorted(owners, owners[p]))
+                drawn[coded.codes[head] == 0] = 0
+            coded.codes[p] = drawn
+            if stage.ties:
+                numbers[self._column(p)] = self._tie(stage, coded, numbers)
+            bins[p] = self.maps_[p][coded.codes[p]]
+        return {self._column(s.part): numbers[self._column(s.part)] for s in self.stages_ if s.ties}
+
+    def _tie(self, stage: Stage, coded: Coded, numbers: dict[int, np.ndarray]) -> np.ndarray:
+        """The numbers of a column some of whose codes mean a tie; those codes are replaced by the codes of the numbers."""
+        import pyarrow as pa
+
+        from lookalike.encode import encoder
+
+        column, codes = self._column(stage.part), coded.codes[stage.part]
+        meant = codes.astype(np.int64) - stage.size
+        codes[meant >= 0] = stage.plain
+        made = self._decoded(column, coded)
+        for k, tie in enumerate(stage.ties):
+            rows = np.flatnonzero(meant == k)
+            if len(rows):
+                for base in tie.of:
+                    numbers.setdefault(base, self._decoded(base, coded))
+                value = tie.value({base: numbers[base][rows] for base in tie.of})
+                made[rows] = np.where(np.isnan(value), made[rows], value)
+        spec, book = self.schema.table.columns[column], self.codebook_.books[column]
+        rows = np.flatnonzero(meant >= 0)
+        if len(rows):
+            codes[rows] = encoder(spec).encode(pa.chunked_array([_values(made[rows], spec.kind)]), book, spec)[0]
+        return made
+
+    def _decoded(self, column: int, coded: Coded) -> np.ndarray:
+        """float64 [n]: the numbers that a column's codes and positions stand for; NaN is missing."""
+        from lookalike.encode import encoder
+
+        spec, at = self.schema.table.columns[column], int(np.searchsorted(self.codebook_.owners, column))
+        values = encoder(spec).decode(coded.codes[at : at + 1].astype(np.int32), coded.inside[column], self.codebook_.books[column], spec)
+        return values.cast("float64").to_numpy(zero_copy_only=False).copy()
+
+
+class _Plan:
+    """What is needed while a forest is fitted: codes uint16 [parts, n], their bins, numbers {column: float64 [n]}, and who is tied to whom."""
+
+    def __init__(self, forest: Forest, codes: np.ndarray, numbers: dict[int, np.ndarray]) -> None:
+        from lookalike.models._stage import bin_map
+
+        self.settings, self.codebook, self.codes, self.numbers = forest.settings, forest.codebook_, codes, numbers
+        self.parts, self.owners = forest.codebook_.parts, forest.codebook_.owners
+        self.maps = [bin_map(np.bincount(c, minlength=p.size), ordered=p.ordered) for c, p in zip(codes, self.parts, strict=True)]
+        self.bins = (
+            np.stack([m[c] for m, c in zip(self.maps, codes, strict=True)]) if len(self.parts) else np.zeros((0, codes.shape[1]), np.uint8)
+        )
+        self.nominal = np.array([not p.ordered for p in self.parts])
+        self.lookups: dict[int, int] = {}
+
+    def order(self, rng: np.random.Generator) -> list[int]:
+        """Parts in the order in which they are drawn: as in the table, deciding before decided, the target where rows serve it best."""
+        from lookalike.models._ties import find_lookups
+
+        whole = [p for p in range(len(self.parts)) if (self.owners == self.owners[p]).sum() == 1]
+        order, self.lookups = find_lookups(self.codes, [p.size for p in self.parts], whole)
+        place = {p: k for k, p in enumerate(order)}
+        rest = [p for p in range(len(self.parts)) if p not in place]
+        order = sorted([*order, *rest], key=lambda p: (place.get(p, p), p)) if rest else order
+        aims = self._target()
+        if aims is None or set(aims) & set(self.lookups) or len(order) == len(aims):
+            return order
+        others = [p for p in order if p not in aims]
+        return self._better([*others, *aims], [*aims, *others], aims, rng)
+
+    def learn(self, order: Sequence[int], rng: np.random.Generator, *, on_step: OnStep = quiet, trial: bool = False) -> list[Stage]:
+        """Stages for the parts in `order`. `trial`: few trees."""
+        from lookalike.models._stage import Stage, learn, score
+        from lookalike.models._ties import lookup_table
+
+        aims = set() if trial else set(self._target() or ())
+        seeds, done = rng.integers(0, 1 << 62, len(order)), 0
+
+        def stage(at: int) -> Stage:
+            nonlocal done
+            p, mine = order[at], np.random.default_rng(seeds[at])
+            features = [q for q in order[:at] if self.parts[q].size > 1]
+            if p in self.lookups:
+                x = self.lookups[p]
+                made = Stage(p, (), self.parts[p].size, decider=x, table=lookup_table(self.codes[x], self.codes[p], self.parts[x].size))
+            else:
+                target, rows = self._aim(p, order[:at])
+                boosts = []
+                if features and rows is None and self.settings.rounds and (p in aims or target.ordered and target.size > SCORED_CELLS):
+                    rounds, most = self.settings.rounds * (3 if p in aims else 1), 40_000 if p in aims else 15_000
+                    bins = np.ascontiguousarray(self.bins[features])
+                    plain = replace(target, codes=self.codes[p])
+                    boosts = score(
+                        plain, bins, self.nominal[features], rounds=rounds, most=most, rng=mine, worth=0.0 if p in aims else 0.02
+                    )
+                made = learn(target, features, self.bins, self.nominal, how=self._how(p, trial), boosts=boosts, rows=rows, rng=mine)
+            done += 1
+            on_step(Step(done, len(order), f"learning {self.parts[p].column}"))
+            return made
+
+        return _each(stage, range(len(order)))
+
+    def _how(self, p: int, trial: bool) -> Growing:
+        """How the trees of a part are grown; a part with one level needs no more than one row."""
+        from lookalike.models._stage import Growing
+
+        s = self.settings
+        if (self.codes[p] == self.codes[p, 0]).all():
+            return Growing(1, 0.0, 1, 1.0)
+        return Growing(min(s.trees, 6) if trial else s.trees, s.sample, s.leaf, s.features)
+
+    def _aim(self, p: int, earlier: Sequence[int]) -> tuple[Target, np.ndarray | None]:
+        """What is to be learned for part `p`, and the rows to learn from: for later parts of a column those that are not missing."""
+        from lookalike.models._stage import Target
+        from lookalike.models._ties import match
+
+        codes, this = self.codes[p], self.parts[p]
+        rows = None
+        if p and self.owners[p] == self.owners[p - 1]:
+            there = np.flatnonzero(self.codes[int(np.searchsorted(self.owners, self.owners[p]))] > 0)
+            rows = there if len(there) else None
+        ties = self._ties(p, earlier)
+        if ties:
+            column = int(self.owners[p])
+            found = match(ties, self.numbers[column], self.numbers, self._decimals(column))
+            codes = np.where(found >= 0, this.size + found, codes).astype(np.uint16)
+        return Target(p, codes, this.size, this.ordered, tuple(ties)), rows
+
+    def _ties(self, p: int, earlier: Sequence[int]) -> list[Tie]:
+        """Ties of the number that part `p` belongs to with numbers drawn before."""
+        from lookalike.models._ties import find_ties
+
+        column = int(self.owners[p])
+        if column not in self.numbers or self.parts[p].size <= 3:
+            return []
+        before = [int(self.owners[q]) for q in earlier if int(self.owners[q]) in self.numbers and self.parts[q].size > 3]
+        y = self.numbers[column]
+        _, where, count = np.unique(y, return_inverse=True, return_counts=True)
+        shared = count[where] > 0.005 * len(y)
+        return find_ties(y, ~shared, {c: self.numbers[c] for c in before[-MOST_EARLIER:]}, self._decimals(column))
+
+    def _decimals(self, column: int) -> int | None:
+        """Decimals of a number; None if it has no grid."""
+        if self.codebook.table.columns[column].kind == "integer":
+            return 0
+        return self.codebook.books[column]["line"]["decimals"]
+
+    def _target(self) -> list[int] | None:
+        """The parts of the target column, if there is one that can be predicted."""
+        names = self.codebook.table.names
+        column = names.index(self.settings.target) if self.settings.target else len(names) - 1
+        mine = [int(p) for p in np.flatnonzero(self.owners == column)]
+        if len(mine) != 1 or (self.settings.target is None and self.parts[mine[0]].size > FEW_LEVELS + 1):
+            return None
+        return mine
+
+    def _better(self, last: list[int], first: list[int], aims: list[int], rng: np.random.Generator) -> list[int]:
+        """The order by which synthetic rows teach more of the target, tried on part of the rows and judged on others."""
+        rows = rng.permutation(self.codes.shape[1])[: 2 * TRIED_ROWS]
+        half = len(rows) // 2
+        if half < 500:
+            return last
+        seed = int(rng.integers(0, 1 << 62))
+        loss = [self._loss(order, aims[0], rows[:half], rows[half:], seed) for order in (last, first)]
+        return last if loss[0] <= loss[1] else first
+
+    def _loss(self, order: list[int], aim: int, seen: np.ndarray, unseen: np.ndarray, seed: int) -> float:
+        """Loss on the rows `unseen` of boosted trees that learned from rows drawn by a forest that learned from the rows `seen`."""
+        from lookalike.models._boost import transfer
+
+        plan = object.__new__(_Plan)
+        plan.__dict__ = self.__dict__ | {"codes": self.codes[:, seen], "bins": np.ascontiguousarray(self.bins[:, seen]), "numbers": {}}
+        stages = plan.learn(order, np.random.default_rng(seed), trial=True)
+        codes, bins = np.zeros(plan.codes.shape, np.uint16), np.zeros(plan.codes.shape, np.uint8)
+        for k, stage in enumerate(stages):
+            codes[stage.part] = stage.draw(bins, codes, seed=seed + k, first=0)
+            bins[stage.part] = self.maps[stage.part][codes[stage.part]]
+        others = [p for p in order if p != aim]
+        pair = (codes[aim], self.codes[aim, unseen])
+        return transfer(bins[others], self.bins[others][:, unseen], *pair, nominal=self.nominal[others], ordered=self.parts[aim].ordered)
+
+
+def _numbers(table: pa.Table, codebook: Codebook) -> dict[int, np.ndarray]:
+    """{column: float64 [n], NaN is missing} of the integers and numbers of a canonical table."""
+    found = {}
+    for k, column in enumerate(codebook.table.columns):
+        if column.kind in NUMBERS:
+            found[k] = table.column(k).cast("float64").to_numpy()
+    return found
+
+
+def _values(numbers: np.ndarray, kind: str) -> pa.Array:
+    """A canonical array of numbers; NaN becomes null."""
+    import pyarrow as pa
+
+    missing = np.isnan(numbers)
+    if kind == "integer":
+        return pa.array(np.rint(np.where(missing, 0, numbers)).astype(np.int64), mask=missing)
+    return pa.array(numbers, mask=missing)
+
+
+def _each(work: Callable[[int], Any], items: Sequence[int]) -> list[Any]:
+    """`work` of each item, on as many threads as there are cores; the first error ends it."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            return [f.result() for f in futures]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
