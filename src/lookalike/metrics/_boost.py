@@ -13,8 +13,8 @@ from lookalike.metrics._frame import Frame
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-LEVELS = 250
-"""Native categories at most; rarer levels share one (the learner's bins end at 255)."""
+BINS, FEWEST_BINS, ALL_BINS = 255, 32, 25_600
+"""Bins of a column at most; in a wide table, where histograms take the time, of all columns together, but so many of each."""
 
 
 @contextmanager
@@ -30,12 +30,13 @@ def one_thread() -> Iterator[None]:
 def matrices(frames: list[Frame], names: tuple[str, ...]) -> tuple[list[np.ndarray], np.ndarray]:
     """Each frame as float64 [rows, columns] with NaN for missing, and which columns are categories."""
     labels = np.array([frames[0].is_label(n) for n in names], bool)
+    rarest = _bins(len(names)) - 5  # rarer levels share one native category
     out = [np.empty((f.rows, len(names))) for f in frames]
     for j, name in enumerate(names):
         if labels[j]:
             seen = np.concatenate([f[name][f[name] >= 0] for f in frames])
             counts = np.bincount(seen, minlength=len(frames[0].levels[name]) + 1)
-            rank = np.minimum(np.argsort(np.argsort(-counts, kind="stable")), LEVELS)
+            rank = np.minimum(np.argsort(np.argsort(-counts, kind="stable")), rarest)
         for frame, x in zip(frames, out, strict=True):
             values = frame[name]
             x[:, j] = np.where(values < 0, np.nan, rank[values]) if labels[j] else values
@@ -62,11 +63,16 @@ def _filled(x: np.ndarray) -> np.ndarray:
     return np.where(empty, 0.0, x) if empty.any() else x
 
 
+def _bins(columns: int) -> int:
+    return int(np.clip(ALL_BINS // max(1, columns), FEWEST_BINS, BINS))
+
+
 def _settings(labels: np.ndarray, seed: int) -> dict[str, Any]:
     return {
         "max_iter": 60,
         "learning_rate": 0.15,
         "max_leaf_nodes": 31,
+        "max_bins": _bins(len(labels)),
         "early_stopping": False,
         "categorical_features": labels if labels.any() else None,
         "random_state": seed,

@@ -24,6 +24,8 @@ ABOUT = About(
 )
 CLASSES = 20
 """A label with more levels than these is no target."""
+LOOKED_AT = 60
+"""Columns, and labels among them, that a guess of the target looks at."""
 LIKELY = ("target", "label", "class", "y", "outcome", "income", "response", "churn", "default")
 
 
@@ -59,12 +61,18 @@ def guess(real: Frame) -> tuple[str | None, str]:
     if named:
         return named[0], "by its name"
     if len(real.names) > 1 and few:
-        bins = grid(real, real.names)
+        names = tuple(dict.fromkeys([*_spread(few), *_spread(list(real.names))]))
+        bins = grid(real, names)
         bond = _pairs.association(_pairs.tables(real, bins, np.random.default_rng(0)).sum(0, dtype=np.float64), bins)
-        best = max(few, key=lambda n: float((bond[real.names.index(n)] ** 2).sum()))
+        best = max(_spread(few), key=lambda n: float((bond[names.index(n)] ** 2).sum()))
         return best, "the label that depends most on the other columns"
     ordered = [c.name for c in real.columns if c.kind in ("integer", "number")]
     return (ordered[-1], "the last number") if ordered else (None, "no column is suitable")
+
+
+def _spread(names: list[str]) -> list[str]:
+    """At most `LOOKED_AT` of the names, evenly spread: pairs of a thousand columns would take gigabytes."""
+    return [names[i] for i in np.unique(np.linspace(0, len(names) - 1, LOOKED_AT).astype(int))]
 
 
 def _none(note: str) -> Finding:

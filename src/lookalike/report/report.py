@@ -163,7 +163,7 @@ def _looked_at(sources: Mapping[str, Source], rng: np.random.Generator) -> tuple
     """The rows that the report looks at, a random sample of a table with more than can be held, and what to say of how they were read."""
     tables, notes = {}, []
     for role, source in sources.items():
-        notes += [f"The {role} table: {note}." for note in source.notes if role != "synthetic" or note not in sources["real"].notes]
+        notes += [f"The {role} table: {note}." for note in source.notes if role == "real" or note not in sources["real"].notes]
         most = min(MOST_ROWS, max(FEWEST_ROWS, MOST_CELLS // max(1, len(source.schema.table.columns))))
         if source.rows > most:
             notes.append(
