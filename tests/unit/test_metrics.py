@@ -12,6 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 from lookalike.errors import DataError
 from lookalike.metrics import _pairs, _stats, c2st, copies, missing, nearness, shape, trend, utility
 from lookalike.metrics._frame import Frame, code, grid
+from lookalike.metrics._rows import among
 from lookalike.metrics._stats import Context
 from lookalike.schema import Column
 
@@ -275,3 +276,11 @@ def test_a_table_that_repeats_one_row_is_told_from_real_rows() -> None:
     assert c2st.measure(tables["real"], tables["one"], context=context())[0].low > 0.95
     assert c2st.measure(tables["real"], tables["copied"], context=context())[0].low > 0.95
     assert c2st.measure(tables["one"], tables["one"], context=context())[0].value == pytest.approx(0.5, abs=0.01)
+
+
+def test_hashes_are_found_among_the_known() -> None:
+    rng = np.random.default_rng(0)
+    known = rng.integers(0, 2**64, 50_000, dtype=np.uint64)
+    rows = np.concatenate([known[:300], rng.integers(0, 2**64, 700, dtype=np.uint64), known[:5] ^ np.uint64(1 << 63)])
+    assert np.array_equal(among(rows, known), np.isin(rows, known))
+    assert not among(rows, known[:0]).any()

@@ -24,6 +24,14 @@ def hashes(frame: Frame, *, scale: Frame) -> np.ndarray:
     return out
 
 
+def among(rows: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Bool per row: its hash is among the known. Known ones whose low bits nobody asks for are dropped before they are sorted."""
+    asked = np.zeros(1 << 22, bool)
+    low = np.uint64(len(asked) - 1)
+    asked[rows & low] = True
+    return np.isin(rows, known[asked[known & low]])
+
+
 def _unit(values: np.ndarray) -> float:
     greatest = np.abs(values[~np.isnan(values)]).max(initial=0.0)
     return 10.0 ** (np.ceil(np.log10(greatest)) - DIGITS) if greatest > 0 else 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lookalike.metrics._frame import Frame
-from lookalike.metrics._rows import hashes
+from lookalike.metrics._rows import among, hashes
 from lookalike.metrics._stats import About, Context, Finding, wilson
 
 BETTER = "lower"
@@ -32,14 +32,14 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
         return [Finding(name=n, title=_title(n), value=None, note="nothing to compare") for n in ("exact_copies", "near_copies")]
     cells, known = hashes(other, scale=real), hashes(real, scale=real)
     rows, known_rows = cells.sum(0, dtype=np.uint64), known.sum(0, dtype=np.uint64)
-    exact = np.isin(rows, known_rows)
+    exact = among(rows, known_rows)
     near = exact.copy()
     for j in range(len(cells)):
         # A sum of hashes minus one column's is the hash of the row without it.
-        near[~near] = np.isin(rows[~near] - cells[j, ~near], known_rows - known[j])
+        near[~near] = among(rows[~near] - cells[j, ~near], known_rows - known[j])
     detail: dict[str, object] = {"rows": other.rows}
     if context.fresh is not None:
-        common = np.isin(rows, hashes(context.fresh, scale=real).sum(0, dtype=np.uint64))
+        common = among(rows, hashes(context.fresh, scale=real).sum(0, dtype=np.uint64))
         detail["forced"] = float(100 * (exact & common).mean())
     note = "with so few columns, equal rows are common by chance" if len(cells) < 4 else ""
     return [_rate("exact_copies", exact, note=note, detail=detail), _rate("near_copies", near, note=note, detail={"rows": other.rows})]

@@ -42,7 +42,7 @@ class Boost:
     def bins(self, X: np.ndarray, fold: np.ndarray) -> np.ndarray:
         """uint8 [n]: the binned scores of rows X (uint8 [features, n]), each by the model that `fold` (int) names."""
         score = np.empty(X.shape[1])
-        _score(X, self.recode, self.base, self.ends, self.feature, self.cut, self.value, fold, score)
+        _score(X, self.recode, (self.base, self.ends, self.feature, self.cut, self.value), fold, score)
         return np.searchsorted(self.edges, score).astype(np.uint8)
 
 
@@ -72,7 +72,7 @@ def cross_fit(
     ends = np.cumsum([0, *(len(m[1]) for m in models)]).astype(np.int32)
     joined = [np.concatenate([m[i] for m in models]) for i in (1, 2, 3)]
     base = np.array([m[0] for m in models])
-    _score(X, recode, base, ends, *joined, fold, score)
+    _score(X, recode, (base, ends, *joined), fold, score)
     edges = np.unique(np.quantile(score, np.linspace(0, 1, bins + 1)[1:-1]))
     boost = Boost(base, ends, *joined, recode, edges)
     return boost, np.searchsorted(edges, score).astype(np.uint8), 1 - loss / plain if plain > 0 else 0.0
@@ -90,9 +90,13 @@ def _by_mean(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 @_jit
 def _split(
-    X: np.ndarray, sizes: np.ndarray, sums: np.ndarray, rows: int, where: np.ndarray, level: int, feature: np.ndarray, cut: np.ndarray
+    X: np.ndarray, sizes: np.ndarray, sums: np.ndarray, rows: int, where: np.ndarray, at: tuple, feature: np.ndarray, cut: np.ndarray
 ) -> None:
-    """Find the best cut of every node of one level of a tree; `sums` float64 [n, 2]: gradient and curvature."""
+    """Find the best cut of every node of one level of a tree; `sums` float64 [n, 2]: gradient and curvature; at: (tree, level).
+
+    Each tree looks at about half of the features.
+    """
+    tree, level = at
     nodes = 1 << level
     first = nodes - 1
     best = np.full(nodes, 1e-6)
@@ -102,7 +106,7 @@ def _split(
         total[where[i], 1] += sums[i, 1]
         held[where[i]] += 1
     for f in range(X.shape[0]):
-        if sizes[f] < 2:
+        if sizes[f] < 2 or (X.shape[0] > 4 and (tree * 2_654_435_761 + f * 40_503) >> 4 & 1):
             continue
         table, counts = np.zeros((nodes, 256, 2)), np.zeros((nodes, 256), np.int32)
         for i in range(rows):
@@ -168,7 +172,7 @@ def _boost(X: np.ndarray, sizes: np.ndarray, y: np.ndarray, seen: int, logistic:
                 sums[i, 1] = max(p * (1 - p), 1e-6)
         where[:] = 0
         for level in range(DEPTH):
-            _split(X, sizes, sums, seen, where, level, feature[t], cut[t])
+            _split(X, sizes, sums, seen, where, (t, level), feature[t], cut[t])
             for i in range(seen):
                 at = (1 << level) - 1 + where[i]
                 f = feature[t, at]
@@ -193,11 +197,9 @@ def _boost(X: np.ndarray, sizes: np.ndarray, y: np.ndarray, seen: int, logistic:
 
 
 @_jit
-def _score(
-    X: np.ndarray, recode: np.ndarray, base: np.ndarray, ends: np.ndarray, feature: np.ndarray, cut: np.ndarray, value: np.ndarray,
-    fold: np.ndarray, out: np.ndarray,
-) -> None:  # fmt: skip
-    """The score of each row, by the model of its fold."""
+def _score(X: np.ndarray, recode: np.ndarray, models: tuple, fold: np.ndarray, out: np.ndarray) -> None:
+    """The score of each row, by the model of its fold; models: (base, ends, feature, cut, value)."""
+    base, ends, feature, cut, value = models
     for i in range(out.size):
         s = base[fold[i]]
         for t in range(ends[fold[i]], ends[fold[i] + 1]):

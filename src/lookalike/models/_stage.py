@@ -23,7 +23,12 @@ DOUBT = 0.02
 """Share of the marginal mixed in when leaves are judged, so that a level never seen in a leaf costs much, but not all."""
 TREE_ROWS = 60_000
 """Rows that a tree learns from at most, unless all trees together would then see less than all rows."""
-REDRAWS = 4
+SMALLEST = 5
+"""Fewest rows in the leaf of a tree before it is cut back."""
+WORTH = 2.0
+"""Nats that a cut must gain on the rows it is chosen by; less is chance."""
+JUDGES = 8
+"""Trees by which the size of leaves is judged; the others grow to that size only."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +86,12 @@ class Stage:
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """JSON values and arrays."""
-        card = {"part": self.part, "features": self.features, "size": self.size, "plain": self.plain, "decider": self.decider}
+        card = {"part": self.part, "features": list(self.features), "size": self.size, "plain": self.plain, "decider": self.decider}
         arrays = {name: getattr(self, name) for name in ("groups", "edges", "table") if getattr(self, name) is not None}
         arrays |= {f"trees.{f.name}": getattr(self.trees, f.name) for f in fields(Trees) if self.trees is not None}
         for k, boost in enumerate(self.boosts):
             arrays |= {f"boost{k}.{f.name}": getattr(boost, f.name) for f in fields(Boost)}
-        return card | {"ties": [asdict(t) for t in self.ties], "boosts": len(self.boosts)}, arrays
+        return card | {"ties": [{**asdict(t), "of": list(t.of)} for t in self.ties], "boosts": len(self.boosts)}, arrays
 
     @classmethod
     def restore(cls, card: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Stage:
@@ -172,17 +177,19 @@ def _forest(
     fixed = target.ordered and n_groups < len(groups)
     seen = min(max(int(n * how.sample), 1), max(TREE_ROWS, n // how.trees))
     tried = max(1, int(np.ceil(how.features * (len(X) - always))))
-    limits = (how.leaf if fixed else 5, tried, always, target.ordered)
+    limits = (how.leaf if fixed else SMALLEST, tried, always, target.ordered, WORTH)
     entropy = np.arange(seen + 1, dtype=np.float64)
     entropy[1:] *= np.log(entropy[1:])
     judged = np.sort(rng.permutation(n)[:JUDGED])
     told = (np.zeros((len(LEAVES), len(judged))), np.zeros((len(LEAVES), len(judged))), np.zeros(len(judged), np.int64))
     grown = []
-    for seed in rng.integers(0, 1 << 62, how.trees):
+    for k, seed in enumerate(rng.integers(0, 1 << 62, how.trees)):
+        if k == JUDGES and not fixed:
+            limits = (max(SMALLEST, min(_choose(told, groups, y, judged)[0], seen)), *limits[1:])
         rows = np.random.default_rng(seed).permutation(n)[:seen].astype(np.int32)
         tree = grow(X, nominal, grouped, n_groups, rows, limits, int(seed), entropy)
         grown.append((tree, codes[rows]))
-        if not fixed:
+        if not fixed and k < JUDGES:
             _judge(X, judged, rows, tree, (grouped, n_groups), (codes, len(groups)), told)
     if fixed:
         return Trees.join([_whole(cut_back(tree, 1, 1), donors, False) for tree, donors in grown]), False

@@ -13,6 +13,8 @@ import numpy as np
 
 WORDS = 4
 """A set of bins is a row of four 64-bit words."""
+LOOK = 2_048
+"""Rows of a node by which its cut is chosen."""
 _jit = nb.njit(cache=True, nogil=True)
 _inline = nb.njit(cache=True, nogil=True, inline="always")
 
@@ -21,8 +23,8 @@ _inline = nb.njit(cache=True, nogil=True, inline="always")
 class Trees:
     """Several trees of one target, one after the other.
 
-    `root` int32 [trees]; for each node: `feature` int16 (-1: leaf), `cut` int16 (ordered: last bin that goes left; nominal: row of
-    `sets`), `left` int32 (the right child follows it), `low`, `high` int32: a leaf's slice of `donors` uint16, the target's codes;
+    `root` int32 [trees]; for each node: `feature` int16 (-1: leaf), `cut` int32 (ordered: last bin that goes left; nominal: -1 -
+    row of `sets`), `left` int32 (the right child follows it), `low`, `high` int32: a leaf's slice of `donors` uint16, the target's codes;
     `sets` uint64 [., 4]: bins that go left. Where the target has more levels than groups, `fine` uint16 holds the same codes sorted
     within the wider slices `wide_low`, `wide_high`: the group is drawn from the leaf, the level within it from the wider slice.
     """
@@ -56,7 +58,7 @@ class Trees:
 
 
 def _shifted(part: Trees, by: int) -> np.ndarray:
-    """The cuts of `part`, rows of `sets` counted on from `by`; those of nominal features are stored as -1 - row."""
+    """The cuts of `part`, rows of `sets` counted on from `by`."""
     return np.where(part.cut < 0, part.cut - by, part.cut).astype(part.cut.dtype)
 
 
@@ -86,10 +88,10 @@ def _goes_left(bin_: int, cut: int, sets: np.ndarray) -> bool:
 
 @_jit
 def _count(bins: np.ndarray, groups: np.ndarray, rows: np.ndarray, table: np.ndarray, totals: np.ndarray, present: np.ndarray) -> int:
-    """Cross table of bin × group over `rows`; returns how many bins occur, listed in rising order in `present`."""
+    """Cross table of bin × group of `rows`; returns how many bins occur, listed in rising order in `present`."""
     for i in range(rows.size):
         b = bins[rows[i]]
-        table[b, groups[rows[i]]] += 1
+        table[b, groups[i]] += 1
         totals[b] += 1
     k = 0
     for b in range(totals.size):
@@ -143,18 +145,18 @@ def _best_cut(
 
 
 @_jit
-def _part(bins: np.ndarray, rows: np.ndarray, cut: int, sets: np.ndarray, spare: np.ndarray) -> int:
-    """Move the rows that go left to the front, keeping the order; returns how many."""
+def _part(bins: np.ndarray, rows: np.ndarray, groups: np.ndarray, cut: int, sets: np.ndarray, spare: np.ndarray) -> int:
+    """Move the rows that go left, and their groups, to the front, keeping the order; returns how many. spare: int32 [2, ≥ n]."""
     a, c = 0, 0
     for i in range(rows.size):
         if _goes_left(bins[rows[i]], cut, sets):
-            rows[a] = rows[i]
+            rows[a], groups[a] = rows[i], groups[i]
             a += 1
         else:
-            spare[c] = rows[i]
+            spare[0, c], spare[1, c] = rows[i], groups[i]
             c += 1
     for i in range(c):
-        rows[a + i] = spare[i]
+        rows[a + i], groups[a + i] = spare[0, i], spare[1, i]
     return a
 
 
@@ -212,20 +214,21 @@ def grow(
 ) -> tuple:
     """Grow one tree on `rows` (int32, sorted in place into leaf order).
 
-    X: uint8 [features, n]; nominal: bool [features]; groups: int32 [n]; limits: (leaf, tried, always, ranked): fewest rows in a leaf,
-    features tried at a node, how many of the last features are tried at every node, whether groups are in order; entropy: table of
-    x·log x. Returns (feature, cut, left, low, high, sets).
+    X: uint8 [features, n]; nominal: bool [features]; groups: int32 [n]; limits: (leaf, tried, always, ranked, worth): fewest rows in a
+    leaf, features tried at a node, how many of the last features are tried at every node, whether groups are in order, nats that a
+    cut must gain; entropy: table of x·log x. Returns (feature, cut, left, low, high, sets).
     """
-    leaf = limits[0]
+    leaf, tried, always, ranked, worth = limits
     most = 2 * (rows.size // leaf) + 3
-    feature, cut = np.full(most, -1, np.int16), np.zeros(most, np.int16)
+    feature, cut = np.full(most, -1, np.int16), np.zeros(most, np.int32)
     left, low, high = np.zeros(most, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32)
     sets = np.zeros((min(most, 32_000), WORDS), np.uint64)
     spaces = (
         np.zeros((256, n_groups), np.int32), np.zeros(256, np.int32), np.zeros(256, np.int64), np.zeros(256, np.int64),
         np.arange(X.shape[0]), np.arange(n_groups).astype(np.float64), entropy,
     )  # fmt: skip
-    best, spare, all_ = spaces[3], np.empty(rows.size, np.int32), np.zeros(n_groups, np.int32)
+    best, spare, all_ = spaces[3], np.empty((2, rows.size), np.int32), np.zeros(n_groups, np.int32)
+    held = groups[rows]
     state, stack = np.empty(1, np.uint64), np.empty(most, np.int32)
     state[0] = np.uint64(seed)
     nodes, n_sets, waiting = 1, 0, 1
@@ -233,19 +236,21 @@ def grow(
     while waiting > 0:
         waiting -= 1
         node = stack[waiting]
-        mine = rows[low[node] : high[node]]
+        mine, mine_groups = rows[low[node] : high[node]], held[low[node] : high[node]]
         if mine.size < 2 * leaf or n_sets >= sets.shape[0]:
             continue
+        look = min(mine.size, LOOK)  # rows are in random order: the first will do
         all_[:] = 0
-        for i in range(mine.size):
-            all_[groups[mine[i]]] += 1
-        h = entropy[mine.size]
+        for i in range(look):
+            all_[mine_groups[i]] += 1
+        h = entropy[look]
         for g in range(n_groups):
             h -= entropy[all_[g]]
-        if h <= 1e-9:
+        if h <= worth:
             continue
-        f, bins_left, least = _search(X, nominal, groups, mine, all_, limits, spaces, state)
-        if f < 0 or least >= h - 1e-9:
+        bounds = (max(1, leaf * look // mine.size), tried, always, ranked)
+        f, bins_left, least = _search(X, nominal, mine_groups[:look], mine[:look], all_, bounds, spaces, state)
+        if f < 0 or h - least <= worth:
             continue
         if nominal[f]:
             for q in range(bins_left):
@@ -254,8 +259,10 @@ def grow(
             cut[node] = -n_sets
         else:
             cut[node] = best[bins_left - 1]
+        middle = low[node] + _part(X[f], mine, mine_groups, cut[node], sets, spare)
+        if min(middle - low[node], high[node] - middle) < leaf:
+            continue
         feature[node], left[node] = f, nodes
-        middle = low[node] + _part(X[f], mine, cut[node], sets, spare)
         low[nodes], high[nodes], low[nodes + 1], high[nodes + 1] = low[node], middle, middle, high[node]
         stack[waiting], stack[waiting + 1] = nodes, nodes + 1
         waiting, nodes = waiting + 2, nodes + 2
@@ -323,7 +330,7 @@ def cut_back(tree: tuple, leaf: int, wide: int) -> tuple:
     kept, new = np.zeros(feature.size, np.int32), 1
     wide_low, wide_high = low.copy(), high.copy()
     held = np.zeros(feature.size, np.bool_)
-    feature2, cut2, left2 = np.full(feature.size, -1, np.int16), np.zeros(feature.size, np.int16), np.zeros(feature.size, np.int32)
+    feature2, cut2, left2 = np.full(feature.size, -1, np.int16), np.zeros(feature.size, np.int32), np.zeros(feature.size, np.int32)
     stack, waiting = np.zeros(feature.size + 1, np.int32), 1
     while waiting > 0:
         waiting -= 1

@@ -92,7 +92,7 @@ def _scale(name: str, known: list[float]) -> tuple[float, float]:
         return 0.5 - reach, 0.5 + reach
     if name == "utility":
         room = max(0.02, 0.06 * (most - least))
-        return least - room, most + room
+        return least - room, min(1.0, most + room)
     return 0.0, (1.08 * most if most > 0 else 1.0)
 
 
