@@ -224,7 +224,7 @@ def make(
         seed: the same seed on the same machine gives the same result.
         rows: synthetic rows to draw; as many as `source` has if not given.
         holdout: real rows to judge by, of the same columns.
-        target: the column that the report tries to predict; guessed if not given.
+        target: the column that is to be predicted, by the report and by a model that has a setting of this name; guessed if not given.
         on_step: called with a `Step` as the work goes on.
 
     Raises:
@@ -235,7 +235,7 @@ def make(
     """
     from lookalike.report import build
 
-    learner = _learner(model, None)
+    learner = _aimed(_learner(model, None), target)
     if rows is not None:
         _whole_number(rows, "rows", least=1)
     rng, known = _rng(seed, _SPLIT), _schema(schema)
@@ -340,6 +340,13 @@ def _learner(model: str | Model, settings: Mapping[str, Any] | None) -> Model:
     if settings:
         raise SettingError("settings belong to a model given by name", fix=f"give them to {type(model).__name__}(…)")
     return model
+
+
+def _aimed(learner: Model, target: str | None) -> Model:
+    """The same learner with `target` as its setting of that name, if it has one that was not set."""
+    settings = getattr(learner, "settings", None)
+    unset = target is not None and getattr(settings, "target", target) is None and models.name_of(learner) in models.names()
+    return models.build(models.name_of(learner), settings.model_dump() | {"target": target}) if unset else learner
 
 
 def _check(data: Dataset, learner: Model) -> None:

@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -250,14 +251,32 @@ def main(args: Sequence[str] | None = None) -> None:
     sys.exit(2)
 
 
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """A signal to end, or a closed terminal, stops the work as Ctrl-C does: what is half-written is removed on the way out."""
+class _Stop:
+    """What Ctrl-C, a signal to end and a closed terminal do: the work ends, and what is half-written is removed on the way out.
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    An exit that is raised while the interpreter runs a callback of its own is lost: `again` raises it at the next step of the work.
+    """
+
+    number = 0
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.number = number
         sys.exit(128 + number)
 
-    before = {s: signal.signal(s, stop) for s in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))}
+    def again(self) -> None:
+        """End, if a signal to end has come."""
+        if self.number:
+            sys.exit(128 + self.number)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Signals to end do what `_Stop` does; only a main thread may say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    stop = _Stop()
+    before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))}
     try:
         yield
     finally:
@@ -305,8 +324,10 @@ def _show(table: RenderableType) -> None:
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Callable[[la.Step], None]]:
     """A progress bar on stderr, if someone is there to look at it."""
+    stop = signal.getsignal(signal.SIGTERM)
+    again = stop.again if isinstance(stop, _Stop) else lambda: None
     if quiet or not sys.stderr.isatty():
-        yield lambda step: None
+        yield lambda step: again()
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -316,6 +337,7 @@ def _progress(quiet: bool) -> Iterator[Callable[[la.Step], None]]:
         task = bar.add_task("starting", total=1)
 
         def show(step: la.Step) -> None:
+            again()
             bar.update(task, completed=step.done, total=step.total, description=step.note or "working")
 
         yield show

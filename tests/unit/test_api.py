@@ -206,3 +206,12 @@ def test_rows_are_cut_anew_without_loss() -> None:
     pieces = list(_api._cut(tables, 16))
     assert [p.num_rows for p in pieces] == [16, 16, 16, 16, 6]
     assert pa.concat_tables(pieces)["a"].to_pylist() == list(range(70))
+
+
+def test_the_target_reaches_a_model_that_has_a_setting_of_that_name(frame: pd.DataFrame) -> None:
+    name = frame.columns[1]
+    for model, target in (("forest", name), (la.model("forest", trees=2, target=frame.columns[0]), frame.columns[0])):
+        made = la.make(frame, model=model, target=name)
+        assert made.model.settings.target == target
+        assert made.report.json()["target"]["name"] == name
+    assert la.make(frame, model="independent", target=name).report.json()["target"]["name"] == name
