@@ -286,8 +286,24 @@ def alternatives(facts: dict[str, Any]) -> list[Any]:
             found += [kind[bound] for bound in ("minimum", "maximum") if bound in kind and abs(kind[bound]) <= 100]
         elif kind.get("type") == "null":
             found.append(None)
+        elif kind.get("type") == "string":
+            found += ["b_level", "b_number"]  # what such a setting may name: the columns of `dependent`
         found += kind.get("enum", [])
     return [v for v in found if v != facts["default"]]
+
+
+def dependent(kinds: frozenset[str], rows: int = 1_500) -> Dataset:
+    """`dataset` with a number that follows from two others, and a level that follows from it."""
+    data, made = dataset(kinds, rows), rng(11)
+    x, z = made.lognormal(3, 1, rows).round(2), made.normal(50, 9, rows).round(1)
+    y = (2 * np.log(x) + z + made.normal(0, 0.5, rows)).round(3)
+    level = pa.array(np.where(y > np.median(y), "high", "low")).cast(CANONICAL["category"])
+    table = data.table()
+    for name, values_ in (("b_first", pa.array(x)), ("b_second", pa.array(z)), ("b_number", pa.array(y)), ("b_level", level)):
+        table = table.append_column(name, values_)
+    columns = (*data.schema.table.columns, *(Column(name=n, kind="number") for n in table.schema.names if n[:2] == "b_" and n != "b_level"))
+    columns = (*columns, Column(name="b_level", kind="category"))
+    return Dataset.from_arrow({"table": table}, Schema(tables=(Table(columns=columns, key=data.schema.table.key),)))
 
 
 def every_setting() -> list[tuple[str, str, dict[str, Any]]]:
@@ -298,7 +314,7 @@ def every_setting() -> list[tuple[str, str, dict[str, Any]]]:
 def test_setting_has_an_effect(model: str, setting: str, facts: dict[str, Any]) -> None:
     if facts.get("inert"):
         pytest.skip(f"{model}.{setting} changes no row, as declared: {facts['inert']}")
-    data = dataset(models.find(model).can.kinds)
+    data = dependent(models.find(model).can.kinds)
     usual = digest(drawn(models.build(model).fit(data, rng=rng())))
     others = (digest(drawn(models.build(model, {setting: v}).fit(data, rng=rng()))) for v in alternatives(facts))
     assert any(other != usual for other in others), f"no other value of {model}.{setting} changes a row"

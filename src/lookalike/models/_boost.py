@@ -40,8 +40,8 @@ class Boost:
     edges: np.ndarray
 
     def bins(self, X: np.ndarray, fold: np.ndarray) -> np.ndarray:
-        """uint8 [n]: the binned scores of rows X (uint8 [features, n]), each by the model that `fold` (int) names."""
-        score = np.empty(X.shape[1])
+        """uint8 [n]: the binned scores of rows X (uint8 [n, features]), each by the model that `fold` (int) names."""
+        score = np.empty(len(X))
         _score(X, self.recode, (self.base, self.ends, self.feature, self.cut, self.value), fold, score)
         return np.searchsorted(self.edges, score).astype(np.uint8)
 
@@ -72,7 +72,7 @@ def cross_fit(
     ends = np.cumsum([0, *(len(m[1]) for m in models)]).astype(np.int32)
     joined = [np.concatenate([m[i] for m in models]) for i in (1, 2, 3)]
     base = np.array([m[0] for m in models])
-    _score(X, recode, (base, ends, *joined), fold, score)
+    _score(np.ascontiguousarray(X.T), recode, (base, ends, *joined), fold, score)
     edges = np.unique(np.quantile(score, np.linspace(0, 1, bins + 1)[1:-1]))
     boost = Boost(base, ends, *joined, recode, edges)
     return boost, np.searchsorted(edges, score).astype(np.uint8), 1 - loss / plain if plain > 0 else 0.0
@@ -198,16 +198,19 @@ def _boost(X: np.ndarray, sizes: np.ndarray, y: np.ndarray, seen: int, logistic:
 
 @_jit
 def _score(X: np.ndarray, recode: np.ndarray, models: tuple, fold: np.ndarray, out: np.ndarray) -> None:
-    """The score of each row, by the model of its fold; models: (base, ends, feature, cut, value)."""
+    """The score of each row of X (uint8 [n, features]), by the model of its fold; models: (base, ends, feature, cut, value)."""
     base, ends, feature, cut, value = models
+    row = np.empty(X.shape[1], np.uint8)
     for i in range(out.size):
+        for f in range(row.size):
+            row[f] = recode[f, X[i, f]]
         s = base[fold[i]]
         for t in range(ends[fold[i]], ends[fold[i] + 1]):
             w = 0
             for level in range(DEPTH):
                 at = (1 << level) - 1 + w
                 f = feature[t, at]
-                w = 2 * w + (1 if f >= 0 and recode[f, X[f, i]] > cut[t, at] else 0)
+                w = 2 * w + (1 if f >= 0 and row[f] > cut[t, at] else 0)
             s += value[t, w]
         out[i] = s
 

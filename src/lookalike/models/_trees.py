@@ -6,7 +6,7 @@ the target's groups falls most. Compiled by numba; every function releases the i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numba as nb
 import numpy as np
@@ -23,43 +23,35 @@ _inline = nb.njit(cache=True, nogil=True, inline="always")
 class Trees:
     """Several trees of one target, one after the other.
 
-    `root` int32 [trees]; for each node: `feature` int16 (-1: leaf), `cut` int32 (ordered: last bin that goes left; nominal: -1 -
-    row of `sets`), `left` int32 (the right child follows it), `low`, `high` int32: a leaf's slice of `donors` uint16, the target's codes;
+    `root` int32 [trees]; `nodes` int32 [nodes, 3]: feature, cut and left child (the right one follows it), where a cut is the last bin
+    that goes left, or -1 - row of `sets` for a nominal feature; a leaf has -1 and its slice of `donors` uint16, the target's codes;
     `sets` uint64 [., 4]: bins that go left. Where the target has more levels than groups, `fine` uint16 holds the same codes sorted
-    within the wider slices `wide_low`, `wide_high`: the group is drawn from the leaf, the level within it from the wider slice.
+    within the wider slices `wide` int32 [nodes, 2]: the group is drawn from the leaf, the level within it from the wider slice.
     """
 
     root: np.ndarray
-    feature: np.ndarray
-    cut: np.ndarray
-    left: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    nodes: np.ndarray
     sets: np.ndarray
     donors: np.ndarray
-    wide_low: np.ndarray
-    wide_high: np.ndarray
+    wide: np.ndarray
     fine: np.ndarray
 
     @staticmethod
     def join(parts: list[Trees]) -> Trees:
         """One forest of several."""
-        nodes = np.cumsum([0, *(len(p.feature) for p in parts)])
-        sets = np.cumsum([0, *(len(p.sets) for p in parts)])
-        donors = np.cumsum([0, *(len(p.donors) for p in parts)])
-        shift = {"root": nodes, "left": nodes, "low": donors, "high": donors, "wide_low": donors, "wide_high": donors}
-
-        def joined(name: str) -> np.ndarray:
-            by = shift.get(name)
-            return np.concatenate([getattr(p, name) + (by[i] if by is not None else 0) for i, p in enumerate(parts)])
-
-        whole = {f.name: joined(f.name).astype(getattr(parts[0], f.name).dtype) for f in fields(Trees) if f.name != "cut"}
-        return Trees(cut=np.concatenate([_shifted(p, s) for p, s in zip(parts, sets, strict=False)]), **whole)
+        at = [np.cumsum([0, *(len(getattr(p, name)) for p in parts)]) for name in ("nodes", "sets", "donors")]
+        root = np.concatenate([p.root + a for p, a in zip(parts, at[0], strict=False)]).astype(np.int32)
+        nodes = np.concatenate([_shifted(p.nodes, *by) for p, *by in zip(parts, *at, strict=False)])
+        wide = np.concatenate([p.wide + a for p, a in zip(parts, at[2], strict=False)]).astype(np.int32)
+        rest = [np.concatenate([getattr(p, name) for p in parts]) for name in ("sets", "donors", "fine")]
+        return Trees(root, nodes, rest[0], rest[1], wide, rest[2])
 
 
-def _shifted(part: Trees, by: int) -> np.ndarray:
-    """The cuts of `part`, rows of `sets` counted on from `by`."""
-    return np.where(part.cut < 0, part.cut - by, part.cut).astype(part.cut.dtype)
+def _shifted(nodes: np.ndarray, by: int, sets: int, donors: int) -> np.ndarray:
+    """The nodes of a tree before which there are so many nodes, sets and donors."""
+    leaf, named = nodes[:, 0] < 0, nodes[:, 1] < 0
+    cut = nodes[:, 1] + np.where(leaf, donors, np.where(named, -sets, 0))
+    return np.column_stack([nodes[:, 0], cut, nodes[:, 2] + np.where(leaf, donors, by)]).astype(np.int32)
 
 
 @_inline
@@ -360,24 +352,25 @@ def cut_back(tree: tuple, leaf: int, wide: int) -> tuple:
 def draw(X: np.ndarray, trees: tuple, groups: np.ndarray, edges: np.ndarray, out: np.ndarray, seed: int, first: int) -> None:
     """Draw a code for each row: a random tree, a walk to its leaf, a random donor; then a level of the donor's group.
 
-    X: uint8 [features, n]; trees: the fields of `Trees` in order; groups: int32 [codes], the group of each code, empty if every code
-    is its own; edges: int64 [groups + 1]: codes of a group lie between two edges; out: uint16 [n]; first: number of the first row,
-    by which rows are the same in whatever pieces they are drawn.
+    X: uint8 [n, features], a row's bins together; trees: the fields of `Trees` in order; groups: int32 [codes], the group of each code,
+    empty if every code is its own; edges: int64 [groups + 1]: codes of a group lie between two edges; out: uint16 [n]; first: number of
+    the first row, by which rows are the same in whatever pieces they are drawn.
     """
-    root, feature, cut, left, low, high, sets, donors, wide_low, wide_high, fine = trees
+    root, nodes, sets, donors, wide, fine = trees
     state = np.empty(1, np.uint64)
     for i in range(out.size):
         state[0] = np.uint64(seed) + np.uint64(first + i) * np.uint64(0xD1342543DE82EF95)
         _random(state)
         node = root[int(_uniform(state) * root.size)]
-        while feature[node] >= 0:
-            node = left[node] if _goes_left(X[feature[node], i], cut[node], sets) else left[node] + 1
-        code = donors[low[node] + int(_uniform(state) * (high[node] - low[node]))]
+        while nodes[node, 0] >= 0:
+            node = nodes[node, 2] + (0 if _goes_left(X[i, nodes[node, 0]], nodes[node, 1], sets) else 1)
+        low, high = nodes[node, 1], nodes[node, 2]
+        code = donors[low + int(_uniform(state) * (high - low))]
         if groups.size > 0:
             g = groups[code]
             if edges[g + 1] - edges[g] > 1:
-                wide = fine[wide_low[node] : wide_high[node]]
-                a = np.searchsorted(wide, edges[g])
-                b = np.searchsorted(wide, edges[g + 1])
-                code = wide[a + int(_uniform(state) * (b - a))]
+                levels = fine[wide[node, 0] : wide[node, 1]]
+                a = np.searchsorted(levels, edges[g])
+                b = np.searchsorted(levels, edges[g + 1])
+                code = levels[a + int(_uniform(state) * (b - a))]
         out[i] = code

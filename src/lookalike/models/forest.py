@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from lookalike.data import Dataset
     from lookalike.encode import Codebook, Coded
+    from lookalike.models._boost import Boost
     from lookalike.models._stage import Growing, Stage, Target
     from lookalike.models._ties import Tie
     from lookalike.schema import Schema
@@ -40,8 +41,12 @@ FEW_LEVELS = 20
 """A last column with so many levels at most is taken for the target if none is named."""
 TRIED_ROWS = 8_000
 """Rows on which each place of the target is tried."""
+SCORED_ROWS, AIM_ROWS = 15_000, 40_000
+"""Rows that a fold of a score learns from at most, and of a score of the target."""
 SCORED_CELLS = 24
 """Ordered parts with more levels than this get a boosted score, as does the target."""
+WORTH = 0.05
+"""Share of a part that a score must explain; the target's is always used."""
 NUMBERS = frozenset({"integer", "number"})
 MOST_EARLIER = 60
 """Earlier columns that a number is compared with for ties, the nearest first."""
@@ -203,7 +208,7 @@ class Forest:
 
 
 class _Plan:
-    """What is needed while a forest is fitted: codes uint16 [parts, n], their bins, numbers {column: float64 [n]}, and who is tied to whom."""
+    """What is needed while a forest is fitted: codes uint16 [parts, n], their bins, numbers {column: float64 [n]}, lookups."""
 
     def __init__(self, forest: Forest, codes: np.ndarray, numbers: dict[int, np.ndarray]) -> None:
         from lookalike.models._stage import bin_map
@@ -234,7 +239,7 @@ class _Plan:
 
     def learn(self, order: Sequence[int], rng: np.random.Generator, *, on_step: OnStep = quiet, trial: bool = False) -> list[Stage]:
         """Stages for the parts in `order`. `trial`: few trees."""
-        from lookalike.models._stage import Stage, learn, score
+        from lookalike.models._stage import Stage, learn
         from lookalike.models._ties import lookup_table
 
         aims = set() if trial else set(self._target() or ())
@@ -249,20 +254,23 @@ class _Plan:
                 made = Stage(p, (), self.parts[p].size, decider=x, table=lookup_table(self.codes[x], self.codes[p], self.parts[x].size))
             else:
                 target, rows = self._aim(p, order[:at])
-                boosts = []
-                if features and rows is None and self.settings.rounds and (p in aims or target.ordered and target.size > SCORED_CELLS):
-                    rounds, most = self.settings.rounds * (3 if p in aims else 1), 40_000 if p in aims else 15_000
-                    bins = np.ascontiguousarray(self.bins[features])
-                    plain = replace(target, codes=self.codes[p])
-                    boosts = score(
-                        plain, bins, self.nominal[features], rounds=rounds, most=most, rng=mine, worth=0.0 if p in aims else 0.02
-                    )
+                boosts = self._scores(replace(target, codes=self.codes[p]), features, p in aims, mine) if rows is None else []
                 made = learn(target, features, self.bins, self.nominal, how=self._how(p, trial), boosts=boosts, rows=rows, rng=mine)
             done += 1
             on_step(Step(done, len(order), f"learning {self.parts[p].column}"))
             return made
 
         return _each(stage, range(len(order)))
+
+    def _scores(self, target: Target, features: list[int], aim: bool, rng: np.random.Generator) -> list[tuple[Boost, np.ndarray]]:
+        """Boosted scores of a part and their bins: of the target (`aim`), and of ordered parts with many levels."""
+        from lookalike.models._stage import score
+
+        if not features or not self.settings.rounds or not (aim or (target.ordered and target.size > SCORED_CELLS)):
+            return []
+        rounds, most = self.settings.rounds * (3 if aim else 1), AIM_ROWS if aim else SCORED_ROWS
+        bins, nominal = np.ascontiguousarray(self.bins[features]), self.nominal[features]
+        return score(target, bins, nominal, rounds=rounds, most=most, rng=rng, worth=0.0 if aim else WORTH)
 
     def _how(self, p: int, trial: bool) -> Growing:
         """How the trees of a part are grown; a part with one level needs no more than one row."""
