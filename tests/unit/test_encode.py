@@ -50,6 +50,10 @@ class Rows:
         self.table = table
         self.schema = Schema(tables=(Table(columns=COLUMNS),), subject=subject)
 
+    @property
+    def rows(self) -> int:
+        return self.table.num_rows
+
     def batches(self, name: str | None = None, *, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         return iter(self.table.to_batches(max_chunksize=rows))
 
@@ -89,7 +93,7 @@ def test_measuring_in_batches_is_measuring_at_once(monkeypatch: pytest.MonkeyPat
             patch.setattr(encode, "MOST_ROWS", 500)
             parts = Codebook.measure_all(Rows(TABLE, subject), on_step=steps.append)
         assert parts.to_json() == whole.to_json()
-    assert steps[-1].done == N
+    assert steps[-1].done == N and {s.total for s in steps} == {N}
 
 
 def test_subjects_are_protected_not_rows() -> None:

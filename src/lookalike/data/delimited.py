@@ -75,7 +75,7 @@ def delimited(path: Path, name: str, suffix: str) -> Source:
     quoted, bare = _quoting(records[1:], names)
     dialect = Dialect(
         delimiter="" if delimiter == SUFFIX[suffix] else delimiter,
-        eol=_eol(text, delimiter),
+        eol=_eol(text),
         final=scan.final,
         encoding=scan.encoding,
         header=all(cell.startswith('"') for cell in records[0]),
@@ -172,7 +172,7 @@ def _bare(cell: str) -> str:
     return cell[1:-1].replace('""', '"') if len(cell) > 1 and cell[0] == cell[-1] == '"' else cell
 
 
-def _eol(text: str, delimiter: str) -> str:
+def _eol(text: str) -> str:
     first = re.compile(r'(?:"[^"]*"|[^"\r\n])*(\r\n|\n|\r)').match(text.lstrip("\r\n"))
     return first[1] if first else "\n"
 

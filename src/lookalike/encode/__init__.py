@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from lookalike import _folder
+from lookalike.data import formats
 from lookalike.errors import CannotError, StoreError
 from lookalike.protocol import OnStep, Step, quiet
 from lookalike.schema import Column, Schema, Table
@@ -35,6 +36,11 @@ class Rows(Protocol):
     """What `measure_all` reads: a `Dataset` of one table."""
 
     schema: Schema
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        ...
 
     def batches(self, name: str | None = None, *, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """The rows, as canonical record batches."""
@@ -91,16 +97,16 @@ class Codebook:
         """
         table = data.schema.table
         stats: list[Any] | None = None
-        done = 0
+        done, total = 0, data.rows
         with ThreadPoolExecutor() as pool:
             for batch, subjects in _batches(data):
                 held = [subjects] * len(table.columns)
                 new = list(pool.map(_measure, table.columns, batch.columns, held))
                 stats = new if stats is None else list(pool.map(_merge, table.columns, stats, new))
                 done += batch.num_rows
-                on_step(Step(done, done, "measured rows"))
+                on_step(Step(min(done, total), total, "measuring"))
             if stats is None:
-                empty = [pa.array([], _types(c)) for c in table]
+                empty = [pa.array([], formats.canonical(c)) for c in table]
                 stats = list(pool.map(_measure, table.columns, empty, [None] * len(empty)))
             books = pool.map(lambda c, s: encoder(c).freeze(s, c, protect=protect, cells=cells), table.columns, stats)
             return cls(table, tuple(books))
@@ -182,22 +188,6 @@ def _measure(column: Column, values: pa.Array, subjects: np.ndarray | None) -> d
 
 def _merge(column: Column, a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
     return encoder(column).merge(a, b)
-
-
-def _types(column: Column) -> pa.DataType:
-    """The canonical type of a column, for a table without rows."""
-    fixed = {
-        "integer": pa.int64(),
-        "number": pa.float64(),
-        "category": pa.dictionary(pa.int32(), pa.string()),
-        "boolean": pa.bool_(),
-        "date": pa.date32(),
-        "datetime": pa.timestamp("us", column.zone),
-        "time": pa.time64("us"),
-        "duration": pa.duration("us"),
-        "empty": pa.null(),
-    }
-    return fixed.get(column.kind, pa.string())
 
 
 def _batches(data: Rows) -> Iterator[tuple[pa.RecordBatch, np.ndarray | None]]:

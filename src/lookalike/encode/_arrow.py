@@ -6,10 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lookalike.data.formats import whole
 
-def whole(values: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """`values` as one array."""
-    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+__all__ = ["add_counts", "count_missing", "join", "part", "presence", "split", "whole"]
 
 
 def split(values: pa.Array | pa.ChunkedArray, *, like: pa.DataType | None = None) -> tuple[np.ndarray, np.ndarray]:
