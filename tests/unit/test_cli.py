@@ -297,6 +297,34 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", disk], check=True)
 
 
+def bound(*args: str | Path, cwd: Path) -> Run:
+    """Run `lookalike` as a process that permissions bind, as they do not bind root."""
+    free = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+    env = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    try:
+        subprocess.run([*free, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("root cannot give up its powers here: permissions are not tested")
+    done = subprocess.run([*free, *LOOKALIKE, *map(str, args)], cwd=cwd, env=env, capture_output=True, text=True, timeout=120)
+    return Run(done.returncode, done.stdout, done.stderr)
+
+
+def test_what_may_not_be_read_or_written_is_refused(table: Path) -> None:
+    table.chmod(0)
+    refused(bound("make", "people.csv", *QUICK, cwd=table.parent), "people.csv", "Permission denied", "check its permissions")
+    table.chmod(0o400)
+    table.parent.chmod(0o500)
+    refused(bound("make", "people.csv", *QUICK, cwd=table.parent), "people-lookalike", "Permission denied", "check its permissions")
+    table.parent.chmod(0o700)
+    assert left(table.parent) == {"people.csv"}
+
+
+def test_a_link_to_nowhere(here: Any, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").symlink_to(tmp_path / "gone.csv")
+    refused(here("make", tmp_path / "people.csv", *QUICK, "--out", tmp_path / "out"), "a link that leads nowhere", "→")
+    assert left(tmp_path) == {"people.csv"}
+
+
 def test_full_disk(tiny_disk: Path, table: Path, stored: Path) -> None:
     refused(command("make", table, *QUICK, "--out", tiny_disk / "out", cwd=table.parent), "disk/out", "space", "→")
     assert not left(tiny_disk)

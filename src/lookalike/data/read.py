@@ -95,6 +95,8 @@ def _file(path: Path) -> Source:
 
 def _missing(path: Path) -> FileError:
     parent = path.parent
+    if path.is_symlink():
+        return FileError("a link that leads nowhere", where=str(path), fix="mend the link, or give the file itself")
     near = near_matches(path.name, [p.name for p in parent.iterdir()]) if parent.is_dir() else []
     fix = f"did you mean {' or '.join(near)}?" if near else "check the path" if parent.is_dir() else f"there is no folder {parent}"
     return FileError("no such file or folder", where=str(path), fix=fix)
