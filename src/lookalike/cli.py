@@ -252,7 +252,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 class _Stop:
-    """What Ctrl-C, a signal to end and a closed terminal do: the work ends, and what is half-written is removed on the way out.
+    """What a signal to end and a closed terminal do: as after Ctrl-C, the work ends, and what is half-written is removed on the way out.
 
     An exit that is raised while the interpreter runs a callback of its own is lost: `again` raises it at the next step of the work.
     """
@@ -276,7 +276,7 @@ def _stoppable() -> Iterator[None]:
         yield
         return
     stop = _Stop()
-    before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))}
+    before = {s: signal.signal(s, stop) for s in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))}
     try:
         yield
     finally:

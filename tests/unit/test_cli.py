@@ -355,6 +355,6 @@ def test_a_stopped_make_leaves_nothing(frame: pd.DataFrame, tmp_path: Path, numb
     assert process.poll() is None, "it was done before it could be stopped"
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
-    assert process.returncode == code
+    assert process.returncode == code, err
     assert "Traceback" not in err
     assert left(tmp_path) == {"people.csv"}
