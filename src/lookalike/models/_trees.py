@@ -15,6 +15,8 @@ WORDS = 4
 """A set of bins is a row of four 64-bit words."""
 LOOK = 2_048
 """Rows of a node by which its cut is chosen."""
+BLIND = 8
+"""Nodes with at least 1/BLIND of the rows are cut even where no cut gains anything."""
 _jit = nb.njit(cache=True, nogil=True)
 _inline = nb.njit(cache=True, nogil=True, inline="always")
 
@@ -242,7 +244,8 @@ def grow(
             continue
         bounds = (max(1, leaf * look // mine.size), tried, always, ranked)
         f, bins_left, least = _search(X, nominal, mine_groups[:look], mine[:look], all_, bounds, spaces, state)
-        if f < 0 or h - least <= worth:
+        blind = mine.size * BLIND >= rows.size  # what two columns say together may show in neither alone
+        if f < 0 or (h - least <= worth and not blind):
             continue
         if nominal[f]:
             for q in range(bins_left):

@@ -1,0 +1,224 @@
+"""The forest: it learns what is planted, keeps what holds exactly, and gives away no single row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lookalike as la
+from lookalike.models import _boost, _stage, _ties, _trees
+from lookalike.models._ties import Tie
+
+ROWS = 4_000
+ENTROPY = np.concatenate([[0.0], np.arange(1, ROWS + 1) * np.log(np.arange(1, ROWS + 1))])
+
+
+def frame(rows: int = ROWS, seed: int = 0) -> pd.DataFrame:
+    """Levels that decide others, numbers that follow from others exactly, nearly, and not at all."""
+    rng = np.random.default_rng(seed)
+    town = rng.choice(list("abcdefghij"), rows, p=np.arange(10, 0, -1) / 55)
+    price, count = np.exp(rng.normal(3, 0.8, rows)).round(2), rng.integers(1, 40, rows)
+    paid = np.where(rng.random(rows) < 0.3, price, np.exp(rng.normal(3, 0.8, rows))).round(2)
+    spike = np.where(rng.random(rows) < 0.7, 0, rng.integers(1, 5_000, rows))
+    both = (rng.random(rows) < 0.5) ^ (count > 20)
+    made = {"town": town, "county": pd.Series(town).map(dict(zip("abcdefghij", "xxxyyyzzzz", strict=True))), "price": price}
+    made |= {"count": count, "total": (price * count).round(2), "paid": paid, "spike": spike, "side": np.where(count > 20, "r", "l")}
+    return pd.DataFrame(made | {"flip": np.where(both, "yes", "no")})
+
+
+@pytest.fixture(scope="module")
+def real() -> pd.DataFrame:
+    return frame()
+
+
+@pytest.fixture(scope="module")
+def made(real: pd.DataFrame) -> pd.DataFrame:
+    return la.sample(la.fit(real, seed=3), ROWS, seed=4)
+
+
+def test_a_level_that_another_decides_is_never_wrong(real: pd.DataFrame, made: pd.DataFrame) -> None:
+    assert set(zip(made.town, made.county, strict=True)) <= set(zip(real.town, real.county, strict=True))
+
+
+def test_a_product_of_two_columns_is_reproduced_exactly(made: pd.DataFrame) -> None:
+    assert np.allclose(made.total, (made.price * made["count"]).round(2), atol=0.0051)
+
+
+def test_two_numbers_are_equal_as_often_as_they_were(real: pd.DataFrame, made: pd.DataFrame) -> None:
+    was, now = (real.paid == real.price).mean(), (made.paid == made.price).mean()
+    assert abs(was - now) < 4 * np.sqrt(was / ROWS)
+
+
+def test_spikes_stay_spikes(real: pd.DataFrame, made: pd.DataFrame) -> None:
+    assert abs((real.spike == 0).mean() - (made.spike == 0).mean()) < 0.04
+    assert made.spike.nunique() > 300
+
+
+def test_a_threshold_is_learned(made: pd.DataFrame) -> None:
+    assert ((made["count"] > 20) == (made.side == "r")).mean() > 0.99
+
+
+def test_dependence_on_two_columns_at_once_is_learned() -> None:
+    rng = np.random.default_rng(1)
+    a, b = rng.random(ROWS) < 0.5, rng.random(ROWS) < 0.5
+    made = la.sample(la.fit(pd.DataFrame({"a": a, "b": b, "c": a ^ b, "d": rng.random(ROWS)})), ROWS)
+    assert ((made.a ^ made.b) == made.c).mean() > 0.98
+
+
+def test_numbers_are_new_and_rows_are_not_copied(real: pd.DataFrame, made: pd.DataFrame) -> None:
+    assert not made.merge(real, how="inner", on=list(real.columns)).shape[0] > 0.001 * ROWS
+    drawn = made.loc[made.paid != made.price, "paid"]
+    assert drawn.isin(real.paid).mean() < frame(seed=9).paid.isin(real.paid).mean() + 0.03
+
+
+def test_threads_change_nothing(real: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    def rows(cores: int) -> pd.DataFrame:
+        monkeypatch.setattr("os.cpu_count", lambda: cores)
+        return la.sample(la.fit(real.head(800), seed=1), 40_000, seed=2)
+
+    pd.testing.assert_frame_equal(rows(1), rows(5))
+
+
+def test_the_target_may_come_first_or_last(real: pd.DataFrame) -> None:
+    model = la.fit(real, settings={"target": "flip"})
+    parts = [model.codebook_.parts[s.part].column for s in model.stages_]
+    assert parts.index("flip") in (0, len(parts) - 1)
+
+
+def test_a_target_that_is_not_there_is_refused(real: pd.DataFrame) -> None:
+    with pytest.raises(la.errors.UnknownName, match="did you mean 'county'"):
+        la.fit(real, settings={"target": "conty"})
+
+
+def test_golden_forest_gives_the_same_rows() -> None:
+    stored = Path(__file__).parents[1] / "golden" / "forest-1-0.1.0.lookalike"
+    assert la.load(stored).settings.trees == 3
+
+
+def test_a_tree_finds_the_planted_cut_and_keeps_its_leaves() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 50, (3, ROWS)).astype(np.uint8)
+    y = (X[1] > 30).astype(np.int32)
+    rows = rng.permutation(ROWS).astype(np.int32)
+    feature, cut, left, low, high, _ = _trees.grow(X, np.zeros(3, bool), y, 2, rows, (20, 3, 0, True, 2.0), 7, ENTROPY)
+    assert (feature[0], cut[0]) == (1, 30)
+    assert (feature[left[0]], feature[left[0] + 1]) == (-1, -1)
+    assert sorted(rows) == list(range(ROWS))
+    assert not y[rows[low[left[0]] : high[left[0]]]].any()
+
+
+def test_a_nominal_feature_is_parted_by_what_its_levels_do() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.integers(1, 200, (1, ROWS)).astype(np.uint8)
+    y = np.isin(X[0], rng.permutation(200)[:70]).astype(np.int32)
+    rows = np.arange(ROWS, dtype=np.int32)
+    feature, *_ = _trees.grow(X, np.ones(1, bool), y, 2, rows, (5, 1, 0, False, 2.0), 7, ENTROPY)
+    assert len(feature) <= 7
+
+
+def test_a_tree_does_not_split_on_noise() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 200, (1, ROWS)).astype(np.uint8), rng.integers(0, 2, ROWS).astype(np.int32)
+    limits = (50, 1, 0, True, 2.0)
+    grown = [_trees.grow(X, np.zeros(1, bool), y, 2, rng.permutation(ROWS).astype(np.int32), limits, s, ENTROPY) for s in range(9)]
+    assert np.mean([len(g[0]) for g in grown]) < 25  # 159 if every leaf of 50 rows were cut out
+
+
+def test_cut_back_keeps_leaves_of_the_size_asked_and_wider_slices_around_them() -> None:
+    rng = np.random.default_rng(2)
+    X = rng.integers(0, 100, (2, ROWS)).astype(np.uint8)
+    y = ((X[0] // 7 + X[1] // 9) % 3).astype(np.int32)
+    tree = _trees.grow(X, np.zeros(2, bool), y, 3, rng.permutation(ROWS).astype(np.int32), (5, 2, 0, True, 1.0), 1, ENTROPY)
+    feature, _, left, low, high, _, wide_low, wide_high = _trees.cut_back(tree, 60, 400)
+    leaves = feature < 0
+    assert (high - low)[leaves].min() >= 60
+    assert (high - low)[leaves].sum() == ROWS
+    assert ((wide_low <= low) & (high <= wide_high))[leaves].all()
+    assert (wide_high - wide_low)[leaves].min() >= 400
+    assert left[0] == 1
+
+
+def test_a_score_explains_what_adds_up() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 30, (6, ROWS)).astype(np.uint8)
+    y = X.sum(axis=0) / 180 + rng.normal(0, 0.01, ROWS)
+    boost, bins, worth = _boost.cross_fit(X, np.zeros(6, bool), y, logistic=False, rounds=150, bins=64, rng=rng, most=ROWS)
+    assert worth > 0.9
+    assert np.corrcoef(bins, y)[0, 1] > 0.95
+    assert (boost.bins(np.ascontiguousarray(X.T), np.zeros(ROWS, np.int64)).max()) <= 63
+
+
+def test_a_score_of_noise_explains_nothing() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 30, (4, ROWS)).astype(np.uint8), (rng.random(ROWS) < 0.3).astype(float)
+    assert _boost.cross_fit(X, np.zeros(4, bool), y, logistic=True, rounds=50, bins=64, rng=rng, most=ROWS)[2] < 0.01
+
+
+@pytest.mark.parametrize(
+    ("form", "of", "y"),
+    [
+        ("sum", (0, 1), lambda x, z: x + z),
+        ("difference", (0, 1), lambda x, z: x - z),
+        ("difference", (1, 0), lambda x, z: z - x),
+        ("product", (0, 1), lambda x, z: x * z),
+        ("ratio", (0, 1), lambda x, z: x / z),
+    ],
+)
+def test_what_holds_between_numbers_is_found(form: str, of: tuple[int, ...], y: object) -> None:
+    rng = np.random.default_rng(0)
+    x, z = rng.normal(50, 9, ROWS).round(1), rng.lognormal(2, 1, ROWS).round(1) + 1
+    value = np.round(y(x, z), 3)
+    value[::50] = np.nan
+    assert _ties.find_ties(value, np.ones(ROWS, bool), {0: x, 1: z}, 3) == [Tie(form, of, decimals=3)]
+
+
+def test_a_line_is_found_with_its_coefficients() -> None:
+    x = np.random.default_rng(0).normal(20, 9, ROWS).round(1)
+    (tie,) = _ties.find_ties((x * 1.8 + 32).round(1), np.ones(ROWS, bool), {4: x}, 1)
+    assert (tie.form, tie.of) == ("same", (4,))
+    assert (tie.a, tie.b) == (pytest.approx(1.8, abs=1e-3), pytest.approx(32, abs=0.05))
+    assert (tie.value({4: x}) == (x * 1.8 + 32).round(1)).mean() > 0.98
+
+
+def test_independent_numbers_are_not_tied() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(0, 1, (2, ROWS)).round(2)
+    assert _ties.find_ties(y, np.ones(ROWS, bool), {0: x}, 2) == []
+
+
+def test_two_columns_of_zeros_are_not_tied_by_them() -> None:
+    rng = np.random.default_rng(0)
+    x, y = (np.where(rng.random(ROWS) < 0.8, 0, rng.lognormal(5, 2, ROWS)) for _ in range(2))
+    assert _ties.find_ties(y, y != 0, {0: x}, None) == []
+
+
+def test_a_tie_with_a_missing_number_gives_none() -> None:
+    assert np.isnan(Tie("ratio", (0, 1)).value({0: np.array([np.nan, 1.0]), 1: np.array([2.0, 0.0])})).all()
+
+
+def test_the_deciding_part_is_drawn_first() -> None:
+    fine = np.random.default_rng(0).integers(1, 40, ROWS).astype(np.uint16)
+    codes = np.stack([fine // 8 + 1, fine])
+    order, found = _ties.find_lookups(codes, [7, 41], [0, 1])
+    assert (order, found) == ([1, 0], {0: 1})
+
+
+def test_parts_that_decide_each_other_keep_their_order() -> None:
+    x = np.random.default_rng(0).integers(1, 9, ROWS).astype(np.uint16)
+    assert _ties.find_lookups(np.stack([x, 9 - x]), [10, 10], [0, 1]) == ([0, 1], {1: 0})
+
+
+def test_a_part_with_nearly_as_many_levels_as_rows_decides_nothing() -> None:
+    codes = np.stack([np.arange(ROWS), np.random.default_rng(0).integers(0, 5, ROWS)]).astype(np.uint16)
+    assert _ties.find_lookups(codes, [ROWS, 5], [0, 1])[1] == {}
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_bins_fit_a_byte_and_keep_missing_apart(ordered: bool) -> None:
+    counts = np.random.default_rng(0).integers(1, 900, 1_000)
+    bins = _stage.bin_map(counts, ordered=ordered)
+    assert bins[0] == 0 and (bins[1:] > 0).all()
+    assert (np.diff(bins.astype(int)) >= 0).all()
