@@ -252,9 +252,9 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 class _Stop:
-    """What a signal to end and a closed terminal do: as after Ctrl-C, the work ends, and what is half-written is removed on the way out.
+    """What Ctrl-C, a signal to end and a closed terminal do: the work ends, and what is half-written is removed on the way out.
 
-    An exit that is raised while the interpreter runs a callback of its own is lost: `again` raises it at the next step of the work.
+    An exit that is raised in a callback, or amid an import, may be lost or take another shape: `again` raises it at the next step.
     """
 
     number = 0
@@ -276,12 +276,13 @@ def _stoppable() -> Iterator[None]:
         yield
         return
     stop = _Stop()
-    before = {s: signal.signal(s, stop) for s in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))}
+    before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        stop.again()  # whatever it became on its way here
 
 
 def _complain(what: str, *, where: str, fix: str) -> None:
