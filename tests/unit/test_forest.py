@@ -88,6 +88,20 @@ def test_the_target_may_come_first_or_last(real: pd.DataFrame) -> None:
     assert parts.index("flip") in (0, len(parts) - 1)
 
 
+@pytest.mark.parametrize("target", ["town", "county"])
+def test_a_target_that_decides_or_is_decided_stays_consistent(real: pd.DataFrame, target: str) -> None:
+    made = la.sample(la.fit(real, settings={"target": target}), 2_000)
+    assert set(zip(made.town, made.county, strict=True)) <= set(zip(real.town, real.county, strict=True))
+
+
+def test_an_equality_keeps_the_digits_of_its_own_column() -> None:
+    rng = np.random.default_rng(0)
+    x = np.where(rng.random(ROWS) < 0.5, rng.normal(500, 90, ROWS).round(2), rng.normal(500, 90, ROWS).round(0))
+    y = np.where((x == x.round(0)) & (rng.random(ROWS) < 0.6), x, rng.normal(500, 90, ROWS).round(0))
+    made = la.sample(la.fit(pd.DataFrame({"x": x, "y": y})), ROWS)
+    assert (made.y == made.y.round(0)).all()
+
+
 def test_a_target_that_is_not_there_is_refused(real: pd.DataFrame) -> None:
     with pytest.raises(la.errors.UnknownName, match="did you mean 'county'"):
         la.fit(real, settings={"target": "conty"})

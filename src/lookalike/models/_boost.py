@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
+
+from lookalike.models._compile import compiled
 
 FOLDS = 2
 DEPTH = 5
@@ -19,7 +20,6 @@ PATIENCE = 8
 FEWEST = 20
 """Rows in a leaf at least."""
 RIDGE = 1.0
-_jit = nb.njit(cache=True, nogil=True)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _by_mean(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return rank
 
 
-@_jit
+@compiled
 def _split(
     X: np.ndarray, sizes: np.ndarray, sums: np.ndarray, rows: int, where: np.ndarray, at: tuple, feature: np.ndarray, cut: np.ndarray
 ) -> None:
@@ -132,7 +132,7 @@ def _split(
                     best[w], feature[first + w], cut[first + w] = gain, f, b
 
 
-@_jit
+@compiled
 def _leaf(X: np.ndarray, i: int, feature: np.ndarray, cut: np.ndarray) -> int:
     """The leaf of a complete tree in which row `i` ends."""
     w = 0
@@ -143,7 +143,7 @@ def _leaf(X: np.ndarray, i: int, feature: np.ndarray, cut: np.ndarray) -> int:
     return w
 
 
-@_jit
+@compiled
 def _loss(pred: float, y: float, logistic: bool) -> float:
     """Log-loss of a log-odds, or squared error."""
     if logistic:
@@ -151,7 +151,7 @@ def _loss(pred: float, y: float, logistic: bool) -> float:
     return (pred - y) ** 2
 
 
-@_jit
+@compiled
 def _boost(X: np.ndarray, sizes: np.ndarray, y: np.ndarray, seen: int, logistic: bool, rounds: int) -> tuple:
     """Boost on the first `seen` rows until the loss on the others rises. Returns (base, feature, cut, value, loss, loss of base)."""
     n = y.size
@@ -196,7 +196,7 @@ def _boost(X: np.ndarray, sizes: np.ndarray, y: np.ndarray, seen: int, logistic:
     return base, feature[:kept], cut[:kept], value[:kept], best, dull
 
 
-@_jit
+@compiled
 def _score(X: np.ndarray, recode: np.ndarray, models: tuple, fold: np.ndarray, out: np.ndarray) -> None:
     """The score of each row of X (uint8 [n, features]), by the model of its fold; models: (base, ends, feature, cut, value)."""
     base, ends, feature, cut, value = models

@@ -16,6 +16,8 @@ BINS = 128
 """Bins of an ordered feature and of a score; nominal features have up to 255, the rarest levels together."""
 GROUPS = 24
 """Groups of a target's levels that splits are judged by."""
+MOST_TRIED = 100
+"""Features tried at a split at most, however wide the table is."""
 LEAVES = np.array([3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 350, 600, 1_000, 2_000, 4_000, 1 << 30])
 JUDGED = 3_000
 """Rows on which the size of leaves is judged."""
@@ -185,7 +187,7 @@ def _forest(
     grouped, codes = groups[y], y.astype(np.int32)
     fixed = target.ordered and n_groups < len(groups)
     seen = min(max(int(n * how.sample), 1), max(TREE_ROWS, n // how.trees))
-    tried = max(1, int(np.ceil(how.features * (len(X) - always))))
+    tried = min(max(1, int(np.ceil(how.features * (len(X) - always)))), MOST_TRIED)
     limits = (how.leaf if fixed else SMALLEST, tried, always, target.ordered, WORTH)
     entropy = np.arange(seen + 1, dtype=np.float64)
     entropy[1:] *= np.log(entropy[1:])

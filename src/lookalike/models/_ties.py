@@ -64,9 +64,10 @@ def find_ties(y: np.ndarray, drawn: np.ndarray, earlier: Mapping[int, np.ndarray
     for tie in [*_lines(y[rows], probe, decimals), *_pairs(y[rows], probe, decimals)]:
         if _holds(tie, y, earlier, decimals).mean(where=~np.isnan(y)) >= ALWAYS:
             return [tie]
-    equal = [(int((_holds(Tie("same", (c,)), y, earlier, decimals) & drawn).sum()), c) for c in earlier]
+    same = {c: Tie("same", (c,), decimals=decimals) for c in earlier}
+    equal = sorted(((int((_holds(t, y, earlier, decimals) & drawn).sum()), c) for c, t in same.items()), reverse=True)
     least = max(FEWEST, PARTLY * (~np.isnan(y)).sum())
-    return [Tie("same", (c,)) for count, c in sorted(equal, reverse=True)[:MOST_TIES] if count >= least]
+    return [same[c] for count, c in equal[:MOST_TIES] if count >= least]
 
 
 def match(ties: Sequence[Tie], y: np.ndarray, numbers: Mapping[int, np.ndarray], decimals: int | None) -> np.ndarray:
@@ -140,7 +141,7 @@ def _lines(y: np.ndarray, earlier: Mapping[int, np.ndarray], decimals: int | Non
         b -= a * x[both].mean()
         short = [Tie("same", (c,), float(f"{a:.{d}g}"), float(f"{b:.{d}g}") + 0.0, decimals) for d in (6, 12)]
         found += [t for t in short if _holds(t, y, earlier, decimals).mean() >= ALWAYS - 0.01][:1]
-    return [Tie("same", t.of) if (t.a, t.b) == (1.0, 0.0) else t for t in found]
+    return found
 
 
 def _pairs(y: np.ndarray, earlier: Mapping[int, np.ndarray], decimals: int | None) -> list[Tie]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
+
+from lookalike.models._compile import compiled, inlined
 
 WORDS = 4
 """A set of bins is a row of four 64-bit words."""
@@ -17,8 +18,6 @@ LOOK = 2_048
 """Rows of a node by which its cut is chosen."""
 BLIND = 8
 """Nodes with at least 1/BLIND of the rows are cut even where no cut gains anything."""
-_jit = nb.njit(cache=True, nogil=True)
-_inline = nb.njit(cache=True, nogil=True, inline="always")
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def _shifted(nodes: np.ndarray, by: int, sets: int, donors: int) -> np.ndarray:
     return np.column_stack([nodes[:, 0], cut, nodes[:, 2] + np.where(leaf, donors, by)]).astype(np.int32)
 
 
-@_inline
+@inlined
 def _random(state: np.ndarray) -> np.uint64:
     """The next 64 bits (splitmix64, Steele et al. 2014)."""
     state[0] += np.uint64(0x9E3779B97F4A7C15)
@@ -66,13 +65,13 @@ def _random(state: np.ndarray) -> np.uint64:
     return z ^ (z >> np.uint64(31))
 
 
-@_inline
+@inlined
 def _uniform(state: np.ndarray) -> float:
     """The next number in [0, 1)."""
     return (_random(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@_inline
+@inlined
 def _goes_left(bin_: int, cut: int, sets: np.ndarray) -> bool:
     """Whether a row with `bin_` goes left."""
     if cut >= 0:
@@ -80,7 +79,7 @@ def _goes_left(bin_: int, cut: int, sets: np.ndarray) -> bool:
     return (sets[-1 - cut, bin_ >> 6] >> np.uint64(bin_ & 63)) & np.uint64(1) != np.uint64(0)
 
 
-@_jit
+@compiled
 def _count(bins: np.ndarray, groups: np.ndarray, rows: np.ndarray, table: np.ndarray, totals: np.ndarray, present: np.ndarray) -> int:
     """Cross table of bin × group of `rows`; returns how many bins occur, listed in rising order in `present`."""
     for i in range(rows.size):
@@ -95,7 +94,7 @@ def _count(bins: np.ndarray, groups: np.ndarray, rows: np.ndarray, table: np.nda
     return k
 
 
-@_jit
+@compiled
 def _arrange(table: np.ndarray, totals: np.ndarray, present: np.ndarray, k: int, weights: np.ndarray) -> None:
     """Sort the first `k` bins of `present` by the mean weight of their rows' groups."""
     key = np.empty(k)
@@ -111,7 +110,7 @@ def _arrange(table: np.ndarray, totals: np.ndarray, present: np.ndarray, k: int,
         present[q] = before[order[q]]
 
 
-@_jit
+@compiled
 def _best_cut(
     table: np.ndarray, totals: np.ndarray, present: np.ndarray, k: int, all_: np.ndarray, leaf: int, entropy: np.ndarray
 ) -> tuple[float, int]:
@@ -138,7 +137,7 @@ def _best_cut(
     return best, at
 
 
-@_jit
+@compiled
 def _part(bins: np.ndarray, rows: np.ndarray, groups: np.ndarray, cut: int, sets: np.ndarray, spare: np.ndarray) -> int:
     """Move the rows that go left, and their groups, to the front, keeping the order; returns how many. spare: int32 [2, ≥ n]."""
     a, c = 0, 0
@@ -154,7 +153,7 @@ def _part(bins: np.ndarray, rows: np.ndarray, groups: np.ndarray, cut: int, sets
     return a
 
 
-@_jit
+@compiled
 def _search(
     X: np.ndarray,
     nominal: np.ndarray,
@@ -202,7 +201,7 @@ def _search(
     return chosen, bins_left, least
 
 
-@_jit
+@compiled
 def grow(
     X: np.ndarray, nominal: np.ndarray, groups: np.ndarray, n_groups: int, rows: np.ndarray, limits: tuple, seed: int, entropy: np.ndarray
 ) -> tuple:
@@ -264,7 +263,7 @@ def grow(
     return feature[:nodes], cut[:nodes], left[:nodes], low[:nodes], high[:nodes], sets[:n_sets]
 
 
-@_jit
+@compiled
 def positions(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """For each code where its occurrences begin in the second array, which lists their positions in rising order."""
     start = np.zeros(size + 1, np.int64)
@@ -279,14 +278,14 @@ def positions(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     return start, where
 
 
-@_jit
+@compiled
 def _between(start: np.ndarray, where: np.ndarray, code: int, low: int, high: int) -> int:
     """How often `code` occurs at positions low ≤ p < high."""
     mine = where[start[code] : start[code + 1]]
     return np.searchsorted(mine, high) - np.searchsorted(mine, low)
 
 
-@_jit
+@compiled
 def tell(X: np.ndarray, rows: np.ndarray, tree: tuple, groups: tuple, codes: tuple, levels: np.ndarray, told: tuple) -> None:
     """Add, for each row that the tree has not seen, the share of its group in the leaf and of its code within the group.
 
@@ -315,7 +314,7 @@ def tell(X: np.ndarray, rows: np.ndarray, tree: tuple, groups: tuple, codes: tup
         told[2][r] += 1
 
 
-@_jit
+@compiled
 def cut_back(tree: tuple, leaf: int, wide: int) -> tuple:
     """The tree with no leaf of fewer than `leaf` rows, and for each of its leaves the wider slice of the ancestor with ≥ `wide`.
 
@@ -351,7 +350,7 @@ def cut_back(tree: tuple, leaf: int, wide: int) -> tuple:
     return feature2[:new], cut2[:new], left2[:new], low[source], high[source], sets, wide_low[source], wide_high[source]
 
 
-@_jit
+@compiled
 def draw(X: np.ndarray, trees: tuple, groups: np.ndarray, edges: np.ndarray, out: np.ndarray, seed: int, first: int) -> None:
     """Draw a code for each row: a random tree, a walk to its leaf, a random donor; then a level of the donor's group.
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -226,24 +227,25 @@ class _Plan:
         """Parts in the order in which they are drawn: as in the table, deciding before decided, the target where rows serve it best."""
         from lookalike.models._ties import find_lookups
 
-        whole = [p for p in range(len(self.parts)) if (self.owners == self.owners[p]).sum() == 1]
-        order, self.lookups = find_lookups(self.codes, [p.size for p in self.parts], whole)
-        place = {p: k for k, p in enumerate(order)}
-        rest = [p for p in range(len(self.parts)) if p not in place]
-        order = sorted([*order, *rest], key=lambda p: (place.get(p, p), p)) if rest else order
-        aims = self._target()
-        if aims is None or set(aims) & set(self.lookups) or len(order) == len(aims):
+        single = [p for p in range(len(self.parts)) if (self.owners == self.owners[p]).sum() == 1]
+        order, self.lookups = find_lookups(self.codes, [p.size for p in self.parts], single)
+        for p in range(len(self.parts)):  # parts of moments, which come in twos, go where they stand in the table
+            if p not in single:
+                order.insert(p, p)
+        aim = self._target()
+        if aim is None or aim in self.lookups:
             return order
-        others = [p for p in order if p not in aims]
-        return self._better([*others, *aims], [*aims, *others], aims, rng)
+        follow = [p for p in order if p == aim or self.lookups.get(p) == aim]
+        others = [p for p in order if p not in follow]
+        return self._better([*others, *follow], [*follow, *others], aim, rng) if others else order
 
     def learn(self, order: Sequence[int], rng: np.random.Generator, *, on_step: OnStep = quiet, trial: bool = False) -> list[Stage]:
         """Stages for the parts in `order`. `trial`: few trees."""
         from lookalike.models._stage import Stage, learn
         from lookalike.models._ties import lookup_table
 
-        aims = set() if trial else set(self._target() or ())
-        seeds, done = rng.integers(0, 1 << 62, len(order)), 0
+        aim = None if trial else self._target()
+        seeds, told, done = rng.integers(0, 1 << 62, len(order)), Lock(), 0
 
         def stage(at: int) -> Stage:
             nonlocal done
@@ -254,10 +256,11 @@ class _Plan:
                 made = Stage(p, (), self.parts[p].size, decider=x, table=lookup_table(self.codes[x], self.codes[p], self.parts[x].size))
             else:
                 target, rows = self._aim(p, order[:at])
-                boosts = self._scores(replace(target, codes=self.codes[p]), features, p in aims, mine) if rows is None else []
+                boosts = self._scores(replace(target, codes=self.codes[p]), features, p == aim, mine) if rows is None else []
                 made = learn(target, features, self.bins, self.nominal, how=self._how(p, trial), boosts=boosts, rows=rows, rng=mine)
-            done += 1
-            on_step(Step(done, len(order), f"learning {self.parts[p].column}"))
+            with told:
+                done += 1
+                on_step(Step(done, len(order), f"learning {self.parts[p].column}"))
             return made
 
         return _each(stage, range(len(order)))
@@ -317,23 +320,23 @@ class _Plan:
             return 0
         return self.codebook.books[column]["line"]["decimals"]
 
-    def _target(self) -> list[int] | None:
-        """The parts of the target column, if there is one that can be predicted."""
+    def _target(self) -> int | None:
+        """The part of the target column, if there is one that can be predicted."""
         names = self.codebook.table.names
         column = names.index(self.settings.target) if self.settings.target else len(names) - 1
         mine = [int(p) for p in np.flatnonzero(self.owners == column)]
         if len(mine) != 1 or (self.settings.target is None and self.parts[mine[0]].size > FEW_LEVELS + 1):
             return None
-        return mine
+        return mine[0]
 
-    def _better(self, last: list[int], first: list[int], aims: list[int], rng: np.random.Generator) -> list[int]:
+    def _better(self, last: list[int], first: list[int], aim: int, rng: np.random.Generator) -> list[int]:
         """The order by which synthetic rows teach more of the target, tried on part of the rows and judged on others."""
         rows = rng.permutation(self.codes.shape[1])[: 2 * TRIED_ROWS]
         half = len(rows) // 2
         if half < 500:
             return last
         seed = int(rng.integers(0, 1 << 62))
-        loss = [self._loss(order, aims[0], rows[:half], rows[half:], seed) for order in (last, first)]
+        loss = [self._loss(order, aim, rows[:half], rows[half:], seed) for order in (last, first)]
         return last if loss[0] <= loss[1] else first
 
     def _loss(self, order: list[int], aim: int, seen: np.ndarray, unseen: np.ndarray, seed: int) -> float:
