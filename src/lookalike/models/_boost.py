@@ -20,6 +20,8 @@ PATIENCE = 8
 FEWEST = 20
 """Rows in a leaf at least."""
 RIDGE = 1.0
+ABREAST = 128
+"""Rows scored at once."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Boost:
     """A cross-fitted score.
 
     `base` float64 [folds]; for each fold one tree after the other, `ends` int32 [folds + 1]; complete trees of depth DEPTH: `feature`
-    int16 and `cut` uint8 [trees, 2^DEPTH − 1] (-1: all go left), `value` float32 [trees, 2^DEPTH]; `recode` uint8 [features, 256]: bins
+    int16 and `cut` uint8 [trees, 2^DEPTH − 1] (255: all go left), `value` float32 [trees, 2^DEPTH]; `recode` uint8 [features, 256]: bins
     in the order in which they are cut; `edges` float64: limits of the score's bins.
     """
 
@@ -138,8 +140,7 @@ def _leaf(X: np.ndarray, i: int, feature: np.ndarray, cut: np.ndarray) -> int:
     w = 0
     for level in range(DEPTH):
         at = (1 << level) - 1 + w
-        f = feature[at]
-        w = 2 * w + (1 if f >= 0 and X[f, i] > cut[at] else 0)
+        w = 2 * w + (X[feature[at], i] > cut[at])
     return w
 
 
@@ -157,8 +158,8 @@ def _boost(X: np.ndarray, sizes: np.ndarray, y: np.ndarray, seen: int, logistic:
     n = y.size
     mean = y[:seen].mean()
     base = np.log(max(mean, 1e-6) / max(1 - mean, 1e-6)) if logistic else mean
-    feature = np.full((rounds, (1 << DEPTH) - 1), -1, np.int16)
-    cut, value = np.zeros((rounds, (1 << DEPTH) - 1), np.uint8), np.zeros((rounds, 1 << DEPTH), np.float32)
+    feature, cut = np.zeros((rounds, (1 << DEPTH) - 1), np.int16), np.full((rounds, (1 << DEPTH) - 1), 255, np.uint8)  # 255: all go left
+    value = np.zeros((rounds, 1 << DEPTH), np.float32)
     pred, sums, where = np.full(n, base), np.ones((n, 2)), np.zeros(n, np.int32)
     dull = 0.0
     for i in range(seen, n):
@@ -175,8 +176,7 @@ def _boost(X: np.ndarray, sizes: np.ndarray, y: np.ndarray, seen: int, logistic:
             _split(X, sizes, sums, seen, where, (t, level), feature[t], cut[t])
             for i in range(seen):
                 at = (1 << level) - 1 + where[i]
-                f = feature[t, at]
-                where[i] = 2 * where[i] + (1 if f >= 0 and X[f, i] > cut[t, at] else 0)
+                where[i] = 2 * where[i] + (X[feature[t, at], i] > cut[t, at])
         g, h = np.zeros(1 << DEPTH), np.zeros(1 << DEPTH)
         for i in range(seen):
             g[where[i]] += sums[i, 0]
@@ -200,19 +200,23 @@ def _boost(X: np.ndarray, sizes: np.ndarray, y: np.ndarray, seen: int, logistic:
 def _score(X: np.ndarray, recode: np.ndarray, models: tuple, fold: np.ndarray, out: np.ndarray) -> None:
     """The score of each row of X (uint8 [n, features]), by the model of its fold; models: (base, ends, feature, cut, value)."""
     base, ends, feature, cut, value = models
-    row = np.empty(X.shape[1], np.uint8)
-    for i in range(out.size):
-        for f in range(row.size):
-            row[f] = recode[f, X[i, f]]
-        s = base[fold[i]]
-        for t in range(ends[fold[i]], ends[fold[i] + 1]):
-            w = 0
-            for level in range(DEPTH):
-                at = (1 << level) - 1 + w
-                f = feature[t, at]
-                w = 2 * w + (1 if f >= 0 and row[f] > cut[t, at] else 0)
-            s += value[t, w]
-        out[i] = s
+    row, where = np.empty((X.shape[1], ABREAST), np.uint8), np.empty(ABREAST, np.int64)
+    for k in range(base.size):
+        mine = np.flatnonzero(fold == k)
+        for start in range(0, mine.size, ABREAST):
+            rows = mine[start : start + ABREAST]
+            for i in range(rows.size):
+                out[rows[i]] = base[k]
+                for f in range(X.shape[1]):
+                    row[f, i] = recode[f, X[rows[i], f]]
+            for t in range(ends[k], ends[k + 1]):
+                where[:] = 0
+                for level in range(DEPTH):
+                    for i in range(rows.size):  # many rows at once: each step of one row waits for its last
+                        at = (1 << level) - 1 + where[i]
+                        where[i] = 2 * where[i] + (row[feature[t, at], i] > cut[t, at])
+                for i in range(rows.size):
+                    out[rows[i]] += value[t, where[i]]
 
 
 def transfer(

@@ -190,7 +190,8 @@ class Forest:
             rows = np.flatnonzero(meant == k)
             if len(rows):
                 for base in tie.of:
-                    numbers.setdefault(base, self._decoded(base, coded))
+                    if base not in numbers:
+                        numbers[base] = self._decoded(base, coded)
                 value = tie.value({base: numbers[base][rows] for base in tie.of})
                 made[rows] = np.where(np.isnan(value), made[rows], value)
         spec, book = self.schema.table.columns[column], self.codebook_.books[column]
