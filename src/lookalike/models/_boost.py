@@ -20,6 +20,8 @@ PATIENCE = 8
 FEWEST = 20
 """Rows in a leaf at least."""
 RIDGE = 1.0
+ABOUT = 32
+"""Features that a tree looks at in a wide table."""
 ABREAST = 128
 """Rows scored at once."""
 
@@ -96,9 +98,10 @@ def _split(
 ) -> None:
     """Find the best cut of every node of one level of a tree; `sums` float64 [n, 2]: gradient and curvature; at: (tree, level).
 
-    Each tree looks at about half of the features.
+    Each tree looks at about half of the features, or at ABOUT of them where there are many.
     """
     tree, level = at
+    skipping = max(2, X.shape[0] // ABOUT)
     nodes = 1 << level
     first = nodes - 1
     best = np.full(nodes, 1e-6)
@@ -108,7 +111,7 @@ def _split(
         total[where[i], 1] += sums[i, 1]
         held[where[i]] += 1
     for f in range(X.shape[0]):
-        if sizes[f] < 2 or (X.shape[0] > 4 and (tree * 2_654_435_761 + f * 40_503) >> 4 & 1):
+        if sizes[f] < 2 or (X.shape[0] > 4 and ((tree * 2_654_435_761 + f * 40_503) >> 4) % skipping):
             continue
         table, counts = np.zeros((nodes, 256, 2)), np.zeros((nodes, 256), np.int32)
         for i in range(rows):

@@ -16,7 +16,7 @@ BINS = 128
 """Bins of an ordered feature and of a score; nominal features have up to 255, the rarest levels together."""
 GROUPS = 24
 """Groups of a target's levels that splits are judged by."""
-MOST_TRIED = 100
+MOST_TRIED = 50
 """Features tried at a split at most, however wide the table is."""
 LEAVES = np.array([3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 350, 600, 1_000, 2_000, 4_000, 1 << 30])
 JUDGED = 3_000

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
@@ -20,7 +19,8 @@ FEWEST = 30
 SUPPORT = 5
 """Rows for each level of the column that decides, on average, for a lookup to be more than chance."""
 PROBE = 3_000
-MOST_PAIRS = 2_000
+FEW = 100
+"""Rows on which pairs of columns are tried first."""
 MOST_TIES = 4
 
 
@@ -49,6 +49,9 @@ FORMS: dict[str, Callable[..., np.ndarray]] = {
     "product": lambda x, y: x * y,
     "ratio": lambda x, y: x / y,
 }
+
+
+COMMUTATIVE = frozenset({"sum", "product"})
 
 
 def find_ties(y: np.ndarray, drawn: np.ndarray, earlier: Mapping[int, np.ndarray], decimals: int | None) -> list[Tie]:
@@ -114,8 +117,8 @@ def lookup_table(x: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:
 
 def _decides(x: np.ndarray, y: np.ndarray, size: int, levels: int) -> bool:
     """Whether each level of `x` goes with one level of `y` only."""
-    step = max(1, len(x) // PROBE)
-    for a, b in ((x[::step], y[::step]), (x, y)):
+    for rows in (FEW, len(x)):
+        a, b = x[:rows], y[:rows]
         first = np.full(int(x.max()) + 1, -1, np.int64)
         first[a] = b
         if (first[a] != b).any():
@@ -145,20 +148,19 @@ def _lines(y: np.ndarray, earlier: Mapping[int, np.ndarray], decimals: int | Non
 
 
 def _pairs(y: np.ndarray, earlier: Mapping[int, np.ndarray], decimals: int | None) -> list[Tie]:
-    """Sums, differences, products and ratios of two columns that may hold always."""
+    """Sums, differences, products and ratios of two columns that may hold always; all of them are first tried on a few rows at once."""
+    columns, step = list(earlier), max(1, len(y) // FEW)
+    few = np.stack([earlier[c][::step] for c in columns])
+    unit = 0.0 if decimals is None else 0.5001 * 10.0**-decimals
     found = []
-    few = {c: x[:: max(1, len(y) // 100)] for c, x in earlier.items()}
-    y_few = y[:: max(1, len(y) // 100)]
-    for p, q in list(combinations(earlier, 2))[:MOST_PAIRS]:
-        for form, of in (
-            ("sum", (p, q)),
-            ("difference", (p, q)),
-            ("difference", (q, p)),
-            ("product", (p, q)),
-            ("ratio", (p, q)),
-            ("ratio", (q, p)),
-        ):
-            tie = Tie(form, of, decimals=decimals)
-            if _holds(tie, y_few, few, decimals).mean() >= ALWAYS - 0.1 and _holds(tie, y, earlier, decimals).mean() >= ALWAYS - 0.01:
+    for form, function in FORMS.items():
+        if form == "same":
+            continue
+        with np.errstate(all="ignore"):
+            made = function(few[:, None], few[None])
+            near = np.abs(made - y[::step]) <= np.maximum(unit, 1e-12 * np.abs(y[::step]))
+        for p, q in np.argwhere(near.mean(axis=2) >= ALWAYS - 0.1):
+            tie = Tie(form, (columns[p], columns[q]), decimals=decimals)
+            if p != q and (p < q or form not in COMMUTATIVE) and _holds(tie, y, earlier, decimals).mean() >= ALWAYS - 0.01:
                 found.append(tie)
     return found

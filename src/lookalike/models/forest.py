@@ -40,8 +40,8 @@ PIECE = 16_384
 """Rows drawn by one thread at a time."""
 FEW_LEVELS = 20
 """A last column with so many levels at most is taken for the target if none is named."""
-TRIED_ROWS = 8_000
-"""Rows on which each place of the target is tried."""
+TRIED_ROWS, TRIED_PARTS = 8_000, 200
+"""Rows on which each place of the target is tried; in wider tables the target comes last."""
 SCORED_ROWS, AIM_ROWS = 15_000, 40_000
 """Rows that a fold of a score learns from at most, and of a score of the target."""
 SCORED_CELLS = 24
@@ -334,7 +334,7 @@ class _Plan:
         """The order by which synthetic rows teach more of the target, tried on part of the rows and judged on others."""
         rows = rng.permutation(self.codes.shape[1])[: 2 * TRIED_ROWS]
         half = len(rows) // 2
-        if half < 500:
+        if half < 500 or len(last) > TRIED_PARTS:
             return last
         seed = int(rng.integers(0, 1 << 62))
         loss = [self._loss(order, aim, rows[:half], rows[half:], seed) for order in (last, first)]
