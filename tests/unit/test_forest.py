@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -105,11 +103,6 @@ def test_an_equality_keeps_the_digits_of_its_own_column() -> None:
 def test_a_target_that_is_not_there_is_refused(real: pd.DataFrame) -> None:
     with pytest.raises(la.errors.UnknownName, match="did you mean 'county'"):
         la.fit(real, settings={"target": "conty"})
-
-
-def test_golden_forest_gives_the_same_rows() -> None:
-    stored = Path(__file__).parents[1] / "golden" / "forest-1-0.1.0.lookalike"
-    assert la.load(stored).settings.trees == 3
 
 
 def test_a_tree_finds_the_planted_cut_and_keeps_its_leaves() -> None:

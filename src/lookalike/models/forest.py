@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -344,8 +345,8 @@ class _Plan:
         """Loss on the rows `unseen` of boosted trees that learned from rows drawn by a forest that learned from the rows `seen`."""
         from lookalike.models._boost import transfer
 
-        plan = object.__new__(_Plan)
-        plan.__dict__ = self.__dict__ | {"codes": self.codes[:, seen], "bins": np.ascontiguousarray(self.bins[:, seen]), "numbers": {}}
+        plan = copy(self)
+        plan.codes, plan.bins, plan.numbers = self.codes[:, seen], np.ascontiguousarray(self.bins[:, seen]), {}
         stages = plan.learn(order, np.random.default_rng(seed), trial=True)
         codes, bins = np.zeros(plan.codes.shape, np.uint16), np.zeros(plan.codes.shape, np.uint8)
         for k, stage in enumerate(stages):
