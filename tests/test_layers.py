@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("data",),
     ("privacy",),
     ("protocol", "score"),
-    ("encode", "nets"),
+    ("encode", "nets", "compare"),
     ("models", "simulate", "metrics", "attacks"),
     ("report", "federated", "steer", "store"),
     ("_api",),

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from lookalike import metrics
-from lookalike.metrics._frame import Frame, code
-from lookalike.metrics._stats import About, Context, Finding
+from lookalike.compare.about import About, Context, Finding
+from lookalike.compare.frame import Frame, code
 from lookalike.schema import Column
 
 COLUMNS = tuple(

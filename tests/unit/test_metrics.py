@@ -9,11 +9,12 @@ import scipy.stats
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
+from lookalike.compare import pairs, space, stats
+from lookalike.compare.about import Context
+from lookalike.compare.frame import Frame, code, grid
+from lookalike.compare.rows import among
 from lookalike.errors import DataError
-from lookalike.metrics import _pairs, _stats, c2st, copies, missing, nearness, shape, trend, utility
-from lookalike.metrics._frame import Frame, code, grid
-from lookalike.metrics._rows import among
-from lookalike.metrics._stats import Context
+from lookalike.metrics import c2st, copies, missing, nearness, shape, trend, utility
 from lookalike.schema import Column
 
 
@@ -39,7 +40,7 @@ def test_auc_is_scikit_learns_and_its_error_is_the_bootstraps() -> None:
     rng = np.random.default_rng(0)
     truth = rng.random(600) < 0.4
     score = np.round(rng.normal(truth, 1.0), 1)  # with ties
-    value, error = _stats.auc(truth, score)
+    value, error = stats.auc(truth, score)
     assert value == pytest.approx(roc_auc_score(truth, score), abs=1e-12)
     draws = [rng.integers(0, 600, 600) for _ in range(300)]
     assert error == pytest.approx(np.std([roc_auc_score(truth[d], score[d]) for d in draws]), rel=0.15)
@@ -48,13 +49,13 @@ def test_auc_is_scikit_learns_and_its_error_is_the_bootstraps() -> None:
 @pytest.mark.parametrize(("hits", "rows"), [(0, 40), (3, 40), (20, 40), (40, 40)])
 def test_wilson_is_scipys(hits: int, rows: int) -> None:
     known = scipy.stats.binomtest(hits, rows).proportion_ci(method="wilson")
-    assert _stats.wilson(hits, rows) == pytest.approx((known.low, known.high), abs=1e-12)
+    assert stats.wilson(hits, rows) == pytest.approx((known.low, known.high), abs=1e-12)
 
 
 def test_jackknife_of_a_mean_is_its_standard_error() -> None:
     values = np.random.default_rng(1).normal(size=4_000)
-    group = _stats.blocks(len(values), np.random.default_rng(2))
-    found = [float(_stats.jackknife(np.array([np.delete(values, np.flatnonzero(group == g)).mean() for g in range(_stats.BLOCKS)])))]
+    group = stats.blocks(len(values), np.random.default_rng(2))
+    found = [float(stats.jackknife(np.array([np.delete(values, np.flatnonzero(group == g)).mean() for g in range(stats.BLOCKS)])))]
     assert found[0] == pytest.approx(values.std() / np.sqrt(len(values)), rel=0.4)
 
 
@@ -127,7 +128,7 @@ def test_association_is_cramers_v() -> None:
     v = np.where(rng.random(3_000) < 0.5, u % 3, rng.integers(0, 3, 3_000))
     table = frame(u=u.astype(str), v=v.astype(str))
     bins = grid(table, table.names)
-    found = _pairs.association(_pairs.tables(table, bins, np.random.default_rng(0)).sum(0, dtype=float), bins)[0, 1]
+    found = pairs.association(pairs.tables(table, bins, np.random.default_rng(0)).sum(0, dtype=float), bins)[0, 1]
     known = scipy.stats.contingency.association(np.histogram2d(u, v, (4, 3))[0].astype(int), method="cramer")
     assert found == pytest.approx(known, abs=0.01)
 
@@ -137,7 +138,7 @@ def test_pearson_is_numpys_over_rows_with_both() -> None:
     x = rng.normal(size=(3, 500))
     x[1] += x[0]
     x[0, :50], x[2, 30:90] = np.nan, np.nan
-    r = _pairs.pearson(frame(a=x[0], b=x[1], c=x[2]), ["a", "b", "c"])
+    r = pairs.pearson(frame(a=x[0], b=x[1], c=x[2]), ["a", "b", "c"])
     for i, j in ((0, 1), (0, 2), (1, 2)):
         both = ~np.isnan(x[i]) & ~np.isnan(x[j])
         assert r[i, j] == pytest.approx(np.corrcoef(x[i, both], x[j, both])[0, 1], abs=1e-9)
@@ -199,7 +200,7 @@ def test_nearest_is_scikit_learns() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.random((700, 9), np.float32), rng.random((300, 9), np.float32)
     known = NearestNeighbors(n_neighbors=1).fit(b).kneighbors(a)[0][:, 0]
-    np.testing.assert_allclose(nearness._nearest(a, b), known, atol=1e-5)
+    np.testing.assert_allclose(space.nearest(a, b), known, atol=1e-5)
 
 
 def test_ties_count_half_and_copies_are_seen() -> None:

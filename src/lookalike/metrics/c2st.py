@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from lookalike.metrics import _boost
-from lookalike.metrics._frame import Frame
-from lookalike.metrics._rows import hashes
-from lookalike.metrics._stats import About, Context, Finding, around, auc
+from lookalike.compare import boost
+from lookalike.compare.about import About, Context, Finding
+from lookalike.compare.frame import Frame
+from lookalike.compare.rows import hashes
+from lookalike.compare.stats import around, auc
 
 BETTER = "lower"
 ABOUT = About(
@@ -19,6 +20,7 @@ ABOUT = About(
     ),
     source="Lopez-Paz & Oquab 2017; interval: DeLong 1988 (folds taken as one sample)",
     rank=40,
+    area="fidelity",
     against="holdout",
     real_rows=20_000,
     rows=20_000,
@@ -30,21 +32,21 @@ WIDE = 100
 """Columns beyond which not each one is shuffled to see what gives the table away."""
 
 
-@_boost.one_thread()
+@boost.one_thread()
 def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     """One finding, `c2st` (0 to 1); detail has each column's importance: the loss of AUC when the column is shuffled in unseen rows."""
     rng, n = context.rng, min(real.rows, other.rows)
     if n < LEAST or not real.names:
         return [Finding(name="c2st", value=None, note=f"needs {LEAST} rows of each table, has {n}")]
     pair = [real.cut(n, rng), other.cut(n, rng)]
-    (a, b), labels = _boost.matrices(pair, real.names)
+    (a, b), labels = boost.matrices(pair, real.names)
     x, truth = np.concatenate([a, b]), np.repeat([False, True], n)
     group = _groups(*(hashes(f, scale=real).sum(0, dtype=np.uint64) for f in pair))
     fold = rng.permutation(np.arange(group.max() + 1) % FOLDS)[group]
     score = np.empty(2 * n)
     seed = int(rng.integers(2**31))
     for k in range(FOLDS):
-        model = _boost.classifier(x[fold != k], truth[fold != k], labels, seed=seed)
+        model = boost.classifier(x[fold != k], truth[fold != k], labels, seed=seed)
         score[fold == k] = model.predict_proba(x[fold == k])[:, 1]
     losses = _importance(model, x[fold == k], truth[fold == k], rng) if context.explain else {}
     value, error = auc(truth, score)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lookalike.metrics._frame import Frame
-from lookalike.metrics._rows import among, hashes
-from lookalike.metrics._stats import About, Context, Finding, wilson
+from lookalike.compare.about import About, Context, Finding
+from lookalike.compare.frame import Frame
+from lookalike.compare.rows import among, hashes
+from lookalike.compare.stats import wilson
 
 BETTER = "lower"
 ABOUT = About(
@@ -18,6 +19,7 @@ ABOUT = About(
     ),
     source="this project; exact copies as SDMetrics' NewRowSynthesis turned round",
     rank=60,
+    area="privacy",
     unit="%",
     real_rows=1_000_000,
     rows=20_000,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lookalike.metrics import _pairs
-from lookalike.metrics._frame import Frame, Grid, grid
-from lookalike.metrics._stats import BLOCKS, About, Context, Finding, around, blocks, jackknife
+from lookalike.compare import pairs
+from lookalike.compare.about import About, Context, Finding
+from lookalike.compare.frame import Frame, Grid, grid
+from lookalike.compare.stats import BLOCKS, around, blocks, jackknife
 
 BETTER = "lower"
 ABOUT = About(
@@ -18,6 +19,7 @@ ABOUT = About(
     ),
     source="this project",
     rank=30,
+    area="fidelity",
     unit="%",
     real_rows=50_000,
     rows=50_000,
@@ -46,7 +48,7 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
 
 def _counts(frame: Frame, holes: list[str], bins: Grid, rng: np.random.Generator) -> np.ndarray:
     """Counts [groups, holes, 2, cells]: present or missing × the bins of every column."""
-    group, cells, starts = blocks(frame.rows, rng), int(bins.sizes.sum()), _pairs.offsets(bins)
+    group, cells, starts = blocks(frame.rows, rng), int(bins.sizes.sum()), pairs.offsets(bins)
     codes = bins.codes(frame)
     out = np.zeros((BLOCKS, len(holes), 2, cells))
     for h, name in enumerate(holes):
@@ -58,7 +60,7 @@ def _counts(frame: Frame, holes: list[str], bins: Grid, rng: np.random.Generator
 
 def _parts(p: np.ndarray, q: np.ndarray, bins: Grid) -> tuple[np.ndarray, np.ndarray]:
     """Misplaced share of rows [holes], mean over the other columns, and the greater missing rate of the two tables [holes]."""
-    starts = _pairs.offsets(bins)
+    starts = pairs.offsets(bins)
     first = slice(0, int(bins.sizes[0]))
     p, q = (t / np.maximum(t[:, :, first].sum((1, 2), keepdims=True), 1) for t in (p, q))
     rate_p, rate_q = p[:, 1, first].sum(1), q[:, 1, first].sum(1)
@@ -80,7 +82,7 @@ def _value(p: np.ndarray, q: np.ndarray, bins: Grid) -> float:
 
 def _bonds(counts: np.ndarray, bins: Grid, holes: list[str]) -> np.ndarray:
     """Cramér's V of each column's missingness with every column, [holes, columns]; 0 with itself."""
-    starts, first = _pairs.offsets(bins), slice(0, int(bins.sizes[0]))
+    starts, first = pairs.offsets(bins), slice(0, int(bins.sizes[0]))
     rows = max(float(counts[0, :, first].sum()), 2.0)
     share = counts / rows
     expected = share[:, :, first].sum(2)[:, :, None] * share.sum(1, keepdims=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from lookalike.metrics._frame import Frame
-from lookalike.metrics._stats import BLOCKS, About, Context, Finding, around, blocks, jackknife, without
+from lookalike.compare.about import About, Context, Finding
+from lookalike.compare.frame import Frame
+from lookalike.compare.stats import BLOCKS, around, blocks, jackknife, without
 
 BETTER = "lower"
 ABOUT = About(
@@ -17,6 +18,7 @@ ABOUT = About(
     ),
     source="Massey 1951; as SDMetrics' KSComplement and TVComplement, turned into an error",
     rank=10,
+    area="fidelity",
     unit="%",
 )
 

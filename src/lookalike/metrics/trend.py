@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from lookalike.metrics import _pairs
-from lookalike.metrics._frame import Frame, Grid, grid
-from lookalike.metrics._stats import BLOCKS, About, Context, Finding, around, jackknife
+from lookalike.compare import pairs
+from lookalike.compare.about import About, Context, Finding
+from lookalike.compare.frame import Frame, Grid, grid
+from lookalike.compare.stats import BLOCKS, around, jackknife
 
 BETTER = "lower"
 ABOUT = About(
@@ -20,6 +21,7 @@ ABOUT = About(
     ),
     source="as SDMetrics' ContingencySimilarity without its threshold and with shared bins; Cramér's V as corrected by Bergsma 2013",
     rank=20,
+    area="fidelity",
     unit="%",
     real_rows=50_000,
     rows=50_000,
@@ -35,7 +37,7 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     if len(names) < 2:
         return [Finding(name="trend", value=None, note="needs two columns that can be compared")]
     bins = grid(real, names)
-    p, q = (_pairs.tables(f, bins, context.rng) for f in (real, other))
+    p, q = (pairs.tables(f, bins, context.rng) for f in (real, other))
     all_p, all_q = p.sum(0, dtype=np.float64), q.sum(0, dtype=np.float64)
     error = _error(all_p, all_q, bins)
     value = _mean(error)
@@ -57,7 +59,7 @@ def _chosen(real: Frame, rng: np.random.Generator) -> tuple[tuple[str, ...], str
 def _error(p: np.ndarray, q: np.ndarray, bins: Grid) -> np.ndarray:
     first = int(bins.sizes[0])
     p_rows, q_rows = p[:first, :first].sum(), q[:first, :first].sum()
-    return 50 * _pairs.fold(np.abs(p / max(p_rows, 1) - q / max(q_rows, 1)), bins)
+    return 50 * pairs.fold(np.abs(p / max(p_rows, 1) - q / max(q_rows, 1)), bins)
 
 
 def _mean(error: np.ndarray) -> float:
@@ -66,8 +68,8 @@ def _mean(error: np.ndarray) -> float:
 
 def _dependence(real: Frame, other: Frame, bins: Grid, counts: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
     numbers = [n for n in bins.names if not real.is_label(n)]
-    association = [_rounded(_pairs.association(c, bins), 3) for c in counts]
-    correlation = [_rounded(_pairs.pearson(f, numbers), 3) for f in (real, other)]
+    association = [_rounded(pairs.association(c, bins), 3) for c in counts]
+    correlation = [_rounded(pairs.pearson(f, numbers), 3) for f in (real, other)]
     return {
         "association": {"real": association[0], "other": association[1]},
         "correlation": {"names": numbers, "real": correlation[0], "other": correlation[1]},

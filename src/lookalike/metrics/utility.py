@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lookalike.metrics import _boost, _pairs
-from lookalike.metrics._frame import Frame, grid
-from lookalike.metrics._stats import BLOCKS, About, Context, Finding, around, auc, blocks, jackknife
+from lookalike.compare import boost, pairs
+from lookalike.compare.about import About, Context, Finding
+from lookalike.compare.frame import Frame, grid
+from lookalike.compare.stats import BLOCKS, around, auc, blocks, jackknife
 
 BETTER = "higher"
 ABOUT = About(
@@ -18,6 +19,7 @@ ABOUT = About(
     ),
     source="Esteban, Hyland & Rätsch 2017 (train on synthetic, test on real)",
     rank=50,
+    area="utility",
     against="holdout",
     rows=20_000,
     control_rows=20_000,
@@ -29,7 +31,7 @@ LOOKED_AT = 60
 LIKELY = ("target", "label", "class", "y", "outcome", "income", "response", "churn", "default")
 
 
-@_boost.one_thread()
+@boost.one_thread()
 def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     """One finding, `utility`: trained on `other`, tested on `real`; AUC (0 to 1) or R² (-1 to 1)."""
     name = context.target
@@ -41,15 +43,15 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
         return [_none("no column besides the target")]
     if min(f.rows for f in kept) < 50:
         return [_none("fewer than 50 rows with a known target")]
-    (x, test), labels = _boost.matrices(kept, features)
+    (x, test), labels = boost.matrices(kept, features)
     truth = [f[name] for f in kept]
     if any(len(np.unique(t)) < 2 for t in truth):
         return [_none(f"{name} has a single value in one of the tables")]
     seed = int(context.rng.integers(2**31))
     if real.is_label(name):
-        model = _boost.classifier(x, truth[0], labels, seed=seed)
+        model = boost.classifier(x, truth[0], labels, seed=seed)
         return [_classes(truth[1], model.predict_proba(test), model.classes_, context.rng)]
-    return [_number(truth[1], _boost.regressor(x, truth[0], labels, seed=seed).predict(test), context.rng)]
+    return [_number(truth[1], boost.regressor(x, truth[0], labels, seed=seed).predict(test), context.rng)]
 
 
 def guess(real: Frame) -> tuple[str | None, str]:
@@ -63,7 +65,7 @@ def guess(real: Frame) -> tuple[str | None, str]:
     if len(real.names) > 1 and few:
         names = tuple(dict.fromkeys([*_spread(few), *_spread(list(real.names))]))
         bins = grid(real, names)
-        bond = _pairs.association(_pairs.tables(real, bins, np.random.default_rng(0)).sum(0, dtype=np.float64), bins)
+        bond = pairs.association(pairs.tables(real, bins, np.random.default_rng(0)).sum(0, dtype=np.float64), bins)
         best = max(_spread(few), key=lambda n: float((bond[names.index(n)] ** 2).sum()))
         return best, "the label that depends most on the other columns"
     ordered = [c.name for c in real.columns if c.kind in ("integer", "number")]

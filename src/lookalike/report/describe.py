@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lookalike.metrics._frame import Frame
+from lookalike.compare.frame import Frame
 from lookalike.report import _axis
 from lookalike.report.measure import Stage
 

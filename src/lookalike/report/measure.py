@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from lookalike import metrics
-from lookalike.metrics._boost import one_thread
-from lookalike.metrics._frame import Frame
-from lookalike.metrics._stats import About, Context, Finding
+from lookalike.compare.about import About, Context, Finding
+from lookalike.compare.boost import one_thread
+from lookalike.compare.frame import Frame
 from lookalike.score import Score
 
 NO_HOLDOUT = "no holdout was given: fresh rows cannot be told from copied ones"

@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from lookalike import metrics
 from lookalike._whole import whole
+from lookalike.compare import frame
 from lookalike.errors import DataError, SettingError, UnknownName
-from lookalike.metrics import _frame, utility
+from lookalike.metrics import utility
 from lookalike.protocol import OnStep, Step, quiet
 from lookalike.report import describe, measure
 from lookalike.report.verdict import UNTESTED, verdict
@@ -134,7 +135,7 @@ def build(
     tables, seen = _looked_at(sources, np.random.default_rng([seed, 1]))
     columns, notes = _common(real.schema.table.columns, tables)
     notes += seen
-    frames = _frame.code(tables, columns)
+    frames = frame.code(tables, columns)
     if target is not None and target not in frames["real"].names:
         raise UnknownName(target, frames["real"].names, what="column to predict")
     notes += _warnings(frames)
@@ -200,7 +201,7 @@ def _listed(names: list[str]) -> str:
     return ", ".join(repr(n) for n in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
-def _warnings(frames: Mapping[str, _frame.Frame]) -> list[str]:
+def _warnings(frames: Mapping[str, frame.Frame]) -> list[str]:
     notes = [
         f"The {role} table has only {f.rows} row{'' if f.rows == 1 else 's'}: most figures say little."
         for role, f in frames.items()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lookalike.metrics._frame import Frame, Grid
-from lookalike.metrics._stats import BLOCKS, blocks
+from lookalike.compare.frame import Frame, Grid
+from lookalike.compare.stats import BLOCKS, blocks
 
 
 def tables(frame: Frame, bins: Grid, rng: np.random.Generator) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lookalike.metrics._frame import Frame
+from lookalike.compare.frame import Frame
 
 DIGITS = 9
 """Numbers equal to this many digits of their column's greatest are the same."""

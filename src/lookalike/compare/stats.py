@@ -1,62 +1,12 @@
-"""What a metric says (`About`, `Finding`), what it is given (`Context`), and the intervals they share."""
+"""Intervals that metrics and attacks share: groups of rows left out, rates, areas under curves."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
-
 import numpy as np
-
-from lookalike.metrics._frame import Frame
 
 BLOCKS = 20
 """Groups of rows of the delete-a-group jackknife."""
 Z = 1.959963984540054
-
-
-@dataclass(frozen=True, kw_only=True)
-class About:
-    """A metric in words, and how the harness has to run it.
-
-    `rank` orders metrics in a report, the least first.
-    `against` names the real rows that take the place of `real`: those the model learned from, or those it never saw.
-    `fresh`: the metric also reads `context.fresh`, real rows of the same law that are in neither table.
-    `real_rows`, `rows` and `control_rows` cap the rows of the real table, of the synthetic table, and of the ceiling's and floor's.
-    """
-
-    title: str
-    definition: str
-    source: str
-    unit: str = ""
-    rank: int = 100
-    against: Literal["train", "holdout"] = "train"
-    fresh: bool = False
-    real_rows: int = 100_000
-    rows: int = 100_000
-    control_rows: int = 100_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One quantity found: its 95 % interval, and JSON-able detail. A `value` of None was not computed; `note` says why."""
-
-    name: str
-    title: str = ""
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    note: str = ""
-    detail: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a metric may use besides its two frames. `explain`: detail that costs time is wanted."""
-
-    rng: np.random.Generator
-    fresh: Frame | None = None
-    target: str | None = None
-    explain: bool = False
 
 
 def blocks(rows: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Tables side by side: what metrics and attacks share. Frames of plain columns, distances, learners, intervals."""
