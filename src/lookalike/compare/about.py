@@ -60,9 +60,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Context:
-    """What a metric may use besides its two frames. `explain`: detail that costs time is wanted."""
+    """What a metric may use besides its two frames.
+
+    `explain`: detail that costs time is wanted. `protected`: names of the columns whose groups must be treated alike. `train`: the
+    rows that the model learned from, whatever plays `real`.
+    """
 
     rng: np.random.Generator
     fresh: Frame | None = None
     target: str | None = None
     explain: bool = False
+    protected: tuple[str, ...] = ()
+    train: Frame | None = None
