@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from lookalike.compare import chance
 from lookalike.compare.frame import Frame, Grid
 from lookalike.compare.stats import BLOCKS, blocks
 
@@ -48,6 +49,50 @@ def association(counts: np.ndarray, bins: Grid) -> np.ndarray:
     v = np.sqrt(np.divide(phi, least, out=np.zeros_like(phi), where=least > 1e-9))
     np.fill_diagonal(v, 1.0)
     return np.clip(v, 0, 1)
+
+
+def information(counts: np.ndarray, bins: Grid, *, corrected: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Mutual information of every pair in nats [columns, columns], and each column's entropy; corrected for chance (Miller 1955)."""
+    rows = max(float(counts[: bins.sizes[0], : bins.sizes[0]].sum()), 1.0)
+    shares = counts / rows
+    logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
+    entropy = -fold(shares * logs, bins)
+    if corrected:
+        entropy += (fold((shares > 0).astype(np.float64), bins) - 1) / (2 * rows)
+    own = np.diag(entropy)
+    return np.maximum(own[:, None] + own - entropy, 0), own
+
+
+def normalised(counts: np.ndarray, bins: Grid, *, corrected: bool = True) -> np.ndarray:
+    """Mutual information of every pair over the mean of the two entropies (0..1), [columns, columns]; 1 on the diagonal."""
+    mutual, own = information(counts, bins, corrected=corrected)
+    mean = (own[:, None] + own) / 2
+    out = np.divide(mutual, mean, out=np.zeros_like(mutual), where=mean > 1e-9)
+    np.fill_diagonal(out, 1.0)
+    return np.minimum(out, 1)
+
+
+def theil(counts: np.ndarray, bins: Grid, *, corrected: bool = True) -> np.ndarray:
+    """Theil's U: the share of the first column's entropy that the second explains (0..1), [columns, columns]; 1 on the diagonal."""
+    mutual, own = information(counts, bins, corrected=corrected)
+    out = np.divide(mutual, own[:, None], out=np.zeros_like(mutual), where=own[:, None] > 1e-9)
+    np.fill_diagonal(out, 1.0)
+    return np.minimum(out, 1)
+
+
+def differ(p: np.ndarray, q: np.ndarray, bins: Grid) -> np.ndarray:
+    """p-values [columns, columns] that each pair depends alike in two tables of counts, whatever the columns' own distributions."""
+    first = int(bins.sizes[0])
+    rows = float(p[:first, :first].sum()), float(q[:first, :first].sum())
+    if min(rows) < 1:
+        return np.ones((len(bins.names), len(bins.names)))
+    joint = np.stack([fold(part, bins) for part in chance.evidence(p, q, rows)])
+    own = np.diagonal(joint, axis1=1, axis2=2)
+    share = (p + q) / sum(rows)
+    one = np.diag(share)
+    expected = np.outer(one, one)
+    bond = fold(np.divide(share * share, expected, out=np.zeros_like(share), where=expected > 0), bins) - 1
+    return chance.interaction(joint, own[:, :, None], own[:, None, :], rows=rows, bond=np.maximum(bond, 0))
 
 
 def pearson(frame: Frame, names: list[str]) -> np.ndarray:

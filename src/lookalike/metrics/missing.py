@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lookalike.compare import pairs
+from lookalike.compare import chance, pairs
 from lookalike.compare.about import About, Context, Finding
 from lookalike.compare.frame import Frame, Grid, grid
-from lookalike.compare.stats import BLOCKS, around, blocks, jackknife
+from lookalike.compare.stats import BLOCKS, around, blocks, jackknife, without
 
 BETTER = "lower"
 ABOUT = About(
@@ -15,7 +15,8 @@ ABOUT = About(
     definition=(
         "Share of the missing cells that are too many, too few, or in the wrong place: for each column with missing cells and "
         "each other column, the total variation distance of (missing or not × bin of the other), as a share of the cells that "
-        "could be misplaced."
+        "could be misplaced. Patterns: total variation distance of which cells are missing together in a row (the 100 commonest "
+        "patterns of the real table, all others as one)."
     ),
     source="this project",
     rank=30,
@@ -25,17 +26,24 @@ ABOUT = About(
     rows=50_000,
     control_rows=50_000,
 )
+TOGETHER = "Missing together"
+PATTERNS, SHOWN, FEWEST = 100, 20, 5
+"""Patterns with a cell of their own; those shown, and the real rows that one must have to be shown."""
 
 
 def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
-    """One finding, `missing` in percent (0 to 100); detail has rate and strongest dependence of each column with missing cells."""
+    """Findings `missing` and `missing_patterns` in percent (0 to 100); detail: rate and strongest bond of each column, and the patterns."""
     holes = [n for n in real.names if real.missing(n).any() or other.missing(n).any()]
-    if not holes:
-        return [Finding(name="missing", value=None, note="no column has missing cells")]
-    if len(real.names) < 2:
-        return [Finding(name="missing", value=None, note="needs two columns that can be compared")]
+    note = "no column has missing cells" if not holes else "needs two columns that can be compared" if len(real.names) < 2 else ""
+    if note or not real.rows or not other.rows:
+        note = note or "a table is empty"
+        return [Finding(name=n, title=t, value=None, note=note) for n, t in (("missing", ""), ("missing_patterns", TOGETHER))]
+    return [_places(real, other, holes, context.rng), _patterns(real, other, holes, context.rng)]
+
+
+def _places(real: Frame, other: Frame, holes: list[str], rng: np.random.Generator) -> Finding:
     bins = grid(real, real.names, bins=5, levels=10)
-    p, q = (_counts(f, holes, bins, context.rng) for f in (real, other))
+    p, q = (_counts(f, holes, bins, rng) for f in (real, other))
     all_p, all_q = p.sum(0), q.sum(0)
     errors = _errors(all_p, all_q, bins)
     out_p = np.array([_value(all_p - g, all_q, bins) for g in p])
@@ -43,7 +51,54 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     value = _value(all_p, all_q, bins)
     low, high = around(value, float(np.hypot(jackknife(out_p), jackknife(out_q))), least=0, most=100)
     columns = _columns(real, other, holes, errors, _bonds(all_p, bins, holes), _bonds(all_q, bins, holes))
-    return [Finding(name="missing", value=value, low=low, high=high, detail={"columns": columns})]
+    tests = _tests(all_p, all_q, bins, holes)
+    return Finding(name="missing", value=value, low=low, high=high, tests=tests, detail={"columns": columns})
+
+
+def _patterns(real: Frame, other: Frame, holes: list[str], rng: np.random.Generator) -> Finding:
+    """Total variation of which cells of a row are missing together."""
+    seen, codes = _common(real, other, holes)
+    size = seen.shape[1] + 1
+    p, q = (
+        np.bincount(blocks(len(c), rng) * size + c, minlength=BLOCKS * size).reshape(BLOCKS, size)
+        for c in np.split(codes, [real.rows])
+    )
+    (one, two), (all_p, all_q) = (without(p), without(q)), (p.sum(0), q.sum(0))
+    errors = [50 * np.abs(x - y[:1]).sum(1) for x, y in ((one, two), (two, one))]
+    value = float(errors[0][0])
+    low, high = around(value, float(np.hypot(jackknife(errors[0][1:]), jackknife(errors[1][1:]))), least=0, most=100)
+    shown, tests = [], {}
+    for k in np.flatnonzero(all_p[:-1] >= FEWEST)[:SHOWN].tolist():
+        names = [n for n, bit in zip(holes, np.unpackbits(seen[:, k]), strict=False) if bit]
+        shown.append({"missing": names, "real": round(float(one[0, k]), 5), "other": round(float(two[0, k]), 5)})
+        p_value = chance.proportion(int(all_p[k]), real.rows, int(all_q[k]), other.rows)
+        tests["missing: " + (", ".join(names) or "nothing")] = p_value
+    detail = {"patterns": shown, "unusual": {"real": round(float(one[0, -1]), 5), "other": round(float(two[0, -1]), 5)}}
+    return Finding(name="missing_patterns", title=TOGETHER, value=value, low=low, high=high, tests=tests, detail=detail)
+
+
+def _common(real: Frame, other: Frame, holes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The commonest patterns of the real rows as bits [bytes, patterns], and each row's, real ones first; the rest share the last."""
+    sides = [np.packbits(np.array([f.missing(n) for n in holes]), axis=0) for f in (real, other)]
+    seen, codes = np.unique(np.concatenate(sides, axis=1), axis=1, return_inverse=True)
+    times = np.bincount(codes.ravel()[: real.rows], minlength=seen.shape[1])
+    kept = np.argsort(-times, kind="stable")[: min(PATTERNS, int(np.count_nonzero(times)))]
+    rule = np.full(len(times), len(kept))
+    rule[kept] = np.arange(len(kept))
+    return seen[:, kept], rule[codes.ravel()]
+
+
+def _tests(p: np.ndarray, q: np.ndarray, bins: Grid, holes: list[str]) -> dict[str, float]:
+    """p-values that a column's missing cells depend alike on each other column, whatever the rates."""
+    starts, first = pairs.offsets(bins), slice(0, int(bins.sizes[0]))
+    states = [t[:, :, first].sum(2) for t in (p, q)]
+    rows = float(states[0][0].sum()), float(states[1][0].sum())
+    joint = np.add.reduceat(chance.evidence(p, q, rows).sum(2), starts, axis=2)
+    own = chance.evidence(*states, rows).sum(2)[:, :, None]
+    second = np.add.reduceat(chance.evidence(p.sum(1), q.sum(1), rows), starts, axis=2)
+    bond = _bonds(p + q, bins, holes) ** 2
+    found = chance.interaction(joint, own, second, rows=rows, bond=bond)
+    return {f"{h} missing × {n}": float(found[i, j]) for i, h in enumerate(holes) for j, n in enumerate(bins.names) if n != h}
 
 
 def _counts(frame: Frame, holes: list[str], bins: Grid, rng: np.random.Generator) -> np.ndarray:

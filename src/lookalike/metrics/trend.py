@@ -1,4 +1,4 @@
-"""Do columns depend on each other, two at a time, as they should?"""
+"""Do columns go together, two at a time, as they should?"""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from lookalike.compare import pairs
+from lookalike.compare import chance, pairs
 from lookalike.compare.about import About, Context, Finding
 from lookalike.compare.frame import Frame, Grid, grid
-from lookalike.compare.stats import BLOCKS, around, jackknife
+from lookalike.compare.stats import around, jackknife
 
 BETTER = "lower"
 ABOUT = About(
     title="Pair trends",
     definition=(
-        "Mean total variation distance of the two-way tables of all pairs of columns, on bins shared by both tables (deciles of "
-        "the real column; a heavy single value and missing have bins of their own; the 20 commonest levels). Every pair counts, "
-        "also the weakly dependent."
+        "Two errors over all pairs of columns, on bins shared by both tables (deciles of the real column; a heavy single value and "
+        "missing have bins of their own; the 20 commonest levels). Trend: mean total variation distance of the two-way tables; every "
+        "pair counts, also the weakly dependent. Dependence: mean difference of normalised mutual information, corrected for chance, "
+        "which a shift of a single column leaves alone."
     ),
-    source="as SDMetrics' ContingencySimilarity without its threshold and with shared bins; Cramér's V as corrected by Bergsma 2013",
+    source=(
+        "as SDMetrics' ContingencySimilarity without its threshold and with shared bins; normalised mutual information: Strehl & Ghosh "
+        "2002, Miller 1955; Cramér's V as corrected by Bergsma 2013; Theil's U: Theil 1970"
+    ),
     rank=20,
     area="fidelity",
     unit="%",
@@ -29,23 +33,35 @@ ABOUT = About(
 )
 COLUMNS = 200
 """More columns than these are sampled."""
+SHOWN = 60
+"""Pairs named in detail: those whose dependence differs most."""
 
 
 def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
-    """One finding, `trend` in percent (0 to 100); detail holds matrices of error, association and correlation for all pairs."""
+    """Findings `trend` and `dependence` in percent (0 to 100); detail holds matrices for all pairs, and the pairs that differ most."""
     names, note = _chosen(real, context.rng)
-    if len(names) < 2:
-        return [Finding(name="trend", value=None, note="needs two columns that can be compared")]
+    if len(names) < 2 or not real.rows or not other.rows:
+        note = "needs two columns that can be compared"
+        return [Finding(name="trend", value=None, note=note), Finding(name="dependence", title="Dependence", value=None, note=note)]
     bins = grid(real, names)
     p, q = (pairs.tables(f, bins, context.rng) for f in (real, other))
     all_p, all_q = p.sum(0, dtype=np.float64), q.sum(0, dtype=np.float64)
-    error = _error(all_p, all_q, bins)
-    value = _mean(error)
-    out_p = np.array([_mean(_error(all_p - p[g], all_q, bins)) for g in range(BLOCKS)])
-    out_q = np.array([_mean(_error(all_p, all_q - q[g], bins)) for g in range(BLOCKS)])
-    low, high = around(value, float(np.hypot(jackknife(out_p), jackknife(out_q))), least=0, most=100)
-    detail = {"names": list(names), "error": _rounded(error, 2)} | _dependence(real, other, bins, (all_p, all_q))
-    return [Finding(name="trend", value=value, low=low, high=high, note=note, detail=detail)]
+    error, bond_p, bond_q = _error(all_p, all_q, bins), pairs.normalised(all_p, bins), pairs.normalised(all_q, bins)
+    out_p = np.array([(_mean(_error(all_p - g, all_q, bins)), _mean(abs(pairs.normalised(all_p - g, bins) - bond_q))) for g in p])
+    out_q = np.array([(_mean(_error(all_p, all_q - g, bins)), _mean(abs(bond_p - pairs.normalised(all_q - g, bins)))) for g in q])
+    spread = np.hypot(jackknife(out_p), jackknife(out_q)) * np.array([1.0, 100.0])
+    value = _mean(error), 100 * _mean(abs(bond_p - bond_q))
+    (low, high), (least, most) = (around(v, float(s), least=0, most=100) for v, s in zip(value, spread, strict=True))
+    by_chance = _mean(100 * pairs.fold(chance.total_variation(all_p, all_q, _rows(all_p, all_q, bins)), bins))
+    detail = {"names": list(names), "error": _rounded(error, 2), "chance": round(by_chance, 4)}
+    detail |= _dependence(real, other, bins, (all_p, all_q))
+    p_values = pairs.differ(all_p, all_q, bins)
+    tests = {f"{names[i]} × {names[j]}": float(p_values[i, j]) for i, j in _upper(names)}
+    worst = {"pairs": _worst(bins, (all_p, all_q), (bond_p, bond_q), p_values)}
+    return [
+        Finding(name="trend", value=value[0], low=low, high=high, note=note, detail=detail),
+        Finding(name="dependence", title="Dependence", value=value[1], low=least, high=most, note=note, tests=tests, detail=worst),
+    ]
 
 
 def _chosen(real: Frame, rng: np.random.Generator) -> tuple[tuple[str, ...], str]:
@@ -56,14 +72,22 @@ def _chosen(real: Frame, rng: np.random.Generator) -> tuple[tuple[str, ...], str
     return tuple(real.names[i] for i in keep), note
 
 
-def _error(p: np.ndarray, q: np.ndarray, bins: Grid) -> np.ndarray:
+def _upper(names: tuple[str, ...]) -> list[tuple[int, int]]:
+    return list(zip(*(axis.tolist() for axis in np.triu_indices(len(names), 1)), strict=True))
+
+
+def _rows(p: np.ndarray, q: np.ndarray, bins: Grid) -> tuple[float, float]:
     first = int(bins.sizes[0])
-    p_rows, q_rows = p[:first, :first].sum(), q[:first, :first].sum()
-    return 50 * pairs.fold(np.abs(p / max(p_rows, 1) - q / max(q_rows, 1)), bins)
+    return max(float(p[:first, :first].sum()), 1.0), max(float(q[:first, :first].sum()), 1.0)
 
 
-def _mean(error: np.ndarray) -> float:
-    return float(error[np.triu_indices(len(error), 1)].mean())
+def _error(p: np.ndarray, q: np.ndarray, bins: Grid) -> np.ndarray:
+    p_rows, q_rows = _rows(p, q, bins)
+    return 50 * pairs.fold(np.abs(p / p_rows - q / q_rows), bins)
+
+
+def _mean(pair: np.ndarray) -> float:
+    return float(pair[np.triu_indices(len(pair), 1)].mean())
 
 
 def _dependence(real: Frame, other: Frame, bins: Grid, counts: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
@@ -74,6 +98,29 @@ def _dependence(real: Frame, other: Frame, bins: Grid, counts: tuple[np.ndarray,
         "association": {"real": association[0], "other": association[1]},
         "correlation": {"names": numbers, "real": correlation[0], "other": correlation[1]},
     }
+
+
+def _worst(
+    bins: Grid, counts: tuple[np.ndarray, np.ndarray], bonds: tuple[np.ndarray, np.ndarray], p_values: np.ndarray
+) -> list[dict[str, object]]:
+    """Pairs whose mutual information differs most: [real, other] of it, of Cramér's V, and of Theil's U both ways."""
+    v, u = [pairs.association(c, bins) for c in counts], [pairs.theil(c, bins) for c in counts]
+    at = sorted(_upper(bins.names), key=lambda ij: -abs(bonds[0][ij] - bonds[1][ij]))[:SHOWN]
+    return [
+        {
+            "a": bins.names[i],
+            "b": bins.names[j],
+            "information": _both(bonds, i, j),
+            "cramer": _both(v, i, j),
+            "explained": {"a": _both(u, i, j), "b": _both(u, j, i)},
+            "p": float(f"{p_values[i, j]:.3g}"),
+        }
+        for i, j in at
+    ]
+
+
+def _both(matrices: Any, i: int, j: int) -> list[float]:
+    return [round(float(m[i, j]), 4) for m in matrices]
 
 
 def _rounded(matrix: np.ndarray, digits: int) -> list[list[float | None]]:
