@@ -24,6 +24,11 @@ def hashes(frame: Frame, *, scale: Frame) -> np.ndarray:
     return out
 
 
+def canonical(frame: Frame, *, scale: Frame) -> Frame:
+    """The rows in an order that only their content decides, so that what is drawn from them does not depend on how they were sorted."""
+    return frame.take(np.argsort(hashes(frame, scale=scale).sum(0, dtype=np.uint64), kind="stable")) if frame.columns else frame
+
+
 def among(rows: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Bool per row: its hash is among the known. Known ones whose low bits nobody asks for are dropped before they are sorted."""
     asked = np.zeros(1 << 22, bool)
