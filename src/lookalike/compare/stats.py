@@ -54,3 +54,19 @@ def auc(truth: np.ndarray, score: np.ndarray) -> tuple[float, float]:
     below = 1 - (ranks[m:] - rankdata(no)) / m
     error = np.sqrt((above.var(ddof=1) if m > 1 else 0.25) / m + (below.var(ddof=1) if n > 1 else 0.25) / n)
     return float(above.mean()), float(error)
+
+
+def false_discovery(p: np.ndarray) -> np.ndarray:
+    """The least false discovery rate at which each of many tests would be called a finding (Benjamini & Hochberg 1995)."""
+    order = np.argsort(p, kind="stable")
+    rates = p[order] * len(p) / np.arange(1, len(p) + 1)
+    out = np.empty(len(p))
+    out[order] = np.minimum(np.minimum.accumulate(rates[::-1])[::-1], 1.0)
+    return out
+
+
+def variance(value: float, interval: tuple[float | None, float | None] | None) -> float:
+    """Of a figure with this 95 % interval, by its longer side: the other may have been cut off at what is possible. 0 if unknown."""
+    if interval is None or interval[0] is None or interval[1] is None:
+        return 0.0
+    return float((max(interval[1] - value, value - interval[0], 0.0) / Z) ** 2)

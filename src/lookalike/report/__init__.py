@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lookalike.report.plan import Options, Plan
 from lookalike.report.report import Report, Source, build
 
-__all__ = ["Report", "Source", "build"]
+__all__ = ["Options", "Plan", "Report", "Source", "build"]

@@ -1,6 +1,7 @@
-"""No number alone: every metric is run on the synthetic table, on fresh real rows (ceiling) and on an independent table (floor).
+"""No number alone: every metric is run on the synthetic table and, by the same code and on as many rows, on four controls.
 
-All three have the same number of rows, so that their sampling noise is the same.
+The ceiling is fresh real rows, the copy is the training rows themselves, the floor has perfect columns and no dependence, and the uniform
+table knows nothing but ranges. What chance alone makes two samples differ by is in all of them alike.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,14 +17,26 @@ from lookalike import metrics
 from lookalike.compare.about import About, Context, Finding
 from lookalike.compare.boost import one_thread
 from lookalike.compare.frame import Frame
-from lookalike.score import Score
+from lookalike.compare.stats import Z, false_discovery, variance
+from lookalike.score import Score, Zero
+
+Effort = Literal["quick", "standard"]
 
 NO_HOLDOUT = "no holdout was given: fresh rows cannot be told from copied ones"
+DRAW_ROWS, UNIFORM_ROWS = 10_000, 2_000
+"""Rows of further draws, and of the uniform table, at most: the first only show how much draws differ, the second how bad bad is."""
+CLEARLY = 4.0
+"""Standard errors by which a control must be worse than the ceiling to be the zero of a skill."""
+RATE, LISTED = 0.05, 100
+"""False discovery rate of what is flagged, and how many are listed."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """The four tables that are compared. `given`: the holdout is real; else `train` and `holdout` are halves of `real`."""
+    """The tables that are compared. `given`: the holdout is real; else `train` and `holdout` are halves of `real`.
+
+    `draws`: further tables of the model that made `synthetic`. `protected`: columns whose groups are to be treated alike.
+    """
 
     real: Frame
     train: Frame
@@ -32,69 +45,213 @@ class Stage:
     floor: Frame
     given: bool
     target: str | None = None
+    uniform: Frame | None = None
+    draws: tuple[Frame, ...] = ()
+    protected: tuple[str, ...] = ()
 
 
-def stage(frames: Mapping[str, Frame], *, target: str | None, rng: np.random.Generator) -> Stage:
-    """Set the stage; without a holdout, the real table is halved."""
+Kept = dict[tuple[str, str, int], dict[str, Finding]]
+"""What controls scored, by metric, role and rows: the same for every synthetic table."""
+
+
+def stage(frames: Mapping[str, Frame], *, target: str | None, rng: np.random.Generator, protected: tuple[str, ...] = ()) -> Stage:
+    """Set the stage; without a holdout, the real table is halved. Frames named `draw 1`, `draw 2` … are further draws."""
     real, given = frames["real"], "holdout" in frames
     train, held = (real, frames["holdout"]) if given else real.halves(rng)
-    return Stage(real, train, held, frames["synthetic"], train.independent(rng), given, target)
+    draws = tuple(f for name, f in frames.items() if name.startswith("draw "))
+    floor, flat = train.independent(rng), uniform(train, UNIFORM_ROWS, rng)
+    return Stage(real, train, held, frames["synthetic"], floor, given, target, flat, draws, protected)
 
 
-def scores(setting: Stage, seed: int) -> Iterator[tuple[str, list[Score]]]:
-    """Each metric's name with its scores; the same seed gives the same numbers, whatever other metrics there are."""
-    for name in metrics.names():
-        module = metrics.load(name)
-        rng = np.random.default_rng([seed, *name.encode()])
-        yield name, _compare(module, setting, rng)
+def uniform(real: Frame, rows: int, rng: np.random.Generator) -> Frame:
+    """Rows that know only the range of each column of `real`, its levels, and how often it is missing."""
+    values = {}
+    for column in real.columns:
+        name, gone = column.name, rng.random(rows) < real.missing(column.name).mean()
+        seen = real[name][~real.missing(name)]
+        if real.is_label(name):
+            levels = np.unique(seen)
+            values[name] = np.where(gone, -1, rng.choice(levels, rows) if len(levels) else -1).astype(np.int32)
+            continue
+        drawn = rng.uniform(seen.min(), seen.max(), rows) if len(seen) else np.full(rows, np.nan)
+        values[name] = np.where(gone, np.nan, drawn if column.kind == "number" else np.rint(drawn))
+    return Frame(real.columns, values, real.levels, rows)
 
 
-def _compare(module: ModuleType, setting: Stage, rng: np.random.Generator) -> list[Score]:
-    with one_thread():
-        runs = {role: module.measure(real, other, context=context) for role, real, other, context in _roles(module.ABOUT, setting, rng)}
-    return [_score(module, {role: findings[i] for role, findings in runs.items()}) for i in range(len(runs["synthetic"]))]
+def chosen(effort: Effort) -> tuple[str, ...]:
+    """Names of the metrics that are run."""
+    return tuple(n for n in metrics.names() if effort == "standard" or metrics.load(n).ABOUT.quick)
 
 
-def _roles(about: About, s: Stage, rng: np.random.Generator) -> Iterator[tuple[str, Frame, Frame, Context]]:
-    """What plays `real` and `other` for the synthetic table, the ceiling and the floor."""
-    learned = about.against == "train"
-    real, ceiling = (s.train, s.holdout) if learned else (s.holdout, s.train)
-    if about.fresh and not s.given:
-        real = s.real
-    real = real.cut(about.real_rows, rng)
-    plain = Context(rng, target=s.target)
-    rows = min(s.synthetic.rows, ceiling.rows, about.rows)
-    control = min(rows, about.control_rows)
-    fresh = replace(plain, fresh=s.holdout) if about.fresh and s.given else plain
-    yield "synthetic", real, s.synthetic.cut(rows, rng), replace(fresh, explain=True)
-    yield "floor", real, s.floor.cut(control, rng), fresh
-    if about.fresh and s.given:
+def scores(setting: Stage, seed: int, *, effort: Effort = "quick", kept: Kept | None = None) -> Iterator[tuple[str, list[Score]]]:
+    """Each metric's name with its scores; the same seed gives the same numbers, whatever other metrics and tables there are."""
+    kept = {} if kept is None else kept
+    for name in chosen(effort):
+        with one_thread():
+            yield name, _Trial(name, setting, seed, kept).scores()
+
+
+class _Trial:
+    """One metric on the synthetic table and its controls."""
+
+    def __init__(self, name: str, setting: Stage, seed: int, kept: Kept) -> None:
+        self.name, self.s, self.seed, self.kept = name, setting, seed, kept
+        self.module: ModuleType = metrics.load(name)
+        self.about: About = self.module.ABOUT
+        about, s = self.about, setting
+        learned = about.against == "train"
+        real, self.fresh_rows = (s.train, s.holdout) if learned else (s.holdout, s.train)
+        if about.fresh and not s.given:
+            real = s.real
+        self.real = real.cut(about.real_rows, self._rng("real"))
+        self.rows = min(s.synthetic.rows, self.fresh_rows.rows, about.rows)
+        self.control = min(self.rows, about.control_rows)
+
+    def _rng(self, role: str) -> np.random.Generator:
+        """Each role has random numbers of its own, so that none changes with the others."""
+        return np.random.default_rng([self.seed, *self.name.encode(), *role.encode()])
+
+    def _run(self, role: str, other: Frame, rows: int, *, fresh: Frame | None = None, explain: bool = False) -> dict[str, Finding]:
+        rng, s = self._rng(role), self.s
+        fresh = s.holdout if fresh is None and self.about.fresh and s.given else fresh
+        context = Context(rng, fresh, s.target, explain, s.protected, s.train if s.given else s.real)
+        try:
+            found = self.module.measure(self.real, other.cut(rows, rng), context=context)
+        except (ValueError, ArithmeticError, IndexError, np.linalg.LinAlgError) as error:
+            # A table that one metric stumbles over must not cost the reader all the others.
+            found = [Finding(name=self.name, value=None, note=f"could not be computed: {type(error).__name__}: {error}")]
+        return {f.name: f for f in found}
+
+    def _control(self, role: str, other: Frame, rows: int, *, fresh: Frame | None = None) -> dict[str, Finding]:
+        key = (self.name, role, rows)
+        if key not in self.kept:
+            self.kept[key] = self._run(role, other, rows, fresh=fresh)
+        return self.kept[key]
+
+    def scores(self) -> list[Score]:
+        """A score for each finding of the metric."""
+        s, about, rows = self.s, self.about, self.control
+        main = self._run("synthetic", s.synthetic, self.rows, explain=True)
+        roles = {"floor": self._control("floor", s.floor, rows), "ceiling": self._ceiling()}
+        if s.uniform is not None:
+            roles["uniform"] = self._control("uniform", s.uniform, min(rows, UNIFORM_ROWS))
+        if about.against == "train":
+            again = s.train if s.given or not about.fresh else s.real
+            roles["copy"] = self._control("copy", _repeated(again, rows, self._rng("repeat")), rows)
+        else:
+            roles["copy"] = roles["ceiling"]  # both are training rows
+        draws = self._draws(main)
+        return [self._score(found, {r: f[name] for r, f in roles.items() if name in f}, draws) for name, found in main.items()]
+
+    def _ceiling(self) -> dict[str, Finding]:
+        if not self.about.fresh:
+            return self._control("ceiling", self.fresh_rows, self.control)
+        if not self.s.given:
+            return {}
         # Fresh rows to compare with must not be those that are judged.
-        judged, others = s.holdout.halves(rng)
-        yield "ceiling", real, judged.cut(control, rng), replace(plain, fresh=others)
-    elif not about.fresh:
-        yield "ceiling", real, ceiling.cut(control, rng), plain
+        judged, others = self.s.holdout.halves(self._rng("halves"))
+        return self._control("ceiling", judged, self.control, fresh=others)
+
+    def _draws(self, main: dict[str, Finding]) -> list[dict[str, Finding]]:
+        """The table and further draws of its model on equally many rows."""
+        if not self.s.draws or not self.about.quick or all(f.value is None for f in main.values()):
+            return []
+        rows = min(self.control, DRAW_ROWS, *(d.rows for d in self.s.draws))
+        first = main if rows == self.rows else self._run("draw 0", self.s.synthetic, rows)
+        return [first, *(self._run(f"draw {i}", d, rows) for i, d in enumerate(self.s.draws, start=1))]
+
+    def _score(self, main: Finding, found: dict[str, Finding], draws: list[dict[str, Finding]]) -> Score:
+        about = self.about
+        known = {r: f for r, f in found.items() if f.value is not None}
+        better = main.better or self.module.BETTER
+        zero = _zero(about, better, known)
+        mates = [d[main.name] for d in draws if main.name in d and d[main.name].value is not None]
+        low, high = _widened(main, mates, about.unit)
+        lacking = main.value is not None and "ceiling" not in found and about.fresh
+        tested = _flagged(main.tests)
+        return Score(
+            name=main.name,
+            title=main.title or about.title,
+            metric=self.name,
+            area=about.area,
+            unit=about.unit,
+            better=better,
+            value=main.value,
+            low=low,
+            high=high,
+            ceiling=_value(known.get("ceiling")),
+            ceiling_interval=_interval(known.get("ceiling")),
+            floor=_value(known.get("floor")),
+            floor_interval=_interval(known.get("floor")),
+            copy=_value(known.get("copy")),
+            uniform=_value(known.get("uniform")),
+            zero=zero,
+            zero_interval=_interval(known[zero]) if zero else None,
+            draws=tuple(float(m.value) for m in mates if m.value is not None),
+            tested=len(main.tests),
+            flagged=tested,
+            note="; ".join(n for n in (NO_HOLDOUT * lacking, main.note) if n),
+            detail={"synthetic": main.detail} | ({"ceiling": known["ceiling"].detail} if "ceiling" in known else {}),
+        )
 
 
-def _score(module: ModuleType, found: dict[str, Finding]) -> Score:
-    about: About = module.ABOUT
-    main = found["synthetic"]
-    detail: dict[str, Any] = {"title": main.title or about.title, "synthetic": main.detail}
-    for role in ("ceiling", "floor"):
-        if role in found and found[role].value is not None:
-            detail[f"{role}_interval"] = [found[role].low, found[role].high]
-    if "ceiling" in found:
-        detail["ceiling"] = found["ceiling"].detail
-    note = main.note if main.value is None or "ceiling" in found else "; ".join(n for n in (NO_HOLDOUT, main.note) if n)
-    return Score(
-        name=main.name,
-        value=main.value,
-        better=module.BETTER,
-        unit=about.unit,
-        ceiling=found["ceiling"].value if "ceiling" in found else None,
-        floor=found["floor"].value,
-        low=main.low,
-        high=main.high,
-        note=note,
-        detail=detail,
-    )
+def _repeated(frame: Frame, rows: int, rng: np.random.Generator) -> Frame:
+    """What a model that remembers and nothing else would give: rows drawn with repetition."""
+    return frame.take(rng.integers(frame.rows, size=rows)) if frame.rows else frame
+
+
+def _value(found: Finding | None) -> float | None:
+    return None if found is None else found.value
+
+
+def _interval(found: Finding | None) -> tuple[float, float] | None:
+    return None if found is None or found.low is None or found.high is None else (found.low, found.high)
+
+
+def _zero(about: About, better: str, known: dict[str, Finding]) -> Zero | None:
+    """The control that counts as worthless: it must be clearly worse than the ceiling."""
+    ceiling = known.get("ceiling")
+    candidates: tuple[Zero, ...] = ("copy",) if about.area == "privacy" else ("floor", "uniform")
+    if ceiling is None or ceiling.value is None:
+        return None
+    for role in candidates:
+        control = known.get(role)
+        if control is None or control.value is None:
+            continue
+        gap = control.value - ceiling.value
+        worse = abs(gap) if better == "target" else gap if better == "lower" else -gap
+        if worse > max(1e-9, CLEARLY * _noise(ceiling, control)):
+            return role
+    return None
+
+
+def _noise(a: Finding, b: Finding) -> float:
+    return float(sum(variance(f.value, (f.low, f.high)) for f in (a, b) if f.value is not None) ** 0.5)
+
+
+def _widened(main: Finding, draws: list[Finding], unit: str) -> tuple[float | None, float | None]:
+    """The interval, wider where draws of one model differ by more than their rows explain."""
+    if main.value is None or main.low is None or main.high is None or len(draws) < 3:
+        return main.low, main.high
+    values = np.array([d.value for d in draws], float)
+    within = float(np.mean([variance(float(d.value or 0.0), (d.low, d.high)) for d in draws]))
+    extra = Z * Z * max(0.0, float(values.var(ddof=1)) - within)
+    low = main.value - ((main.value - main.low) ** 2 + extra) ** 0.5
+    high = main.value + ((main.high - main.value) ** 2 + extra) ** 0.5
+    most = 100.0 if unit == "%" else 1.0
+    return (max(0.0, low) if main.low >= 0 else low), (min(most, high) if main.high <= most else high)
+
+
+def _flagged(tests: Mapping[str, float]) -> tuple[dict[str, Any], ...]:
+    """What differs among many things tested together, the surest first."""
+    names, p = list(tests), np.array(list(tests.values()), float)
+    if not names:
+        return ()
+    q = false_discovery(p)
+    order = [int(i) for i in np.lexsort((np.arange(len(p)), p)) if q[i] <= RATE]
+    return tuple({"name": names[i], "p": float(p[i]), "q": float(q[i])} for i in order[:LISTED])
+
+
+def swapped(setting: Stage, synthetic: Frame) -> Stage:
+    """The same stage for another synthetic table, of whose model nothing is known."""
+    return replace(setting, synthetic=synthetic, draws=())

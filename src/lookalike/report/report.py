@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
 import numpy as np
 import pyarrow as pa
 
-from lookalike import metrics
+from lookalike import attacks, metrics
 from lookalike._whole import whole
 from lookalike.compare import frame
 from lookalike.errors import DataError, SettingError, UnknownName
 from lookalike.metrics import utility
 from lookalike.protocol import OnStep, Step, quiet
-from lookalike.report import describe, measure
-from lookalike.report.verdict import UNTESTED, verdict
+from lookalike.report import audience, danger, describe, limits, measure, split
+from lookalike.report.gates import Gate, Outcome, check, read
+from lookalike.report.plan import Options, Plan
+from lookalike.report.verdict import verdict
 from lookalike.schema import Column, Schema
 from lookalike.score import Score
 
-FORMAT, VERSION = "lookalike.report", 1
+FORMAT, VERSION = "lookalike.report", 2
 MOST_ROWS, MOST_CELLS, FEWEST_ROWS = 1_000_000, 20_000_000, 100_000
 """A table of more rows or cells is sampled, down to `FEWEST_ROWS`."""
 SMALL = 50
@@ -58,7 +60,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Report:
-    """What was found: `data` is the report as JSON values, `scores` its headline figures."""
+    """What was found: `data` is the report as JSON values, `scores` the figures of its (first) synthetic table."""
 
     data: dict[str, Any]
     scores: list[Score]
@@ -79,21 +81,43 @@ class Report:
 
         return page.render(self.data)
 
+    def markdown(self) -> str:
+        """The report as Markdown, for a pull request or a wiki."""
+        from lookalike.report import markdown
+
+        return markdown.render(self.data)
+
+    def public(self) -> Report:
+        """The part of it that may be published: coarse figures, and nothing of columns, rows or training data."""
+        data = audience.public(self.data)
+        kept = {s["name"]: {k: s[k] for k in audience.NUMBERS if k != "skill"} for s in data["scores"]}
+        words = [{k: getattr(s, k) for k in audience.WORDS} for s in self.scores if s.name in kept]
+        return Report(data, [Score(**w, **kept[w["name"]]) for w in words])
+
+    def require(self, gates: Sequence[str]) -> list[Outcome]:
+        """Whether each requirement, such as `c2st<=0.6`, is met, and why. `docs/report.md` says what can be asked for.
+
+        Raises:
+            SettingError: an expression cannot be read.
+            UnknownName: it names nothing that was measured; names the near match.
+        """
+        return [check(read(gate), self.data) for gate in gates]
+
     def write(self, path: str | Path) -> Path:
-        """Write `.html`, `.json` or `.txt`, all of it or nothing.
+        """Write `.html`, `.md`, `.json` or `.txt`, all of it or nothing.
 
         Raises:
             SettingError: another ending.
             FileError: the file cannot be written.
         """
         path = Path(path)
-        forms = {".html": self.html, ".htm": self.html, ".json": self._json_text, ".txt": self.text}
+        forms = {".html": self.html, ".htm": self.html, ".md": self.markdown, ".json": self._json_text, ".txt": self.text}
         form = forms.get(path.suffix.lower())
         if form is None:
             raise SettingError(
                 f"a report cannot be written as {path.suffix or 'a file without an ending'}",
                 where=str(path),
-                fix="use .html, .json or .txt",
+                fix="use .html, .md, .json or .txt",
             )
         text = form()
         with whole(path) as unfinished:
@@ -104,67 +128,179 @@ class Report:
         return json.dumps(self.data, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
-def build(
-    real: Source,
-    synthetic: Source,
-    *,
-    holdout: Source | None = None,
-    target: str | None = None,
-    protected: Mapping[str, Any] | None = None,
-    about: Mapping[str, str] | None = None,
-    seed: int = 0,
-    on_step: OnStep = quiet,
-) -> Report:
+def build(real: Source, synthetic: Source, *, holdout: Source | None = None, on_step: OnStep = quiet, **options: Unpack[Options]) -> Report:
     """Compare a synthetic table with the real rows it was learned from, and with real rows the model never saw.
 
     Args:
         real: the rows that the model learned from.
         synthetic: the table to judge, whichever tool made it, in the schema of `real`.
         holdout: real rows that the model never saw; without them memorisation cannot be judged.
-        target: the column to predict in the utility test; guessed if None.
-        protected: what the model did not publish (column → figures), as its codebook says.
-        about: lines for the head of the report, such as the model and its settings.
-        seed: the same seed gives the same report.
+        on_step: called with a `Step` as the work goes on.
+        options: the fields of `Plan`: target, protected_columns, effort, audience, require, seed, others, draws and more.
 
     Raises:
         DataError: the tables have no rows, or no column in common.
-        UnknownName: `target` is not a column.
+        UnknownName: `target`, a protected column or another option names what is not there.
+        SettingError: a requirement cannot be read.
     """
-    sources = {"real": real, "synthetic": synthetic} | ({"holdout": holdout} if holdout is not None else {})
-    on_step(Step(0, len(metrics.names()) + 1, "reading"))
-    tables, seen = _looked_at(sources, np.random.default_rng([seed, 1]))
+    plan = Plan(**options)
+    held = {"holdout": holdout} if holdout is not None else {}
+    sources = {"real": real, "synthetic": synthetic} | held | plan.sources()
+    steps = _Steps(on_step, 1 + (len(measure.chosen(plan.effort)) + 1) * (1 + len(plan.others)))
+    steps("reading")
+    tables, seen = _looked_at(sources, np.random.default_rng([plan.seed, 1]))
     columns, notes = _common(real.schema.table.columns, tables)
     notes += seen
     frames = frame.code(tables, columns)
-    if target is not None and target not in frames["real"].names:
-        raise UnknownName(target, frames["real"].names, what="column to predict")
-    notes += _warnings(frames)
-    guessed, why = (target, "given") if target is not None else utility.guess(frames["real"])
-    rng = np.random.default_rng([seed, 0])
-    setting = measure.stage(frames, target=guessed, rng=rng)
-    found = _measure(setting, seed, on_step)
-    facts = {"target": {"name": guessed, "given": target is not None, "why": why}, "notes": notes, "seed": seed}
-    data = _compose(setting, found, facts | {"about": dict(about or {}), "protected": dict(protected or {})})
-    data["compared"] = {"columns": list(frames["real"].names), "left_out": _left_out(real.schema.table.columns, frames["real"].names)}
-    return Report(data, found)
+    names = frames["real"].names
+    notes += _warnings(frames) + _named(plan, real.schema, names)
+    guessed, why = _target(plan.target, frames["real"])
+    protected = tuple(n for n in plan.protected_columns if n in names)
+    setting = measure.stage(frames, target=guessed, rng=np.random.default_rng([plan.seed, 0]), protected=protected)
+    facts = {
+        "format": FORMAT,
+        "version": VERSION,
+        "audience": "internal",
+        "effort": plan.effort,
+        "name": plan.name,
+        "about": dict(plan.about or {}),
+        "target": {"name": guessed, "given": plan.target is not None, "why": why},
+        "protected_columns": list(protected),
+        "notes": notes,
+        "seed": plan.seed,
+        "compared": {"columns": list(names), "left_out": _left_out(real.schema.table.columns, names)},
+        "protected": dict(plan.protected or {}),
+    }
+    found, data = _compose(setting, {n: frames[f"other: {n}"] for n in plan.others}, plan, facts, steps)
+    report = Report(data, found)
+    data["gates"] = [_gated(gate, one) for one in [data, *data["others"]] for gate in plan.gates()]
+    return report.public() if plan.audience == "public" else report
 
 
-def _measure(setting: measure.Stage, seed: int, on_step: OnStep) -> list[Score]:
-    """All scores; a step is told before each metric, and one at the end."""
-    titles, found = [metrics.load(name).ABOUT.title.lower() for name in metrics.names()], []
-    running = measure.scores(setting, seed)
-    for at, title in enumerate(titles, start=1):
-        on_step(Step(at, len(titles) + 1, title))
+def _target(given: str | None, real: frame.Frame) -> tuple[str | None, str]:
+    """The column to predict, and why this one."""
+    if given is None:
+        return utility.guess(real)
+    return (given, "given") if given in real.names else (None, "not in all tables, or of a kind that cannot be predicted")
+
+
+def _named(plan: Plan, schema: Schema, compared: tuple[str, ...]) -> list[str]:
+    """Refuse names that the real table has not; say which of those it has are not in all tables."""
+    known = [c.name for c in schema.table.columns]
+    asked = [("column to predict", n) for n in (plan.target,) if n is not None]
+    asked += [("protected column", n) for n in plan.protected_columns]
+    for what, name in asked:
+        if name not in known:
+            raise UnknownName(name, known, what=what)
+    return [f"The {what} {name!r} was not compared, and cannot be used." for what, name in asked if name not in compared]
+
+
+class _Steps:
+    """Counts what has been done, and tells of it."""
+
+    def __init__(self, on_step: OnStep, total: int) -> None:
+        self.on_step, self.total, self.done = on_step, total, -1
+
+    def __call__(self, note: str) -> None:
+        self.done = min(self.done + 1, self.total)
+        self.on_step(Step(self.done, self.total, note))
+
+    def within(self, step: Step) -> None:
+        """A step of a part, which does not bring the whole any further."""
+        self.on_step(Step(self.done, self.total, step.note))
+
+
+def _compose(
+    setting: measure.Stage, others: Mapping[str, frame.Frame], plan: Plan, facts: dict[str, Any], steps: _Steps
+) -> tuple[list[Score], dict[str, Any]]:
+    """The scores of the synthetic table, and everything as JSON values."""
+    kept: measure.Kept = {}
+    found = _measured(setting, plan, kept, steps)
+    parting = split.split(setting, next((s for s in found if s.name == "c2st"), None))
+    facts = facts | {"split": parting}
+    raids = _attacked(setting, plan, steps, whole=True)
+    more = []
+    for name, table in others.items():
+        stage = measure.swapped(setting, table)
+        theirs, their_raids = _measured(stage, plan, kept, steps), _attacked(stage, plan, steps, whole=False)
+        more.append({"name": name, **_judged(stage, theirs, their_raids, facts)})
+    steps("measured")
+    data = facts | _judged(setting, found, raids, facts)
+    data |= {
+        "limits": limits.limits(setting, found, raids, facts),
+        "columns": describe.columns(setting),
+        "map": _map(setting, plan.seed),
+        "untested": limits.untested(found, raids),
+        "definitions": _definitions(plan.effort, raids),
+        "others": more,
+        "gates": [],
+    }
+    return found, _plain(data)
+
+
+def _judged(setting: measure.Stage, found: list[Score], raids: list[dict[str, Any]], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What differs between synthetic tables of one comparison."""
+    rows = {"real": setting.real.rows, "synthetic": setting.synthetic.rows, "holdout": setting.holdout.rows if setting.given else None}
+    few = min(filter(None, rows.values())) < SMALL
+    said = verdict(found, split=facts["split"], given=setting.given, target=facts["target"]["name"], few=few)
+    return {
+        "rows": rows,
+        "verdict": said + danger.attacked(raids, given=setting.given),
+        "scores": [_entry(s) for s in found],
+        "attacks": raids,
+    }
+
+
+def _measured(setting: measure.Stage, plan: Plan, kept: measure.Kept, steps: _Steps) -> list[Score]:
+    """All scores; a step is told before each metric."""
+    found = []
+    running = measure.scores(setting, plan.seed, effort=plan.effort, kept=kept)
+    for name in measure.chosen(plan.effort):
+        steps(metrics.load(name).ABOUT.title.lower())
         found += next(running)[1]
-    on_step(Step(len(titles) + 1, len(titles) + 1, "measured"))
     return found
+
+
+def _attacked(setting: measure.Stage, plan: Plan, steps: _Steps, *, whole: bool) -> list[dict[str, Any]]:
+    """All attacks; of other tables' models nothing is known. Without a holdout there are no strangers to compare members with."""
+    steps("attacks")
+    if not setting.given:
+        return []
+    try:
+        from lookalike.report.attacked import attacked
+    except ImportError:
+        return []
+    offers = {"refit": plan.refit, "log_prob": plan.log_prob} if whole else {}
+    return attacked(setting, seed=plan.seed, effort=plan.effort, on_step=steps.within, **offers)
+
+
+def _map(setting: measure.Stage, seed: int) -> None:
+    return None
+
+
+def _gated(gate: Gate, data: Mapping[str, Any]) -> dict[str, Any]:
+    """A gate's outcome; one that names nothing is told of, as the report is worth having all the same."""
+    try:
+        outcome = check(gate, data)
+    except UnknownName as error:
+        return {"require": gate.text, "table": data["name"], "met": None, "text": f"{error.what}: {error.fix}"}
+    return {"require": gate.text, "table": data["name"], "met": outcome.met, "text": outcome.text}
+
+
+def _entry(score: Score) -> dict[str, Any]:
+    """A score as JSON, with what follows from its figures."""
+    ends = score.skill_interval or (None, None)
+    given = {k: v for k, v in asdict(score).items() if k != "zero_interval"}
+    given["detail"] |= {"title": score.title, "ceiling_interval": score.ceiling_interval, "floor_interval": score.floor_interval}
+    return given | {"skill": score.skill, "skill_low": ends[0], "skill_high": ends[1], "detectable": score.detectable}
 
 
 def _looked_at(sources: Mapping[str, Source], rng: np.random.Generator) -> tuple[dict[str, pa.Table], list[str]]:
     """The rows that the report looks at, a random sample of a table with more than can be held, and what to say of how they were read."""
     tables, notes = {}, []
     for role, source in sources.items():
-        notes += [f"The {role} table: {note}." for note in source.notes if role == "real" or note not in sources["real"].notes]
+        told = () if role.startswith("draw ") else source.notes
+        notes += [f"The {role} table: {note}." for note in told if role == "real" or note not in sources["real"].notes]
         most = min(MOST_ROWS, max(FEWEST_ROWS, MOST_CELLS // max(1, len(source.schema.table.columns))))
         if source.rows > most:
             notes.append(
@@ -205,7 +341,7 @@ def _warnings(frames: Mapping[str, frame.Frame]) -> list[str]:
     notes = [
         f"The {role} table has only {f.rows} row{'' if f.rows == 1 else 's'}: most figures say little."
         for role, f in frames.items()
-        if f.rows < SMALL
+        if f.rows < SMALL and not role.startswith("draw ")
     ]
     if "holdout" not in frames:
         notes.insert(
@@ -223,32 +359,22 @@ def _left_out(columns: tuple[Column, ...], kept: tuple[str, ...]) -> list[dict[s
     return [{"name": c.name, "why": why.get(c.kind, "not in all tables")} for c in columns if c.name not in kept]
 
 
-def _compose(setting: measure.Stage, found: list[Score], facts: dict[str, Any]) -> dict[str, Any]:
-    by_name = {s.name: s for s in found}
-    rows = {"real": setting.real.rows, "synthetic": setting.synthetic.rows, "holdout": setting.holdout.rows if setting.given else None}
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "rows": rows,
-        **facts,
-        "verdict": verdict(by_name, given=setting.given, target=facts["target"]["name"], few=min(filter(None, rows.values())) < SMALL),
-        "scores": [_plain(asdict(s) | {"skill": s.skill}) for s in found],
-        "columns": describe.columns(setting),
-        "untested": [{"what": what, "why": why} for what, why in UNTESTED],
-        "definitions": [_definition(n) for n in metrics.names()],
-    }
-
-
-def _definition(name: str) -> dict[str, Any]:
-    module = metrics.load(name)
-    return {
-        "title": module.ABOUT.title,
-        "text": module.ABOUT.definition,
-        "source": module.ABOUT.source,
-        "better": module.BETTER,
-        "rows": module.ABOUT.rows,
-        "control_rows": module.ABOUT.control_rows,
-    }
+def _definitions(effort: measure.Effort, raids: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What each metric and each attack means."""
+    found = []
+    for name in measure.chosen(effort):
+        module = metrics.load(name)
+        about = module.ABOUT
+        facts = {"area": about.area, "better": module.BETTER, "rows": about.rows, "against": about.against}
+        found.append({"name": name, "kind": "metric", "title": about.title, "text": about.definition, "source": about.source} | facts)
+    for name in dict.fromkeys(str(r["name"]) for r in raids):
+        if name in attacks.names():
+            threat = attacks.load(name).THREAT
+            facts = {"area": "privacy", "better": "lower", "rows": threat.targets, "against": "train"}
+            found.append(
+                {"name": name, "kind": "attack", "title": threat.title, "text": threat.definition, "source": threat.source} | facts
+            )
+    return found
 
 
 def _plain(value: Any) -> Any:
@@ -259,4 +385,6 @@ def _plain(value: Any) -> Any:
         return [_plain(v) for v in value]
     if isinstance(value, float):
         return float(f"{value:.6g}") if np.isfinite(value) else None
+    if isinstance(value, np.generic):
+        return value.item()
     return value

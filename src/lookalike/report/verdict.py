@@ -1,74 +1,137 @@
-"""The verdict in plain words: what the scores say, each beside what real rows score, and what limits it."""
+"""The verdict in plain words, area by area: what the scores say, each beside what real rows score. No total, no grade."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from lookalike.compare.stats import variance
 from lookalike.score import Score
 
-UNTESTED = (
-    (
-        "Membership inference",
-        "Whether an attacker can tell that a given person was in the training data. Copies and nearness do not answer it.",
-    ),
-    ("Attribute inference", "Whether a secret of a known person can be guessed better with the synthetic table than without it."),
-    ("Singling out and linkability", "The other two risks that European data protection guidance names."),
-    ("Differential privacy", "Nothing here measures or proves a differential privacy guarantee."),
-    ("Subjects with several rows", "Every row was taken as one person; a person with many rows is exposed more than these figures say."),
-    ("Fairness and subgroups", "Quality within small groups, and bias that the table carries or adds."),
-    ("Three columns or more at once", "Beyond pairs, only the classifier test and utility look at dependence among many columns."),
-    ("Order in time", "Rows were compared as a set; sequences within a person or over time were not."),
-    ("Free text", "Text columns were compared only by length, keys not at all."),
-    ("Other draws", "One synthetic table was judged; another draw or another fit of the same model would score a little differently."),
-)
+Said = dict[str, str]
+AREAS = ("fidelity", "diversity", "utility", "fairness", "privacy")
+SURE = 2.58
+"""Standard errors by which a figure must be worse than that of real rows to count: many are looked at."""
+AS_REAL, NEAR = 0.97, 0.85
+"""Skills from which on a figure is as good as that of real rows, and near it."""
+SLIGHT = {"%": 1.0, "": 0.01}
+"""Differences that are near where no control is far enough off to tell skill."""
+ALONE = ("shape", "trend", "c2st", "utility", "exact_copies", "dcr_share")
+"""Scores with a statement of their own; the others are told together, an area at a time."""
 
 
-def verdict(scores: Mapping[str, Score], *, given: bool, target: str | None, few: bool = False) -> list[dict[str, str]]:
-    """Statements of (tone, title, text): tone is `good`, `fair`, `poor` or `open` (cannot be said).
+def verdict(scores: Sequence[Score], *, split: Mapping[str, Any], given: bool, target: str | None, few: bool = False) -> list[Said]:
+    """Statements of (tone, area, title, text): tone is `good`, `fair`, `poor` or `open` (cannot be said).
 
     With `few` rows nothing is called good: it would be so for want of evidence.
     """
+    by_name = {s.name: s for s in scores}
+    rest = {area: [s for s in scores if s.area == area and s.name not in ALONE] for area in AREAS}
     said = [
-        _split(scores.get("c2st"), given),
-        _alone(scores.get("shape"), "Single columns", "column shapes"),
-        _alone(scores.get("trend"), "Pairs of columns", "pair trends"),
-        _told(scores.get("c2st")),
-        _useful(scores.get("utility"), target),
-        _copied(scores.get("exact_copies"), given),
-        _near(scores.get("dcr_share"), given),
+        _holdout(split),
+        _alone(by_name.get("shape"), "Single columns", "column shapes"),
+        _alone(by_name.get("trend"), "Pairs of columns", "pair trends"),
+        together(rest["fidelity"], "Other likeness"),
+        _told(by_name.get("c2st")),
+        together(rest["diversity"], "Diversity"),
+        _useful(by_name.get("utility"), target),
+        together(rest["utility"], "Other uses"),
+        together(rest["fairness"], "Fairness"),
+        _copied(by_name.get("exact_copies"), given),
+        _near(by_name.get("dcr_share"), given),
+        together(rest["privacy"], "Other traces of training rows") if given else {},
     ]
-    doubt = {"good", "fair"} if few else set()
-    return [s | {"tone": "open", "text": f"Too few rows to say. {s['text']}"} if s["tone"] in doubt else s for s in said if s]
+    return [_doubted(s) if few else s for s in said if s]
 
 
-def _say(tone: str, title: str, text: str) -> dict[str, str]:
-    return {"tone": tone, "title": title, "text": text}
+def _doubted(said: Said) -> Said:
+    return said | {"tone": "open", "text": f"Too few rows to say. {said['text']}"} if said["tone"] in ("good", "fair") else said
 
 
-def _open(score: Score, title: str) -> dict[str, str]:
-    return _say("open", title, f"Not computed: {score.note}.")
+def _say(tone: str, area: str, title: str, text: str) -> Said:
+    return {"tone": tone, "area": area, "title": title, "text": text}
 
 
-def _split(score: Score | None, given: bool) -> dict[str, str]:
-    """A word only if train and holdout are not of the same law."""
-    if score is None or score.ceiling is None or not given or score.detail["ceiling_interval"][0] <= 0.52:
-        return {}
-    text = f"A classifier tells the holdout from the training rows (AUC {score.ceiling:.3f}): it is no fresh sample of the same law. "
-    return _say("poor", "The holdout", text + "Ceilings, copies and nearness mislead; split the rows at random.")
+def _open(score: Score, title: str) -> Said:
+    return _say("open", score.area, title, f"Not computed: {score.note}.")
 
 
-def _alone(score: Score | None, title: str, what: str) -> dict[str, str]:
+def _holdout(split: Mapping[str, Any]) -> Said:
+    """A word only if the holdout is not what it must be."""
+    return _say("poor", "split", "The holdout", split["text"]) if split["tone"] == "poor" else {}
+
+
+def worse(score: Score) -> bool:
+    """Whether the figure is surely worse than that of fresh real rows."""
+    if score.value is None or score.ceiling is None:
+        return False
+    gap = score.value - score.ceiling
+    gap = abs(gap) if score.better == "target" else gap if score.better == "lower" else -gap
+    noise = variance(score.value, (score.low, score.high)) + variance(score.ceiling, score.ceiling_interval)
+    return gap > SURE * noise**0.5 + 1e-9
+
+
+def tone(score: Score) -> str:
+    """How the figure stands to that of fresh real rows."""
+    if score.value is None or score.ceiling is None:
+        return "open"
+    skill = score.skill
+    if not worse(score) or (skill is not None and skill >= AS_REAL):
+        return "good"
+    slight = abs(score.value - score.ceiling) <= SLIGHT.get(score.unit, 0.01)
+    near = slight if skill is None else skill >= NEAR
+    return "fair" if near else "poor"
+
+
+def together(scores: Sequence[Score], title: str) -> Said:
+    """One statement on several figures: how many are as of real rows, and which are not."""
+    tones = {s.name: tone(s) for s in scores}
+    judged = [s for s in scores if tones[s.name] != "open"]
+    if not judged:
+        reasons = list(dict.fromkeys(s.note for s in scores if s.note))
+        return _say("open", scores[0].area, title, f"Not judged: {'; '.join(reasons[:3]) or 'no ceiling'}.") if scores else {}
+    far, near = ([s for s in judged if tones[s.name] == t] for t in ("poor", "fair"))
+    good = len(judged) - len(far) - len(near)
+    parts = [f"{_number(good, len(judged))} as of real rows"]
+    far.sort(key=lambda s: s.skill if s.skill is not None else 0.0)
+    for word, some in (("far from them", far), ("near them", near)):
+        if some:
+            more = f" and {len(some) - 3} more" if len(some) > 3 else ""
+            parts.append(f"{word}: {', '.join(_pair(s) for s in some[:3])}{more}")
+    worst = "poor" if far else "fair" if near else "good"
+    return _say(worst, scores[0].area, title, "; ".join(parts) + ".")
+
+
+def _number(good: int, of: int) -> str:
+    if of == 1:
+        return "The one figure is" if good else "The one figure is not"
+    return f"All {of} figures are" if good == of else f"None of {of} figures is" if not good else f"{good} of {of} figures are"
+
+
+def _pair(score: Score) -> str:
+    return f"{score.title.lower()} ({_figure(score.value, score.unit)}, real rows {_figure(score.ceiling, score.unit)})"
+
+
+def _figure(value: float | None, unit: str) -> str:
+    return "–" if value is None else f"{value:.2f} %" if unit == "%" else f"{value:.3f}"
+
+
+def _alone(score: Score | None, title: str, what: str) -> Said:
     if score is None:
         return {}
     if score.value is None:
         return _open(score, title)
     if score.ceiling is None or score.low is None:
-        return _say("open", title, f"The error of {what} is {score.value:.2f} %; there is nothing to compare it with.")
+        return _say("open", score.area, title, f"The error of {what} is {score.value:.2f} %; there is nothing to compare it with.")
     pair = f"{score.value:.2f} % error, where fresh real rows of the same number have {score.ceiling:.2f} %"
+    differ = ""
+    if score.flagged:
+        named = ", ".join(str(f["name"]) for f in score.flagged[:3])
+        differ = f" {len(score.flagged)} of {score.tested} differ for sure, such as {named}."
     if score.low <= max(score.ceiling, _upper(score)):
-        return _say("good", title, f"As good as real rows: {pair}.")
-    tone = "fair" if score.value <= _tolerable(score) else "poor"
-    return _say(tone, title, f"{'Near' if tone == 'fair' else 'Far from'} real rows: {pair}.")
+        return _say("good", score.area, title, f"As good as real rows: {pair}.{differ}")
+    found = "fair" if score.value <= _tolerable(score) else "poor"
+    return _say(found, score.area, title, f"{'Near' if found == 'fair' else 'Far from'} real rows: {pair}.{differ}")
 
 
 def _tolerable(score: Score) -> float:
@@ -80,10 +143,10 @@ def _tolerable(score: Score) -> float:
 
 def _upper(score: Score) -> float:
     """Upper end of the ceiling's own interval."""
-    return float((score.detail.get("ceiling_interval") or [0.0, score.ceiling or 0.0])[1])
+    return score.ceiling_interval[1] if score.ceiling_interval else score.ceiling or 0.0
 
 
-def _told(score: Score | None) -> dict[str, str]:
+def _told(score: Score | None) -> Said:
     title = "A classifier's view"
     if score is None:
         return {}
@@ -93,15 +156,15 @@ def _told(score: Score | None) -> dict[str, str]:
     by = f" What gives it away: {', '.join(names)}." if names else ""
     figure = f"(AUC {score.value:.3f}; 0.5 is a coin toss, 1 is certainty)"
     if score.low <= max(0.5, _upper(score)) or score.value < 0.51:
-        return _say("good", title, f"It cannot tell synthetic from fresh real rows {figure}.")
+        return _say("good", score.area, title, f"It cannot tell synthetic from fresh real rows {figure}.")
     if score.value < 0.6:
-        return _say("fair", title, f"It can hardly tell synthetic from fresh real rows {figure}.{by}")
+        return _say("fair", score.area, title, f"It can hardly tell synthetic from fresh real rows {figure}.{by}")
     if score.value < 0.75:
-        return _say("fair", title, f"It tells synthetic from fresh real rows in part {figure}.{by}")
-    return _say("poor", title, f"It tells synthetic from fresh real rows well {figure}.{by}")
+        return _say("fair", score.area, title, f"It tells synthetic from fresh real rows in part {figure}.{by}")
+    return _say("poor", score.area, title, f"It tells synthetic from fresh real rows well {figure}.{by}")
 
 
-def _useful(score: Score | None, target: str | None) -> dict[str, str]:
+def _useful(score: Score | None, target: str | None) -> Said:
     title = "Use for prediction"
     if score is None:
         return {}
@@ -109,49 +172,46 @@ def _useful(score: Score | None, target: str | None) -> dict[str, str]:
         return _open(score, title)
     measure = score.detail["synthetic"].get("measure", "")
     if score.ceiling is None or score.floor is None or score.low is None:
-        return _say("open", title, f"Predicting {target}: {measure} {score.value:.3f}; there is nothing to compare it with.")
+        return _say("open", score.area, title, f"Predicting {target}: {measure} {score.value:.3f}; there is nothing to compare it with.")
     pair = f"predicting {target}, {measure} {score.value:.3f} where real rows give {score.ceiling:.3f}"
     reach = score.ceiling - score.floor
     if reach < 0.02:
-        return _say(
-            "open", title, f"{pair[0].upper()}{pair[1:]}; not even real rows predict it much better than chance does, so this says little."
-        )
+        text = f"{pair[0].upper()}{pair[1:]}; not even real rows predict it much better than chance does, so this says little."
+        return _say("open", score.area, title, text)
     share = (score.value - score.floor) / reach
-    tone = "good" if share >= 0.97 else "fair" if share >= 0.85 else "poor"
-    word = {"good": "Nearly all of", "fair": "Most of", "poor": "Only a part of"}[tone]
-    return _say(tone, title, f"{word} what real rows teach: {pair}.")
+    found = "good" if share >= AS_REAL else "fair" if share >= NEAR else "poor"
+    word = {"good": "Nearly all of", "fair": "Most of", "poor": "Only a part of"}[found]
+    return _say(found, score.area, title, f"{word} what real rows teach: {pair}.")
 
 
-def _copied(score: Score | None, given: bool) -> dict[str, str]:
+def _copied(score: Score | None, given: bool) -> Said:
     title = "Copied rows"
     if score is None:
         return {}
     if score.value is None:
         return _open(score, title)
     if not given or score.ceiling is None or score.low is None:
-        return _say(
-            "open",
-            title,
-            f"{score.value:.2f} % of rows equal a real row. Without a holdout nobody can say whether that is chance or memory.",
-        )
+        text = f"{score.value:.2f} % of rows equal a real row. Without a holdout nobody can say whether that is chance or memory."
+        return _say("open", score.area, title, text)
     forced = score.detail["synthetic"].get("forced", 0.0)
     pair = f"{score.value:.2f} % of rows equal a training row; fresh real rows do so in {score.ceiling:.2f} %"
     more = f" ({forced:.2f} % also equal a held-out row, so they are common by nature)" if forced > 0 else ""
     if score.low <= _upper(score):
-        return _say("good", title, f"No more than by chance: {pair}{more}.")
-    return _say("poor", title, f"More than by chance: {pair}{more}. The model repeats people.")
+        return _say("good", score.area, title, f"No more than by chance: {pair}{more}.")
+    return _say("poor", score.area, title, f"More than by chance: {pair}{more}. The model repeats people.")
 
 
-def _near(score: Score | None, given: bool) -> dict[str, str]:
+def _near(score: Score | None, given: bool) -> Said:
     title = "Memory of training rows"
     if score is None:
         return {}
     if not given:
-        return _say("open", title, "Cannot be judged without a holdout: keep some real rows from the model and give them to the report.")
+        text = "Cannot be judged without a holdout: keep some real rows from the model and give them to the report."
+        return _say("open", score.area, title, text)
     if score.value is None or score.low is None or score.high is None:
         return _open(score, title)
     figure = f"{100 * score.value:.1f} % of rows lie nearer to a training row than to a held-out one; 50 % means that no trace is left"
     end = "This finds copying, not every leak."
     if score.low <= 0.51:
-        return _say("good", title, f"{figure}. {end}")
-    return _say("fair" if score.value <= 0.54 else "poor", title, f"{figure}. The model remembers its training rows. {end}")
+        return _say("good", score.area, title, f"{figure}. {end}")
+    return _say("fair" if score.value <= 0.54 else "poor", score.area, title, f"{figure}. The model remembers its training rows. {end}")

@@ -1,0 +1,87 @@
+"""What is asked of a report besides its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypedDict, get_args
+
+from lookalike.compare.threat import LogProb, Refit
+from lookalike.errors import UnknownName
+from lookalike.report.gates import Gate, read
+from lookalike.report.measure import Effort
+
+AUDIENCES = ("internal", "public")
+
+
+class Options(TypedDict, total=False):
+    """The fields of `Plan`, by name."""
+
+    target: str | None
+    protected_columns: Sequence[str]
+    effort: Effort
+    audience: str
+    require: Sequence[str]
+    seed: int
+    name: str
+    others: Mapping[str, Any]
+    draws: Sequence[Any]
+    refit: Refit | None
+    log_prob: LogProb | None
+    protected: Mapping[str, Any] | None
+    about: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to measure and for whom.
+
+    Attributes:
+        target: the column to predict in the utility test; guessed if None.
+        protected_columns: columns whose groups fairness compares.
+        effort: `quick` or `standard`.
+        audience: `internal` or `public`.
+        require: gates, such as `c2st<=0.6`.
+        seed: the same seed gives the same report.
+        name: what the synthetic table is called beside others.
+        others: further synthetic tables to judge, by name.
+        draws: further tables that the same model drew, to see how much draws differ.
+        refit: real rows → what the same model with the same settings draws after learning them instead.
+        log_prob: rows → logarithm of the probability that the model gives each.
+        protected: what the model did not publish (column → figures), as its codebook says.
+        about: lines for the head of the report, such as the model and its settings.
+
+    Raises:
+        UnknownName: no such effort or audience; names the near match.
+        SettingError: a requirement cannot be read.
+    """
+
+    target: str | None = None
+    protected_columns: Sequence[str] = ()
+    effort: Effort = "quick"
+    audience: str = "internal"
+    require: Sequence[str] = ()
+    seed: int = 0
+    name: str = "synthetic"
+    others: Mapping[str, Any] = field(default_factory=dict)
+    draws: Sequence[Any] = ()
+    refit: Refit | None = None
+    log_prob: LogProb | None = None
+    protected: Mapping[str, Any] | None = None
+    about: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.effort not in get_args(Effort):
+            raise UnknownName(str(self.effort), get_args(Effort), what="effort")
+        if self.audience not in AUDIENCES:
+            raise UnknownName(str(self.audience), AUDIENCES, what="audience")
+        self.gates()
+
+    def gates(self) -> list[Gate]:
+        """The requirements, read."""
+        return [read(text) for text in self.require]
+
+    def sources(self) -> dict[str, Any]:
+        """Further tables by role: `draw 1` …, `other: name` …"""
+        drawn = {f"draw {i}": d for i, d in enumerate(self.draws, start=1)}
+        return drawn | {f"other: {name}": other for name, other in self.others.items()}
