@@ -8,6 +8,7 @@ LookalikeError
 ├── UnknownName    (LookupError)     no such column, model, metric …; names the near matches
 ├── CannotError    (TypeError)       the chosen model cannot do this; says which one can
 ├── StoreError     (ValueError)      a model file is damaged, foreign or too new
+├── TrainingError  (RuntimeError)    a training cannot go on: it diverged, memory is full, or its device is not there
 └── MissingExtra   (ImportError)     an optional dependency is not installed; prints the pip line
 """
 
@@ -69,6 +70,10 @@ class CannotError(LookalikeError, TypeError):
 
 class StoreError(LookalikeError, ValueError):
     """A model file is damaged, foreign or from a newer version."""
+
+
+class TrainingError(LookalikeError, RuntimeError):
+    """A training cannot go on: it diverged, memory is full, or its device is not there."""
 
 
 class UnknownName(LookalikeError, LookupError):
