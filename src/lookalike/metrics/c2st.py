@@ -1,4 +1,4 @@
-"""Can a good classifier tell the table from fresh real rows, and by what?"""
+"""Can a good classifier tell the table from fresh real rows, and by what: which columns, which pairs, which rules?"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from lookalike.compare import boost
 from lookalike.compare.about import About, Context, Finding
 from lookalike.compare.frame import Frame
 from lookalike.compare.rows import hashes
+from lookalike.compare.rules import rules
 from lookalike.compare.stats import around, auc
 
 BETTER = "lower"
@@ -30,11 +31,17 @@ FOLDS = 5
 LEAST = 50
 WIDE = 100
 """Columns beyond which not each one is shuffled to see what gives the table away."""
+PAIRED, NOTICED = 6, 0.01
+"""Columns whose pairs are looked at, and the loss of AUC below which a pair is not named."""
+SATURATED = 0.98
+"""Beyond this area nearly every row is told, and the value can hardly tell bad from worse."""
 
 
 @boost.one_thread()
 def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
-    """One finding, `c2st` (0 to 1); detail has each column's importance: the loss of AUC when the column is shuffled in unseen rows."""
+    """One finding, `c2st` (0 to 1). Detail: `reasons`, each column's importance, the loss of AUC when it is shuffled in unseen rows;
+    `pairs`, the loss when two columns no longer go together; `rules`, met by many more rows of one table; `saturated`.
+    """
     rng, n = context.rng, min(real.rows, other.rows)
     if n < LEAST or not real.names:
         return [Finding(name="c2st", value=None, note=f"needs {LEAST} rows of each table, has {n}")]
@@ -48,12 +55,19 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     for k in range(FOLDS):
         model = boost.classifier(x[fold != k], truth[fold != k], labels, seed=seed)
         score[fold == k] = model.predict_proba(x[fold == k])[:, 1]
-    losses = _importance(model, x[fold == k], truth[fold == k], rng) if context.explain else {}
     value, error = auc(truth, score)
     low, high = around(value, error, least=0, most=1)
-    reasons = [{"name": real.names[j], "loss": loss} for j, loss in losses.items()]
-    detail = {"reasons": sorted(reasons, key=lambda r: -r["loss"]), "rows": n}
-    return [Finding(name="c2st", value=value, low=low, high=high, detail=detail)]
+    detail: dict[str, object] = {"rows": n, "saturated": value > SATURATED, "reasons": []}
+    if context.explain:
+        keep = rng.permutation(np.flatnonzero(fold == k))[:2_000]
+        losses = _importance(model, x[keep], truth[keep], rng)
+        best = sorted(losses, key=lambda j: -losses[j])
+        detail["reasons"] = [{"name": real.names[j], "loss": losses[j]} for j in best]
+        told = _pairs(model, x[keep], truth[keep], best[:PAIRED], rng) if low > 0.5 else []
+        detail["pairs"] = [{"a": real.names[i], "b": real.names[j], "loss": round(loss, 4)} for i, j, loss in told]
+        detail["rules"] = rules((pair[0], pair[1]), score, [real.names[j] for j in best], rng) if low > 0.5 else []
+    note = "the classifier is nearly always right: the value cannot tell bad from worse" if value > SATURATED else ""
+    return [Finding(name="c2st", value=value, low=low, high=high, note=note, detail=detail)]
 
 
 def _groups(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -76,10 +90,8 @@ def _turns(values: np.ndarray) -> np.ndarray:
     return out
 
 
-def _importance(model: object, x: np.ndarray, truth: np.ndarray, rng: np.random.Generator, *, rows: int = 2_000) -> dict[int, float]:
+def _importance(model: object, x: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> dict[int, float]:
     """Loss of AUC per column when its values are shuffled among unseen rows; in a wide table, in the blocks that matter most."""
-    keep = rng.permutation(len(x))[:rows]
-    x, truth = x[keep], truth[keep]
     whole = auc(truth, model.predict_proba(x)[:, 1])[0]
 
     def loss(columns: np.ndarray) -> float:
@@ -95,3 +107,26 @@ def _importance(model: object, x: np.ndarray, truth: np.ndarray, rng: np.random.
         heaviest = np.argsort([-loss(b) for b in blocks], kind="stable")[:2]
         chosen = np.sort(np.concatenate([blocks[i] for i in heaviest]))
     return {int(j): loss(np.array([j])) for j in chosen}
+
+
+def _pairs(model: object, x: np.ndarray, truth: np.ndarray, columns: list[int], rng: np.random.Generator) -> list[tuple[int, int, float]]:
+    """Loss of AUC by how two columns go together.
+
+    Columns are shuffled inside each table, so that their own distributions stay as telling as they were. What is lost when each of two
+    columns is shuffled alone, but not when both are shuffled together, is what lay between the two.
+    """
+    whole = auc(truth, model.predict_proba(x)[:, 1])[0]
+    sides = [np.flatnonzero(truth == side) for side in (False, True)]
+
+    def loss(*chosen: int) -> float:
+        losses = []
+        for _ in range(3):
+            shuffled = x.copy()
+            for side in sides:
+                shuffled[np.ix_(side, chosen)] = x[np.ix_(rng.permutation(side), chosen)]
+            losses.append(whole - auc(truth, model.predict_proba(shuffled)[:, 1])[0])
+        return float(np.mean(losses))
+
+    alone = {j: loss(j) for j in columns}
+    found = [(i, j, (alone[i] + alone[j] - loss(i, j)) / 2) for n, i in enumerate(columns) for j in columns[n + 1 :]]
+    return sorted([f for f in found if f[2] > NOTICED], key=lambda f: -f[2])

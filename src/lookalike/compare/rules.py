@@ -1,0 +1,184 @@
+"""What tells two tables apart, in words: short rules that more rows of one table meet than of the other.
+
+Rules are judged on rows they were not made from. They give no value away that fewer than 5 real rows stand behind: thresholds are
+rounded, and values of rules (or of parts of rules) that hardly any real row meets are hidden.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from lookalike.compare import chance
+from lookalike.compare.frame import Frame
+
+PROTECT = 5
+"""Real rows that must stand behind a value that is shown."""
+LEVELS, COLUMNS, MOST, DOUBT = 12, 30, 8, 0.01
+"""Levels of a label that rules may name; columns they may use; rules at most; p-value of all together beyond which one is dropped."""
+ALIKE = 0.5
+"""Rows that two rules share, of those that either is met by, from which on the second says nothing new."""
+LEAVES = 14
+
+
+@dataclass(frozen=True)
+class Part:
+    """One condition: the column, what it says, which rows of the tables [real, other] meet it, and whether its value had to be hidden."""
+
+    column: str
+    text: str
+    met: tuple[np.ndarray, np.ndarray]
+    hidden: bool
+
+
+def rules(pair: tuple[Frame, Frame], scores: np.ndarray, names: list[str], rng: np.random.Generator) -> list[dict[str, Any]]:
+    """Rules from a small regression tree on the scores that a classifier gave to unseen rows: made on half of the rows, judged on the rest.
+
+    `pair`: real and other table; `scores`: of the rows of both, one table after the other; `names`: the columns to use, best first.
+
+    Returns: text, columns, and shares in percent (`real`, `other`) of each rule, the clearest first; columns' values hidden where needed.
+    """
+    from sklearn.tree import DecisionTreeRegressor
+
+    half = rng.permutation(sum(f.rows for f in pair)) % 2 == 0
+    axes = [axis for name in names[:COLUMNS] for axis in _axes(pair, name)]
+    if not axes or not half.any():
+        return []
+    x = np.stack([axis.values for axis in axes], axis=1)
+    logit = np.log(np.clip(scores, 1e-3, 1 - 1e-3) / (1 - np.clip(scores, 1e-3, 1 - 1e-3)))
+    seed, least = int(rng.integers(2**31)), max(20, len(scores) // 200)
+    tree = DecisionTreeRegressor(max_depth=4, max_leaf_nodes=LEAVES, min_samples_leaf=least, random_state=seed)
+    paths = _leaves(tree.fit(x[half], logit[half]).tree_)
+    truth = np.arange(len(scores)) >= pair[0].rows
+    made = [_shortened([_part(axes[axis], above, cut, pair) for (axis, above), cut in path.items()], truth, half) for path in paths]
+    judged = sorted(((_evidence(parts, truth, ~half), parts) for parts in made), key=lambda rule: -rule[0][1])
+    out: dict[str, dict[str, Any]] = {}
+    told: list[np.ndarray] = []
+    for (table, _, p), parts in judged:
+        met = _met(parts)
+        if p < DOUBT / LEAVES and not any(_alike(met, other) or _alike(~met, other) for other in told):
+            told.append(met)
+            rule = _written(parts, 100 * table[:, 0] / np.maximum(table.sum(1), 1), int(met[: pair[0].rows].sum()))
+            out.setdefault(rule["text"], rule)
+    return list(out.values())[:MOST]
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """A feature of the tree: a level met or not (`level`: its text), missing or not (""), or a number (None), missing below all."""
+
+    column: str
+    values: np.ndarray
+    level: str | None = None
+    bottom: float | None = None
+
+
+def _axes(pair: tuple[Frame, Frame], name: str) -> list[_Axis]:
+    both, gone = np.concatenate([f[name] for f in pair]), np.concatenate([f.missing(name) for f in pair])
+    if not pair[0].is_label(name):
+        if gone.all():
+            return []
+        low, high = np.nanmin(both), np.nanmax(both)
+        bottom = float(low - max(high - low, 1.0)) if gone.any() else None
+        return [_Axis(name, np.where(gone, bottom or 0.0, both), None, bottom)]
+    out = [_Axis(name, gone.astype(float), "")] if gone.any() else []
+    times = np.bincount(pair[0][name][pair[0][name] >= 0], minlength=len(pair[0].levels[name]))
+    for k in np.argsort(-times, kind="stable")[:LEVELS].tolist():
+        if times[k] >= PROTECT:
+            out.append(_Axis(name, (both == k).astype(float), pair[0].levels[name][k]))
+    rare = ~gone & (times[both] < PROTECT)
+    return [*out, _Axis(name, rare.astype(float), "(a level that hardly any real row has)")] if rare.any() else out
+
+
+def _leaves(tree: Any) -> list[dict[tuple[int, bool], float]]:
+    """For each leaf, the tightest bound on each axis: (axis, above) → threshold."""
+    out, stack = [], [(0, {})]
+    while stack:
+        node, path = stack.pop()
+        if tree.children_left[node] < 0:
+            out.append(path)
+            continue
+        axis, cut = int(tree.feature[node]), float(tree.threshold[node])
+        stack.append((int(tree.children_left[node]), path | {(axis, False): min(cut, path.get((axis, False), np.inf))}))
+        stack.append((int(tree.children_right[node]), path | {(axis, True): max(cut, path.get((axis, True), -np.inf))}))
+    return [path for path in out if path]
+
+
+def _part(axis: _Axis, above: bool, cut: float, pair: tuple[Frame, Frame]) -> Part:
+    kind = next(c.kind for c in pair[0].columns if c.name == axis.column)
+    name = f"length of {axis.column}" if kind == "text" else axis.column
+    n = pair[0].rows
+    if axis.level is not None:
+        met = (axis.values > 0.5) == above
+        verb = f"is {axis.level}" if above else f"is not {axis.level}"
+        if not axis.level:
+            verb = "missing" if above else "known"
+        return Part(axis.column, f"{name} {verb}", (met[:n], met[n:]), False)
+    lowest = axis.values[axis.values != axis.bottom].min()
+    if cut < lowest:  # the cut lies between the missing cells and all others
+        met = (axis.values > cut) == above
+        return Part(axis.column, f"{name} {'known' if above else 'missing'}", (met[:n], met[n:]), False)
+    cut, text = _rounded(cut, pair[0][axis.column], kind)
+    met = (axis.values > cut) == above
+    known = axis.values[:n] != axis.bottom
+    few = min(int((met[:n] & known).sum()), int((~met[:n] & known).sum())) < PROTECT
+    # Said of values only: rows without one were counted as lying below.
+    missing = " (or missing)" if axis.bottom is not None and not above else ""
+    shown = f"{name} {'high' if above else 'low'} (value hidden)" if few else f"{name} {'>' if above else '≤'} {text}"
+    return Part(axis.column, shown + missing, (met[:n], met[n:]), few)
+
+
+def _rounded(cut: float, real: np.ndarray, kind: str) -> tuple[float, str]:
+    """A threshold to about a fiftieth of the column's spread, and how it is written."""
+    if kind in ("date", "datetime"):
+        unit = 1 if kind == "date" else 86_400_000_000
+        day = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=float(np.clip(cut / unit, -700_000, 2_900_000)))
+        month = day.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        return (month - datetime(1970, 1, 1, tzinfo=UTC)).days * float(unit), f"{month:%Y-%m-%d}"
+    if kind in ("time", "duration"):
+        hours = float(np.rint(cut / 3.6e9 * 4) / 4)
+        return hours * 3.6e9, f"{hours:g} h"
+    values = real[np.isfinite(real)]
+    spread = float(np.subtract(*np.quantile(values, [0.95, 0.05]))) if len(values) else 0.0
+    step = 10.0 ** np.floor(np.log10(spread / 10)) if spread > 0 else 10.0 ** np.floor(np.log10(max(abs(cut), 1e-9)))
+    near = float(np.rint(cut / step) * step)
+    return near, f"{near:,.{max(0, -int(np.floor(np.log10(step))))}f}"
+
+
+def _met(parts: list[Part]) -> np.ndarray:
+    return np.all([np.concatenate(p.met) for p in parts], axis=0)
+
+
+def _alike(a: np.ndarray, b: np.ndarray) -> bool:
+    return bool((a & b).sum() > ALIKE * (a | b).sum())
+
+
+def _evidence(parts: list[Part], truth: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """Rows met and not met [real or other, 2] among `rows`, with Pearson's statistic and its p-value."""
+    met = _met(parts)
+    table = np.array([[np.sum(met & rows & (truth == side)), np.sum(~met & rows & (truth == side))] for side in (False, True)])
+    return table, *chance.chi_square(*table)
+
+
+def _shortened(parts: list[Part], truth: np.ndarray, rows: np.ndarray) -> list[Part]:
+    """Without the conditions that hardly matter, on the rows that the rule was made from."""
+    while len(parts) > 1:
+        whole = _evidence(parts, truth, rows)[1]
+        tries = [[p for p in parts if p is not drop] for drop in parts]
+        value, best = max(((_evidence(t, truth, rows)[1], i) for i, t in enumerate(tries)), key=lambda v: v[0])
+        if value < 0.9 * whole:
+            break
+        parts = tries[best]
+    return parts
+
+
+def _written(parts: list[Part], shares: np.ndarray, meet: int) -> dict[str, Any]:
+    columns = sorted({part.column for part in parts})
+    text = " and ".join(sorted(part.text for part in parts))
+    if meet < PROTECT and any(not part.hidden for part in parts):
+        text = " and ".join(columns) + (" together" if len(columns) > 1 else "") + " (values hidden: hardly any real row has them)"
+    hidden = meet < PROTECT or any(part.hidden for part in parts)
+    return {"text": text, "columns": columns, "hidden": hidden, "real": round(float(shares[0]), 2), "other": round(float(shares[1]), 2)}
