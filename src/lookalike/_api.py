@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,7 @@ from lookalike.protocol import Model, OnStep, Sampler, Step, part, quiet
 from lookalike.schema import Schema
 
 if TYPE_CHECKING:
-    from lookalike.report import Report
+    from lookalike.report import Options, Report
 
 BLOCK = 65_536
 """Rows are drawn in blocks of this many, each with its own stream of random numbers: neither `batch` nor threads change a row."""
@@ -129,37 +129,52 @@ def report(
     synthetic: Any,
     *,
     holdout: Any = None,
-    target: str | None = None,
     schema: SchemaLike | None = None,
-    seed: int = 0,
+    model: Model | str | os.PathLike[str] | None = None,
     on_step: OnStep = quiet,
+    **options: Unpack[Options],
 ) -> Report:
-    """Compare a synthetic table with the real one it was made from.
+    """Compare a synthetic table, or several, with the real one they were made from.
 
     Args:
         real: the rows that the synthetic table was made from.
-        synthetic: the synthetic table.
+        synthetic: the synthetic table; or a list of tables, or a dict of names and tables, of which the first is the main one.
         holdout: real rows that the model never saw. Without them neither ceilings nor copies can be judged, and the report says so.
-        target: the column that a model trained on the synthetic rows is to predict; guessed if not given.
         schema: what is known of the columns, or a JSON file of it; detected from `real` if not given.
-        seed: the same seed gives the same report.
+        model: the model that made the (first) synthetic table, or its file. Two more tables are drawn from it to see how much draws
+            differ, and attacks may ask it what an attacker might ask.
         on_step: called with a `Step` as the work goes on.
+        options: `target`, the column that a model trained on the synthetic rows is to predict, guessed if not given;
+            `protected_columns`, whose groups fairness compares; `effort`, `quick` or `standard`; `audience`, `internal` or `public`;
+            `require`, a list of gates such as `c2st<=0.6`; `seed`, the same seed gives the same report.
 
     Returns:
-        A report with `.text()`, `.json()` and `.write(path)`.
+        A report with `.text()`, `.json()`, `.require(gates)`, `.public()` and `.write(path)`.
 
     Raises:
-        UnknownName: no such target; names the near matches.
-        DataError: a table does not fit the schema, or has no rows.
+        UnknownName: no such target, protected column, effort or audience; names the near matches.
+        SettingError: a requirement cannot be read.
+        DataError: a table has no rows, or no column that fits the schema.
     """
-    from lookalike.report import build
+    from lookalike.report import Plan, build
+    from lookalike.report.fitting import fitting
 
+    seed = options.get("seed", 0)
     _whole_number(seed, "seed", least=0)
+    options.setdefault("effort", "standard")
+    Plan(**options)  # what cannot be read is refused before any work
+    maker = load(model) if isinstance(model, str | os.PathLike) else model
     first = Dataset.of(real, schema=_schema(schema))
-    others = [None if other is None else Dataset.of(other, schema=first.schema) for other in (synthetic, holdout)]
-    if target is not None:
-        first.schema.column(target)
-    return build(first, others[0], holdout=others[1], target=target, seed=seed, on_step=on_step)
+    tables = _several(synthetic)
+    roles = dict.fromkeys(tables, "synthetic") if len(tables) == 1 else {name: f"synthetic ({name})" for name in tables}
+    read = {name: fitting(table, first.schema, role=roles[name]) for name, table in tables.items()}
+    held, lost = (None, []) if holdout is None else fitting(holdout, first.schema, role="holdout")
+    notes = [note for _, found in read.values() for note in found] + lost
+    name, *others = read
+    if maker is not None:
+        options |= _offers(maker, read[name][0].rows, seed)
+    options |= {"name": name, "others": {n: read[n][0] for n in others}, "notes": notes}
+    return build(first, read[name][0], holdout=held, on_step=on_step, **options)
 
 
 def save(what: Model | Schema, path: str | os.PathLike[str]) -> Path:
@@ -251,7 +266,8 @@ def make(
     wanted = rows or data.rows
     drawn = _together(fitted, list(_counted(_blocks(fitted, wanted, seed), wanted, drawing)))
     about = {"source": _called(source), "holdout": how, "model": _described(fitted), "seed": str(seed)}
-    judged = build(train, drawn, holdout=held, target=target, protected=_protected(fitted), about=about, seed=seed, on_step=judging)
+    found = {"target": target, "protected": _protected(fitted), "about": about, "seed": seed} | _offers(fitted, wanted, seed)
+    judged = build(train, drawn, holdout=held, on_step=judging, **found)
     return Made(model=fitted, report=judged, drawn=drawn, held=held, suffix=_suffix(source))
 
 
@@ -298,7 +314,9 @@ class Made:
         return Path(folder)
 
 
-_FIT, _DRAW, _SPLIT = 0, 1, 2
+_FIT, _DRAW, _SPLIT, _AGAIN = 0, 1, 2, 3
+DRAWS, DRAWN = 2, 10_000
+"""Further tables that a report draws from a model, and their rows at most."""
 
 
 def _rng(seed: int, *use: int) -> np.random.Generator:
@@ -385,6 +403,29 @@ def _blocks(model: Sampler, n: int, seed: int) -> Iterator[pa.Table]:
         raise SettingError(f"{type(model).__name__} is not fitted", fix="model = lookalike.fit(data)")
     starts = range(0, n, BLOCK)
     return (model.sample(min(BLOCK, n - start), rng=_rng(seed, _DRAW, b), start=start).table() for b, start in enumerate(starts))
+
+
+def _offers(model: Model, rows: int, seed: int) -> Options:
+    """What a report may ask of the model: further draws, how likely it holds a row, and what it would have drawn from other rows."""
+    from lookalike.report import again
+
+    rows = min(rows, DRAWN)
+    draws = [_together(model, [model.sample(rows, rng=_rng(seed, _AGAIN, k)).table()]) for k in range(DRAWS)]
+    return {"draws": draws, "refit": again.refit(model, seed=seed), "log_prob": again.log_prob(model)}
+
+
+def _several(synthetic: Any) -> dict[str, Any]:
+    """Tables to judge by their names; a single one is called `synthetic`."""
+    if isinstance(synthetic, Mapping):
+        named = {str(name): table for name, table in synthetic.items()}
+    elif isinstance(synthetic, list | tuple):
+        called = [_called(t) if isinstance(t, str | os.PathLike) else f"table {i}" for i, t in enumerate(synthetic, start=1)]
+        named = {n if called.count(n) == 1 else f"{n} ({i})": t for i, (n, t) in enumerate(zip(called, synthetic, strict=True), start=1)}
+    else:
+        return {"synthetic": synthetic}
+    if not named:
+        raise SettingError("there is no synthetic table to judge", where="report", fix="give one, or several")
+    return named
 
 
 def _cut(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:

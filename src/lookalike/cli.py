@@ -1,7 +1,7 @@
 """The command `lookalike`: each command is one or two calls of the public names. Results on stdout, all else on stderr.
 
-Exit codes: 0 done, 2 refused (with what, where and what to do), 130 stopped by Ctrl-C, 143 by SIGTERM, 129 by a closed terminal. Nothing
-half-written is left in any case.
+Exit codes: 0 done, 1 done but a requirement is not met, 2 refused (with what, where and what to do), 130 stopped by Ctrl-C, 143 by
+SIGTERM, 129 by a closed terminal. Nothing half-written is left in any case.
 """
 
 from __future__ import annotations
@@ -191,11 +191,24 @@ def sample(
 @app.command()
 def report(
     real: Annotated[str, _argument("REAL", "the rows that the synthetic table was made from")],
-    synthetic: Annotated[str, _argument("SYNTHETIC", "the synthetic table")],
+    synthetic: Annotated[list[str], _argument("SYNTHETIC…", "the synthetic table; several are compared")],
     holdout: Holdout = None,
     target: Target = None,
+    protect_column: Annotated[
+        list[str] | None, _option("--protect-column", metavar="COLUMN", help="its groups must be treated alike; may be repeated")
+    ] = None,
     schema: Facts = None,
-    out: Annotated[list[str] | None, _option("--out", metavar="FILE", help=".html or .json file to write; may be repeated")] = None,
+    model: Annotated[
+        str | None, _option("--model", metavar="FILE", help="the model that made SYNTHETIC, to draw from it again and to attack it")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick/--standard", help="the cheap metrics and attacks only, or all")] = False,
+    audience: Annotated[
+        str, typer.Option("--audience", help="internal: everything; public: coarse figures that may be published")
+    ] = "internal",
+    require: Annotated[
+        list[str] | None, _option("--require", metavar="GATE", help='exit with 1 unless met, such as "c2st<=0.6"; may be repeated')
+    ] = None,
+    out: Annotated[list[str] | None, _option("--out", metavar="FILE", help=".html, .md or .json to write; may be repeated")] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -204,12 +217,17 @@ def report(
 
     \b
     lookalike report census.csv synthetic.csv --holdout later.csv --target income --out report.html
-    lookalike report census.csv synthetic.csv --json > report.json
+    lookalike report census.csv a.csv b.csv --holdout later.csv --quick --out report.html --out report.md
+    lookalike report census.csv synthetic.csv --holdout later.csv --require "c2st<=0.6" --require "mia.tpr@1%<=0.02"
     """
     for path in out or ():
         _check_place(path)
+    asked = {"target": target, "protected_columns": protect_column or (), "effort": "quick" if quick else "standard", "audience": audience}
     with _progress(quiet) as on_step:
-        found = la.report(real, synthetic, holdout=holdout, target=target, schema=schema, seed=seed, on_step=on_step)
+        tables = synthetic if len(synthetic) > 1 else synthetic[0]
+        found = la.report(
+            real, tables, holdout=holdout, schema=schema, model=model, on_step=on_step, require=require or (), seed=seed, **asked
+        )
     for path in out or ():
         found.write(path)
     if as_json:
@@ -218,6 +236,7 @@ def report(
         _print_report(found)
         for path in out or ():
             _say(f"Wrote {path}")
+    _pass_gates(found.json()["gates"])
 
 
 @app.command()
@@ -314,6 +333,15 @@ def _print_report(report: Any) -> None:
     width = min(shutil.get_terminal_size((100, 24)).columns, 120)
     color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     typer.echo(report.text(width=width, color=color), color=color)
+
+
+def _pass_gates(gates: list[dict[str, Any]]) -> None:
+    """Exit with 2 if a requirement names nothing, with 1 if one is not met, and say which and why."""
+    for gate in gates:
+        if not gate["met"]:
+            _complain(gate["text"] or "not met", where=f"--require {gate['require']}", fix="")
+    if any(not g["met"] for g in gates):
+        sys.exit(2 if any(g["met"] is None for g in gates) else 1)
 
 
 def _show(table: RenderableType) -> None:

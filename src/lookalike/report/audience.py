@@ -21,7 +21,7 @@ LEFT_OUT = (
 WORDS = ("name", "title", "metric", "area", "unit", "better")
 NUMBERS = ("value", "ceiling", "floor", "skill")
 ATTACK = ("name", "title", "threat", "informative")
-DEFINITION = ("name", "kind", "title", "text", "source", "area", "better", "rows", "against")
+DEFINITION = ("name", "kind", "title", "text", "source", "area", "better", "rows", "control_rows", "against")
 EMPTY_SCORE: dict[str, Any] = {
     "low": None,
     "high": None,

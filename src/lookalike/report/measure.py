@@ -23,8 +23,9 @@ from lookalike.score import Score, Zero
 Effort = Literal["quick", "standard"]
 
 NO_HOLDOUT = "no holdout was given: fresh rows cannot be told from copied ones"
-DRAW_ROWS, UNIFORM_ROWS = 10_000, 2_000
-"""Rows of further draws, and of the uniform table, at most: the first only show how much draws differ, the second how bad bad is."""
+DRAW_ROWS, DEAR_ROWS, UNIFORM_ROWS = 10_000, 2_000, 2_000
+"""Rows of further draws (fewer where a metric is so dear that its controls have fewer too), and of the uniform table, at most: draws show
+only how much they differ, and the uniform table how bad bad is."""
 CLEARLY = 4.0
 """Standard errors by which a control must be worse than the ceiling to be the zero of a skill."""
 RATE, LISTED = 0.05, 100
@@ -156,7 +157,8 @@ class _Trial:
         """The table and further draws of its model on equally many rows."""
         if not self.s.draws or not self.about.quick or all(f.value is None for f in main.values()):
             return []
-        rows = min(self.control, DRAW_ROWS, *(d.rows for d in self.s.draws))
+        dear = self.about.control_rows < self.about.rows
+        rows = min(self.control, DEAR_ROWS if dear else DRAW_ROWS, *(d.rows for d in self.s.draws))
         first = main if rows == self.rows else self._run("draw 0", self.s.synthetic, rows)
         return [first, *(self._run(f"draw {i}", d, rows) for i, d in enumerate(self.s.draws, start=1))]
 
@@ -187,7 +189,7 @@ class _Trial:
             uniform=_value(known.get("uniform")),
             zero=zero,
             zero_interval=_interval(known[zero]) if zero else None,
-            draws=tuple(float(m.value) for m in mates if m.value is not None),
+            draws=_shown(main, mates),
             tested=len(main.tests),
             flagged=tested,
             note="; ".join(n for n in (NO_HOLDOUT * lacking, main.note) if n),
@@ -240,6 +242,14 @@ def _widened(main: Finding, draws: list[Finding], unit: str) -> tuple[float | No
     high = main.value + ((main.high - main.value) ** 2 + extra) ** 0.5
     most = 100.0 if unit == "%" else 1.0
     return (max(0.0, low) if main.low >= 0 else low), (min(most, high) if main.high <= most else high)
+
+
+def _shown(main: Finding, draws: list[Finding]) -> tuple[float, ...]:
+    """The figure for the table, and for further draws, moved by what fewer rows make of it."""
+    if main.value is None or not draws:
+        return ()
+    values = np.array([d.value for d in draws], float)
+    return tuple(float(v) for v in main.value + values - values[0])
 
 
 def _flagged(tests: Mapping[str, float]) -> tuple[dict[str, Any], ...]:

@@ -30,6 +30,7 @@ class Options(TypedDict, total=False):
     log_prob: LogProb | None
     protected: Mapping[str, Any] | None
     about: Mapping[str, str] | None
+    notes: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +47,11 @@ class Plan:
         name: what the synthetic table is called beside others.
         others: further synthetic tables to judge, by name.
         draws: further tables that the same model drew, to see how much draws differ.
-        refit: real rows → what the same model with the same settings draws after learning them instead.
+        refit: real rows, a number and random numbers → so many rows that the same model draws after learning those instead.
         log_prob: rows → logarithm of the probability that the model gives each.
         protected: what the model did not publish (column → figures), as its codebook says.
         about: lines for the head of the report, such as the model and its settings.
+        notes: what to say of how the tables were read.
 
     Raises:
         UnknownName: no such effort or audience; names the near match.
@@ -69,6 +71,7 @@ class Plan:
     log_prob: LogProb | None = None
     protected: Mapping[str, Any] | None = None
     about: Mapping[str, str] | None = None
+    notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.effort not in get_args(Effort):

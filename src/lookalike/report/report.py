@@ -18,6 +18,7 @@ from lookalike.errors import DataError, SettingError, UnknownName
 from lookalike.metrics import utility
 from lookalike.protocol import OnStep, Step, quiet
 from lookalike.report import audience, danger, describe, limits, measure, split
+from lookalike.report.attacked import attacked
 from lookalike.report.gates import Gate, Outcome, check, read
 from lookalike.report.plan import Options, Plan
 from lookalike.report.verdict import verdict
@@ -150,7 +151,7 @@ def build(real: Source, synthetic: Source, *, holdout: Source | None = None, on_
     steps("reading")
     tables, seen = _looked_at(sources, np.random.default_rng([plan.seed, 1]))
     columns, notes = _common(real.schema.table.columns, tables)
-    notes += seen
+    notes = [*plan.notes, *notes, *seen]
     frames = frame.code(tables, columns)
     names = frames["real"].names
     notes += _warnings(frames) + _named(plan, real.schema, names)
@@ -262,14 +263,8 @@ def _measured(setting: measure.Stage, plan: Plan, kept: measure.Kept, steps: _St
 
 
 def _attacked(setting: measure.Stage, plan: Plan, steps: _Steps, *, whole: bool) -> list[dict[str, Any]]:
-    """All attacks; of other tables' models nothing is known. Without a holdout there are no strangers to compare members with."""
+    """All attacks; of other tables' models nothing is known."""
     steps("attacks")
-    if not setting.given:
-        return []
-    try:
-        from lookalike.report.attacked import attacked
-    except ImportError:
-        return []
     offers = {"refit": plan.refit, "log_prob": plan.log_prob} if whole else {}
     return attacked(setting, seed=plan.seed, effort=plan.effort, on_step=steps.within, **offers)
 
@@ -365,12 +360,13 @@ def _definitions(effort: measure.Effort, raids: list[dict[str, Any]]) -> list[di
     for name in measure.chosen(effort):
         module = metrics.load(name)
         about = module.ABOUT
-        facts = {"area": about.area, "better": module.BETTER, "rows": about.rows, "against": about.against}
+        facts = {"area": about.area, "better": module.BETTER, "against": about.against}
+        facts |= {"rows": about.rows, "control_rows": about.control_rows}
         found.append({"name": name, "kind": "metric", "title": about.title, "text": about.definition, "source": about.source} | facts)
     for name in dict.fromkeys(str(r["name"]) for r in raids):
         if name in attacks.names():
             threat = attacks.load(name).THREAT
-            facts = {"area": "privacy", "better": "lower", "rows": threat.targets, "against": "train"}
+            facts = {"area": "privacy", "better": "lower", "against": "train", "rows": threat.targets, "control_rows": threat.targets}
             found.append(
                 {"name": name, "kind": "attack", "title": threat.title, "text": threat.definition, "source": threat.source} | facts
             )

@@ -1,0 +1,67 @@
+"""A table that does not quite fit the real one's schema: what fits is read, the rest is left out and named."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from lookalike.data import Dataset
+from lookalike.data.formats import Misfit
+from lookalike.data.frames import take_in
+from lookalike.data.read import read
+from lookalike.errors import DataError
+from lookalike.schema import Schema, Table
+
+
+def fitting(source: Any, schema: Schema, *, role: str) -> tuple[Dataset, list[str]]:
+    """`source` read by as much of `schema` as fits it, and what to say of the rest.
+
+    Raises:
+        DataError: it is no table, has no rows, or not one column of the schema.
+    """
+    try:
+        return Dataset.of(source, schema=schema), []
+    except Misfit as error:
+        if error.column not in schema.table.names:
+            raise
+    except DataError:
+        if not set(schema.table.names) - set(_names(source)):
+            raise
+    return _some(source, schema, role)
+
+
+def _some(source: Any, schema: Schema, role: str) -> tuple[Dataset, list[str]]:
+    there = _names(source)
+    kept = [n for n in schema.table.names if n in there]
+    notes = []
+    if not kept:
+        seen = ", ".join(map(repr, there[:8]))
+        what = f"the real and the {role} table have no column in common (real: {_listed(schema.table)}; {role}: {seen})"
+        raise DataError(what, where="report", fix="compare a table with its own synthetic version")
+    while kept:
+        try:
+            return Dataset.of(source, schema=_narrowed(schema, kept)), notes
+        except Misfit as error:
+            kept = [n for n in kept if n != error.column]
+            notes.append(
+                f"In the {role} table {error.column!r} is not of the kind that the real table has ({error.what}): it was not compared."
+            )
+    raise DataError(f"no column of the {role} table is of the kind that the real table has", where="report", fix=notes[0])
+
+
+def _listed(table: Table) -> str:
+    return ", ".join(map(repr, table.names[:8]))
+
+
+def _names(source: Any) -> list[str]:
+    """Names of the columns there are."""
+    if isinstance(source, Dataset):
+        return list(source.schema.table.names)
+    raw = read(source) if isinstance(source, str | os.PathLike) else take_in(source)[0]
+    return list(raw.schema.names)
+
+
+def _narrowed(schema: Schema, kept: list[str]) -> Schema:
+    """The schema of some of the columns; a key or order over others is none."""
+    columns = tuple(c for c in schema.table if c.name in kept)
+    return Schema(tables=(schema.table.model_copy(update={"columns": columns, "key": (), "links": (), "order": None}),))
