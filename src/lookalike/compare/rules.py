@@ -19,9 +19,10 @@ PROTECT = 5
 """Real rows that must stand behind a value that is shown."""
 LEVELS, COLUMNS, MOST, DOUBT = 12, 30, 8, 0.01
 """Levels of a label that rules may name; columns they may use; rules at most; p-value of all together beyond which one is dropped."""
-ALIKE = 0.5
+ALIKE = 0.4
 """Rows that two rules share, of those that either is met by, from which on the second says nothing new."""
 LEAVES = 14
+OPEN = " (or missing)"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Part:
     text: str
     met: tuple[np.ndarray, np.ndarray]
     hidden: bool
+    plainer: Part | None = None
+    """That the cell is missing, or known, where the condition says that and more."""
 
 
 def rules(pair: tuple[Frame, Frame], scores: np.ndarray, names: list[str], rng: np.random.Generator) -> list[dict[str, Any]]:
@@ -126,9 +129,13 @@ def _part(axis: _Axis, above: bool, cut: float, pair: tuple[Frame, Frame]) -> Pa
     known = axis.values[:n] != axis.bottom
     few = min(int((met[:n] & known).sum()), int((~met[:n] & known).sum())) < PROTECT
     # Said of values only: rows without one were counted as lying below.
-    missing = " (or missing)" if axis.bottom is not None and not above else ""
+    plainer, missing = None, ""
+    if axis.bottom is not None:
+        there = (axis.values != axis.bottom) == above
+        plainer = Part(axis.column, f"{name} {'known' if above else 'missing'}", (there[:n], there[n:]), False)
+        missing = "" if above else OPEN
     shown = f"{name} {'high' if above else 'low'} (value hidden)" if few else f"{name} {'>' if above else '≤'} {text}"
-    return Part(axis.column, shown + missing, (met[:n], met[n:]), few)
+    return Part(axis.column, shown + missing, (met[:n], met[n:]), few, plainer)
 
 
 def _rounded(cut: float, real: np.ndarray, kind: str) -> tuple[float, str]:
@@ -164,7 +171,11 @@ def _evidence(parts: list[Part], truth: np.ndarray, rows: np.ndarray) -> tuple[n
 
 
 def _shortened(parts: list[Part], truth: np.ndarray, rows: np.ndarray) -> list[Part]:
-    """Without the conditions that hardly matter, on the rows that the rule was made from."""
+    """Without the conditions that hardly matter, on the rows that the rule was made from; and just missing or known if that does."""
+    for part in parts:
+        simple = [part.plainer if p is part and part.plainer else p for p in parts]
+        if part.plainer and _evidence(simple, truth, rows)[1] > 0.9 * _evidence(parts, truth, rows)[1]:
+            parts = simple
     while len(parts) > 1:
         whole = _evidence(parts, truth, rows)[1]
         tries = [[p for p in parts if p is not drop] for drop in parts]
@@ -177,8 +188,17 @@ def _shortened(parts: list[Part], truth: np.ndarray, rows: np.ndarray) -> list[P
 
 def _written(parts: list[Part], shares: np.ndarray, meet: int) -> dict[str, Any]:
     columns = sorted({part.column for part in parts})
-    text = " and ".join(sorted(part.text for part in parts))
-    if meet < PROTECT and any(not part.hidden for part in parts):
+    text = " and ".join(sorted(_wording(parts)))
+    told = any(not part.hidden and not part.text.endswith((" known", " missing")) for part in parts)
+    if meet < PROTECT and told:
         text = " and ".join(columns) + (" together" if len(columns) > 1 else "") + " (values hidden: hardly any real row has them)"
-    hidden = meet < PROTECT or any(part.hidden for part in parts)
+    hidden = (meet < PROTECT and told) or any(part.hidden for part in parts)
     return {"text": text, "columns": columns, "hidden": hidden, "real": round(float(shares[0]), 2), "other": round(float(shares[1]), 2)}
+
+
+def _wording(parts: list[Part]) -> list[str]:
+    """The conditions in words: what is known, or above something, needs no "or missing"."""
+    known = {part.column for part in parts if part.text.endswith(" known") or " > " in part.text}
+    bounded = {part.column for part in parts if OPEN in part.text or " > " in part.text}
+    kept = [p for p in parts if not (p.text.endswith(" known") and p.column in bounded)]
+    return [p.text.replace(OPEN, "") if p.column in known else p.text for p in kept]

@@ -122,7 +122,7 @@ def _places(real: np.ndarray, seen: np.ndarray) -> np.ndarray:
     low, high = np.quantile(values, [0.01, 0.99])
     if high <= low:
         low, high = values.min(), values.max()
-    return np.clip((seen - low) / (high - low), 0, 1) if high > low else np.where(np.isnan(seen), np.nan, (np.sign(seen - low) + 1) / 2)
+    return np.clip((seen - low) / (high - low), 0, 1) if high > low else np.sign(seen - low)
 
 
 def _moved(places: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:

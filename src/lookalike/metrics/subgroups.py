@@ -47,14 +47,14 @@ class Group:
 
 def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     """Findings `subgroup_shape` and `subgroup_pairs` in percent (0 to 100); detail names the worst groups with their rows and intervals."""
-    found = groups(real, other, (*context.protected, *([context.target] if context.target else [])))
+    found = groups(real, other, first=(*context.protected, *filter(None, [context.target])))
     if not found or len(real.names) < 2 or not other.rows:
         note = f"no label has a level with {LEAST} real rows" if not found else "needs two columns that can be compared"
         return [Finding(name=n, title=t, value=None, note=note) for n, t in TITLES.items()]
     return [_shapes(real, other, found, context.rng), _pairs(real, other, found, context.rng)]
 
 
-def groups(real: Frame, other: Frame, first: tuple[str, ...] = ()) -> list[Group]:
+def groups(real: Frame, other: Frame, *, first: tuple[str, ...]) -> list[Group]:
     """Groups of rows by `first`, then by the labels with the fewest levels."""
     levels = {n: int((np.bincount(real[n][real[n] >= 0]) >= LEAST).sum()) for n in real.names if real.is_label(n)}
     rest = sorted((n for n, k in levels.items() if 1 < k <= LEVELS), key=lambda n: levels[n])

@@ -32,8 +32,9 @@ CUTS = {"below 1 %": 0.01, "below 5 %": 0.05, "above 95 %": 0.95, "above 99 %": 
 OUTER, WIDEST = 0.1, 0.25
 """Share of rows in a corner's side, and the most that ties may make of it."""
 FEWEST = 5
-"""Real rows beyond a cut, with fewer of which it is not looked at."""
+"""Rows of a table beyond a cut, with fewer of which in both it is not looked at."""
 COLUMNS, SHOWN = 200, 40
+JOINT = "Joint extremes"
 
 
 def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
@@ -48,7 +49,7 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
 
 
 def _none(name: str, note: str) -> Finding:
-    return Finding(name=name, title=name.replace("_", " ").capitalize(), value=None, note=note)
+    return Finding(name=name, title=JOINT if name == "tail_dependence" else "", value=None, note=note)
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def _single(real: Frame, other: Frame, names: list[str], group: tuple[np.ndarray
         at = np.nanquantile(real[name], list(CUTS.values()))
         for (label, share), cut in zip(CUTS.items(), at, strict=True):
             beyond = [(f[name] < cut) if share < 0.5 else (f[name] > cut) for f in (real, other)]
-            if beyond[0].sum() >= FEWEST:
+            if max(b.sum() for b in beyond) >= FEWEST:  # where real values end, any number of others beyond is news
                 hits = tuple(np.bincount(g[b], minlength=BLOCKS) for b, g in zip(beyond, group, strict=True))
                 found.append(_Cut(name, label, hits))
     if not found:
@@ -96,7 +97,7 @@ def _contrast(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 def _joint(real: Frame, other: Frame, names: list[str], group: tuple[np.ndarray, np.ndarray]) -> Finding:
     sides = [(name, upper) for name in names for upper in (False, True)]
-    p, q = (_corners(f, sides, g) for f, g in zip((real, other), group, strict=True))
+    (p, q), counts = zip(*(_corners(f, sides, g) for f, g in zip((real, other), group, strict=True)), strict=True)
     # Corners of a column with itself are no news; a side that the real table lacks cannot be judged.
     column = np.array([names.index(n) for n, _ in sides])
     i, j = np.triu_indices(len(sides), 1)
@@ -105,6 +106,11 @@ def _joint(real: Frame, other: Frame, names: list[str], group: tuple[np.ndarray,
     if not len(i):
         return _none("tail_dependence", "needs two columns with tails")
     p, q = p[:, i, j], np.nan_to_num(q[:, i, j])
+    hits = [c[i, j] for c in counts]
+    tests = {
+        f"{_side(*sides[a])} & {_side(*sides[b])}": chance.proportion(int(x), real.rows, int(y), other.rows)
+        for a, b, x, y in zip(i.tolist(), j.tolist(), *hits, strict=True)
+    }
     value = 100 * np.abs(p[0] - q[0])
     out = [100 * np.abs(x[1:] - y[0]).mean(1) for x, y in ((np.nan_to_num(p), q), (q, p))]
     low, high = around(float(value.mean()), float(np.hypot(jackknife(out[0]), jackknife(out[1]))), least=0, most=100)
@@ -112,21 +118,22 @@ def _joint(real: Frame, other: Frame, names: list[str], group: tuple[np.ndarray,
         {"a": _side(*sides[i[k]]), "b": _side(*sides[j[k]]), "real": round(float(p[0, k]), 4), "other": round(float(q[0, k]), 4)}
         for k in np.argsort(-value, kind="stable")[:SHOWN].tolist()
     ]
-    return Finding(name="tail_dependence", title="Joint extremes", value=float(value.mean()), low=low, high=high, detail={"corners": worst})
+    detail = {"corners": worst}
+    return Finding(name="tail_dependence", title=JOINT, value=float(value.mean()), low=low, high=high, tests=tests, detail=detail)
 
 
 def _side(name: str, upper: bool) -> str:
     return f"{name} {'high' if upper else 'low'}"
 
 
-def _corners(frame: Frame, sides: list[tuple[str, bool]], group: np.ndarray) -> np.ndarray:
-    """Rows in both sides over the geometric mean of the rows in each, [1 + groups, sides, sides]; NaN where ties leave no side."""
+def _corners(frame: Frame, sides: list[tuple[str, bool]], group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows in both sides over the geometric mean of the rows in each, [1 + groups, sides, sides], NaN if a side is empty; rows in both."""
     beyond = np.array([_outer(frame[name], upper) for name, upper in sides], np.float32)
     both = np.array([beyond[:, group == g] @ beyond[:, group == g].T for g in range(BLOCKS)], np.float64)
     kept = np.concatenate([both.sum(0)[None], both.sum(0) - both])
     one = np.diagonal(kept, axis1=1, axis2=2)
     mean = np.sqrt(one[:, :, None] * one[:, None, :])
-    return np.divide(kept, mean, out=np.full_like(kept, np.nan), where=mean > 0)
+    return np.divide(kept, mean, out=np.full_like(kept, np.nan), where=mean > 0), kept[0]
 
 
 def _outer(values: np.ndarray, upper: bool) -> np.ndarray:
