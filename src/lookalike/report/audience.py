@@ -70,7 +70,7 @@ def public(data: Mapping[str, Any]) -> dict[str, Any]:
         "notes": [],
         "seed": None,
         "compared": {"columns": list(data["compared"]["columns"]), "left_out": []},
-        "split": {"tone": data["split"]["tone"], "text": SAID[data["split"]["tone"]], "c2st": None, "overlap": None},
+        "split": {"tone": data["split"]["tone"], "text": SAID[data["split"]["tone"]], "c2st": None, "overlap": None, "doubts": []},
         "verdict": _verdict(data["verdict"]),
         "limits": [LEFT_OUT],
         "scores": _scores(data["scores"]),

@@ -56,7 +56,7 @@ def limits(setting: Stage, scores: Sequence[Score], attacks: Sequence[Mapping[st
             "There is no holdout. Ceilings come from two halves of the real table; copies, nearness and attacks cannot be judged. "
             "Keep real rows from the model and give them as the holdout."
         )
-    said += _fewness(setting, {s.name: s for s in scores})
+    said += _fewness(setting, {s.name: s for s in scores}, alike=facts["split"]["tone"] != "poor")
     silent = [str(a["title"]) for a in attacks if a["value"] is not None and not a["informative"]]
     if silent:
         said.append(f"Uninformative attacks: {_listed(silent)}. They did not notice a planted leak.")
@@ -64,12 +64,12 @@ def limits(setting: Stage, scores: Sequence[Score], attacks: Sequence[Mapping[st
     return said + list(ALWAYS)
 
 
-def _fewness(setting: Stage, scores: Mapping[str, Score]) -> list[str]:
+def _fewness(setting: Stage, scores: Mapping[str, Score], *, alike: bool) -> list[str]:
     """What so many rows cannot show."""
     fewest = min(setting.synthetic.rows, setting.holdout.rows)
     said = [f"With only {fewest:,} rows on a side, little can be shown either way."] if fewest < 1_000 else []
     c2st = scores.get("c2st")
-    if c2st is not None and c2st.detectable is not None and c2st.ceiling is not None:
+    if alike and c2st is not None and c2st.detectable is not None and c2st.ceiling is not None:
         least = max(0.5, c2st.ceiling) + c2st.detectable
         said.append(f"A classifier's AUC below {min(least, 1.0):.3f} could not be told from that of real rows with so few rows.")
     return said

@@ -68,8 +68,8 @@ def uniform(real: Frame, rows: int, rng: np.random.Generator) -> Frame:
     """Rows that know only the range of each column of `real`, its levels, and how often it is missing."""
     values = {}
     for column in real.columns:
-        name, gone = column.name, rng.random(rows) < real.missing(column.name).mean()
-        seen = real[name][~real.missing(name)]
+        name, missing = column.name, real.missing(column.name)
+        seen, gone = real[name][~missing], rng.random(rows) < (missing.mean() if real.rows else 1.0)
         if real.is_label(name):
             levels = np.unique(seen)
             values[name] = np.where(gone, -1, rng.choice(levels, rows) if len(levels) else -1).astype(np.int32)

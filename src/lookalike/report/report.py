@@ -20,8 +20,9 @@ from lookalike.protocol import OnStep, Step, quiet
 from lookalike.report import audience, danger, describe, limits, measure, split
 from lookalike.report.attacked import attacked
 from lookalike.report.gates import Gate, Outcome, check, read
+from lookalike.report.masked import masked
 from lookalike.report.plan import Options, Plan
-from lookalike.report.verdict import verdict
+from lookalike.report.verdict import doubted, judged
 from lookalike.schema import Column, Schema
 from lookalike.score import Score
 
@@ -152,7 +153,7 @@ def build(real: Source, synthetic: Source, *, holdout: Source | None = None, on_
     tables, seen = _looked_at(sources, np.random.default_rng([plan.seed, 1]))
     columns, notes = _common(real.schema.table.columns, tables)
     notes = [*plan.notes, *notes, *seen]
-    frames = frame.code(tables, columns)
+    frames = masked(frame.code(tables, columns))
     names = frames["real"].names
     notes += _warnings(frames) + _named(plan, real.schema, names)
     guessed, why = _target(plan.target, frames["real"])
@@ -243,10 +244,10 @@ def _judged(setting: measure.Stage, found: list[Score], raids: list[dict[str, An
     """What differs between synthetic tables of one comparison."""
     rows = {"real": setting.real.rows, "synthetic": setting.synthetic.rows, "holdout": setting.holdout.rows if setting.given else None}
     few = min(filter(None, rows.values())) < SMALL
-    said = verdict(found, split=facts["split"], given=setting.given, target=facts["target"]["name"], few=few)
+    said = [*judged(found, given=setting.given, target=facts["target"]["name"]), *danger.attacked(raids, given=setting.given)]
     return {
         "rows": rows,
-        "verdict": said + danger.attacked(raids, given=setting.given),
+        "verdict": doubted(said, facts["split"], few=few),
         "scores": [_entry(s) for s in found],
         "attacks": raids,
     }

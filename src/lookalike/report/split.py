@@ -16,16 +16,20 @@ TOLD = 0.52
 
 
 def split(setting: Stage, told: Score | None) -> dict[str, Any]:
-    """`tone`, `text`, `c2st` of holdout against training rows (the ceiling of the score `told`), and rows they have in common."""
+    """`tone`, `text`, `c2st` of holdout against training rows (the ceiling of the score `told`), and rows they have in common.
+
+    `doubts` names the areas whose figures a bad holdout flatters.
+    """
     if not setting.given:
         text = "No holdout was given: ceilings come from two halves of the real table, and memory cannot be judged."
-        return {"tone": "open", "text": text, "c2st": None, "overlap": None}
+        return {"tone": "open", "text": text, "c2st": None, "overlap": None, "doubts": []}
     c2st = None
     if told is not None and told.ceiling is not None and told.ceiling_interval is not None:
         c2st = {"value": told.ceiling, "low": told.ceiling_interval[0], "high": told.ceiling_interval[1]}
     overlap = _overlap(setting)
-    bad = []
+    bad, doubts = [], []
     if c2st is not None and c2st["low"] > TOLD:
+        doubts += ["fidelity", "diversity", "utility", "fairness"]
         bad.append(
             f"A classifier tells the holdout from the training rows (AUC {c2st['value']:.3f}): it is no fresh sample of the same law. "
             "Ceilings, copies, nearness and attacks mislead; split the rows at random."
@@ -37,18 +41,14 @@ def split(setting: Stage, told: Score | None) -> dict[str, Any]:
         )
     if overlap is not None:
         overlap = {k: v for k, v in overlap.items() if k != "beyond"}
+    figures = {"c2st": c2st, "overlap": overlap, "doubts": [*doubts, "privacy"] if bad else []}
     if bad:
-        return {"tone": "poor", "text": " ".join(bad), "c2st": c2st, "overlap": overlap}
+        return {"tone": "poor", "text": " ".join(bad), **figures}
     if c2st is None:
-        return {
-            "tone": "open",
-            "text": "Too few rows to say whether holdout and training rows are alike.",
-            "c2st": None,
-            "overlap": overlap,
-        }
+        return {"tone": "open", "text": "Too few rows to say whether holdout and training rows are alike.", **figures}
     text = f"A classifier cannot tell the holdout from the training rows (AUC {c2st['value']:.3f})"
     shared = f"; {overlap['percent']:.1f} % of its rows equal a training row, no more than by chance." if overlap else "."
-    return {"tone": "good", "text": text + shared, "c2st": c2st, "overlap": overlap}
+    return {"tone": "good", "text": text + shared, **figures}
 
 
 def _overlap(setting: Stage) -> dict[str, Any] | None:

@@ -20,15 +20,11 @@ ALONE = ("shape", "trend", "c2st", "utility", "exact_copies", "dcr_share")
 """Scores with a statement of their own; the others are told together, an area at a time."""
 
 
-def verdict(scores: Sequence[Score], *, split: Mapping[str, Any], given: bool, target: str | None, few: bool = False) -> list[Said]:
-    """Statements of (tone, area, title, text): tone is `good`, `fair`, `poor` or `open` (cannot be said).
-
-    With `few` rows nothing is called good: it would be so for want of evidence.
-    """
+def judged(scores: Sequence[Score], *, given: bool, target: str | None) -> list[Said]:
+    """Statements of (tone, area, title, text) on the scores: tone is `good`, `fair`, `poor` or `open` (cannot be said)."""
     by_name = {s.name: s for s in scores}
     rest = {area: [s for s in scores if s.area == area and s.name not in ALONE] for area in AREAS}
     said = [
-        _holdout(split),
         _alone(by_name.get("shape"), "Single columns", "column shapes"),
         _alone(by_name.get("trend"), "Pairs of columns", "pair trends"),
         together(rest["fidelity"], "Other likeness"),
@@ -41,11 +37,23 @@ def verdict(scores: Sequence[Score], *, split: Mapping[str, Any], given: bool, t
         _near(by_name.get("dcr_share"), given),
         together(rest["privacy"], "Other traces of training rows") if given else {},
     ]
-    return [_doubted(s) if few else s for s in said if s]
+    return [s for s in said if s]
 
 
-def _doubted(said: Said) -> Said:
-    return said | {"tone": "open", "text": f"Too few rows to say. {said['text']}"} if said["tone"] in ("good", "fair") else said
+def doubted(said: Sequence[Said], split: Mapping[str, Any], *, few: bool) -> list[Said]:
+    """The verdict: a word on a bad holdout first, and nothing called good where few rows, or that holdout, make it look so.
+
+    What attacks say of members and strangers means nothing at all if the two are not of one law.
+    """
+    out = [_say("poor", "split", "The holdout", split["text"])] if split["tone"] == "poor" else []
+    for s in said:
+        kind = s["tone"] in ("good", "fair") or (s["title"] == "Attacks" and "fidelity" in split["doubts"])
+        if few and s["tone"] in ("good", "fair"):
+            s = s | {"tone": "open", "text": f"Too few rows to say. {s['text']}"}
+        elif kind and s["tone"] != "open" and s["area"] in split["doubts"]:
+            s = s | {"tone": "open", "text": f"In doubt, as the holdout is not what it must be. {s['text']}"}
+        out.append(s)
+    return out
 
 
 def _say(tone: str, area: str, title: str, text: str) -> Said:
@@ -54,11 +62,6 @@ def _say(tone: str, area: str, title: str, text: str) -> Said:
 
 def _open(score: Score, title: str) -> Said:
     return _say("open", score.area, title, f"Not computed: {score.note}.")
-
-
-def _holdout(split: Mapping[str, Any]) -> Said:
-    """A word only if the holdout is not what it must be."""
-    return _say("poor", "split", "The holdout", split["text"]) if split["tone"] == "poor" else {}
 
 
 def worse(score: Score) -> bool:
