@@ -234,7 +234,7 @@ def test_tails_are_the_shares_beyond_real_quantiles() -> None:
 def test_joint_extremes_are_one_together_and_none_apart() -> None:
     x = np.random.default_rng(0).normal(size=1_000)
     found = by_name(tails, frames(a={"x": x, "y": x}, b={"x": x, "y": -x}))["tail_dependence"]
-    assert found.value == 100
+    assert found.value == pytest.approx(100, abs=3)
     assert {c["real"] for c in found.detail["corners"]} == {0.0, 1.0}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import numpy as np
@@ -185,6 +186,38 @@ def test_fresh_rows_raise_no_alarm(module: str) -> None:
     """Beside 10 pairs of tables of one law: 5 % of flagged tables are due for each quantity."""
     alarms = [flagged(f) for k in range(10) for f in measure(module, people(100 + k, 1_500), people(200 + k, 1_200)).values()]
     assert np.mean([bool(a) for a in alarms]) <= 0.2, alarms
+
+
+# ---- tables that are hard to judge
+
+
+def odd(rows: int, which: str) -> Frame:
+    rng = np.random.default_rng(0)
+    values = {
+        "number": rng.normal(size=rows),
+        "constant": np.zeros(rows),
+        "empty": np.full(rows, np.nan),
+        "label": rng.integers(0, 3, rows).astype(np.int32),
+        "void": np.full(rows, -1, np.int32),
+        "huge": rng.choice([0.0, 1e300, -1e300], rows),
+    }
+    if which == "swapped":  # what was there is gone, and what was not there is
+        values |= {"number": values["empty"], "empty": values["number"], "label": values["void"], "void": values["label"]}
+    kinds = {"number": "number", "constant": "integer", "empty": "date", "label": "category", "void": "boolean", "huge": "number"}
+    columns = tuple(Column(name=n, kind=k) for n, k in kinds.items())
+    return Frame(columns, values, {"label": ("a", "b", "c"), "void": ("a", "b", "c")}, rows)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("module", [*QUIET, "columns", "c2st"])
+@pytest.mark.parametrize("rows", [(300, 300), (300, 1), (1, 300), (300, 0), (0, 0)])
+@pytest.mark.parametrize("which", ["same", "swapped"])
+def test_odd_tables_are_judged_or_get_a_reason(module: str, rows: tuple[int, int], which: str) -> None:
+    context = Context(np.random.default_rng(0), target="label", protected=("number", "empty", "void"), explain=True)
+    for found in metrics.load(module).measure(odd(rows[0], "same"), odd(rows[1], which), context=context):
+        assert found.note if found.value is None else 0 <= found.low <= found.value + 1e-9 <= found.high + 2e-9 <= 100 + 1e-6
+        assert all(0 <= p <= 1 for p in found.tests.values())
+        json.dumps(found.detail, allow_nan=False)
 
 
 # ---- the reasons of the classifier test

@@ -101,6 +101,7 @@ def pearson(frame: Frame, names: list[str]) -> np.ndarray:
         return np.empty((0, 0))
     x = np.array([frame[n] for n in names])
     here = ~np.isnan(x)
+    x = x / np.maximum(np.abs(np.where(here, x, 0)).max(1, initial=0), 1e-300)[:, None]  # squares of great numbers overflow
     n = np.maximum(here.sum(1), 1)
     centre = np.where(here, x, 0).sum(1) / n
     x = np.where(here, x - centre[:, None], 0)

@@ -23,6 +23,8 @@ ALIKE = 0.4
 """Rows that two rules share, of those that either is met by, from which on the second says nothing new."""
 LEAVES = 14
 OPEN = " (or missing)"
+GREATEST = 1e30
+"""Trees compare, and add up, in single precision."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,8 @@ def _axes(pair: tuple[Frame, Frame], name: str) -> list[_Axis]:
         if gone.all():
             return []
         low, high = np.nanmin(both), np.nanmax(both)
-        bottom = float(low - max(high - low, 1.0)) if gone.any() else None
-        return [_Axis(name, np.where(gone, bottom or 0.0, both), None, bottom)]
+        bottom = float(max(low - max(high - low, 1.0), -GREATEST)) if gone.any() else None
+        return [_Axis(name, np.clip(np.where(gone, bottom or 0.0, both), -GREATEST, GREATEST), None, bottom)]
     out = [_Axis(name, gone.astype(float), "")] if gone.any() else []
     times = np.bincount(pair[0][name][pair[0][name] >= 0], minlength=len(pair[0].levels[name]))
     for k in np.argsort(-times, kind="stable")[:LEVELS].tolist():

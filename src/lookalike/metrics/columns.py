@@ -32,6 +32,8 @@ ABOUT = About(
 )
 LEAST, COLUMNS, CLASSES = 100, 12, 12
 """Rows of each table; columns that are predicted; classes of a label, rarer ones taken as one."""
+GREATEST = 1e30
+"""Forests compare, and add up, in single precision."""
 
 
 @boost.one_thread()
@@ -42,7 +44,7 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     real, other = canonical(real, scale=real), canonical(other, scale=real)
     rng = context.rng
     chosen = np.sort(rng.permutation(len(real.names))[:COLUMNS])
-    (test, x), _ = boost.matrices([real, other], real.names)
+    test, x = (np.clip(m, -GREATEST, GREATEST) for m in boost.matrices([real, other], real.names)[0])
     group, seed = blocks(real.rows, rng), int(rng.integers(2**31))
     found: dict[str, dict[str, float]] = {}
     scores = []
@@ -86,12 +88,12 @@ def _number(
         return None
     if known.sum() < BLOCKS:
         return np.zeros(1 + BLOCKS), {}
-    scale = truth.std()
+    scale = np.abs(truth).max()  # squares of great numbers overflow
     forest = RandomForestRegressor(**_settings(seed)).fit(side[0][known], lesson[known] / scale)
     wrong = truth / scale - forest.predict(side[1][here])
 
     def explained(keep: np.ndarray) -> float:
-        return float(np.clip(1 - (wrong[keep] ** 2).mean() / max((truth[keep] / scale).var(), 1e-12), 0, 1))
+        return float(np.clip(1 - (wrong[keep] ** 2).mean() / max((truth[keep] / scale).var(), 1e-18), 0, 1))
 
     return np.array([explained(group >= 0), *(explained(group != g) for g in range(BLOCKS))]), {}
 

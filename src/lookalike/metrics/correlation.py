@@ -22,9 +22,9 @@ ABOUT = About(
     rank=22,
     area="fidelity",
     unit="%",
-    real_rows=50_000,
-    rows=50_000,
-    control_rows=50_000,
+    real_rows=25_000,
+    rows=25_000,
+    control_rows=25_000,
 )
 TITLES = {"correlation": "Correlations", "correlation_ratio": "Differences between groups"}
 COLUMNS = 200
@@ -39,20 +39,20 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     labels = [n for n in real.names if real.is_label(n)][:COLUMNS]
     group = blocks(real.rows, context.rng), blocks(other.rows, context.rng)
     enough = real.rows > 2 and other.rows > 2
-    one = two = None
+    rows = real.rows, other.rows
     if len(numbers) > 1 and enough:
         ranks = [ranked(f, numbers) for f in (real, other)]
         upper = np.triu_indices(len(numbers), 1)
         one = [_spearman(r, g)[:, *upper] for r, g in zip(ranks, group, strict=True)]
         names = [(numbers[i], numbers[j]) for i, j in zip(*upper, strict=True)]
-        first = _finding("correlation", one, names)
+        first = _finding("correlation", one, names, rows)
     else:
         first = _none("correlation", "needs two ordered columns")
     if numbers and labels and enough:
         ends = {n: np.nanquantile(real[n], [0.005, 0.995]) if np.isfinite(real[n]).any() else np.zeros(2) for n in numbers}
         bins = grid(real, labels)
         two = [_ratios(f, bins, ends, g).reshape(BLOCKS + 1, -1) for f, g in zip((real, other), group, strict=True)]
-        second = _finding("correlation_ratio", two, [(a, b) for a in labels for b in numbers])
+        second = _finding("correlation_ratio", two, [(a, b) for a in labels for b in numbers], rows)
     else:
         second = _none("correlation_ratio", "needs a label and an ordered column")
     return [first, second]
@@ -73,7 +73,7 @@ def _none(name: str, note: str) -> Finding:
     return Finding(name=name, title=TITLES[name], value=None, note=note)
 
 
-def _finding(name: str, both: list[np.ndarray], pairs_: list[tuple[str, str]]) -> Finding:
+def _finding(name: str, both: list[np.ndarray], pairs_: list[tuple[str, str]], rows: tuple[int, int]) -> Finding:
     """`both`: coefficients [1 + groups, pairs] of the two tables, NaN where a column does not vary in one."""
     p, q = both
     factor = FACTOR[name]
@@ -90,20 +90,20 @@ def _finding(name: str, both: list[np.ndarray], pairs_: list[tuple[str, str]]) -
         {"a": kept[i][0], "b": kept[i][1], "real": round(float(p[0, i]), 4), "other": round(float(q[0, i]), 4)}
         for i in np.argsort(-value, kind="stable")[:SHOWN].tolist()
     ]
-    tests = dict(zip((f"{a} × {b}" for a, b in kept), _chance(p, q).tolist(), strict=True))
+    tests = dict(zip((f"{a} × {b}" for a, b in kept), _chance(p, q, rows).tolist(), strict=True))
     return Finding(name=name, title=TITLES[name], value=float(value.mean()), low=low, high=high, tests=tests, detail={"pairs": worst})
 
 
-def _chance(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """p-values [pairs] of equal coefficients, from the jackknife's error (Student's t: few groups make few degrees of freedom)."""
+def _chance(p: np.ndarray, q: np.ndarray, rows: tuple[int, int]) -> np.ndarray:
+    """p-values [pairs] of equal coefficients, from the jackknife's error or that of a correlation of normal columns, if that is more.
+
+    Student's t, for a jackknife of few groups has few degrees of freedom (Welch and Satterthwaite's).
+    """
     from scipy.special import stdtr
 
-    squared = [jackknife(x[1:]) ** 2 for x in (p, q)]
-    error = np.sqrt(squared[0] + squared[1])
-    t = np.divide(np.abs(p[0] - q[0]), error, out=np.where(p[0] == q[0], 0.0, np.inf), where=error > 1e-12)
-    fourth = squared[0] ** 2 + squared[1] ** 2
-    freedom = (BLOCKS - 1) * np.divide(error**4, fourth, out=np.ones_like(t), where=error > 1e-12)  # Welch and Satterthwaite's
-    return 2 * stdtr(np.maximum(freedom, 1), -t)
+    squared = [np.maximum(jackknife(x[1:]), (1 - x[0] ** 2) / np.sqrt(n)) ** 2 + 1e-12 for x, n in zip((p, q), rows, strict=True)]
+    freedom = (BLOCKS - 1) * (squared[0] + squared[1]) ** 2 / (squared[0] ** 2 + squared[1] ** 2)
+    return 2 * stdtr(freedom, -np.abs(p[0] - q[0]) / np.sqrt(squared[0] + squared[1]))
 
 
 def _spearman(ranks: np.ndarray, group: np.ndarray) -> np.ndarray:

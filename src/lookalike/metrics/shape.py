@@ -25,6 +25,9 @@ ABOUT = About(
     rank=10,
     area="fidelity",
     unit="%",
+    real_rows=50_000,
+    rows=50_000,
+    control_rows=50_000,
 )
 TITLES = {"shape": "Column shapes", "wasserstein": "Moved mass", "jensen_shannon": "Jensen–Shannon distance"}
 FINE = 1_024

@@ -17,8 +17,8 @@ ABOUT = About(
     definition=(
         "Tails: for each ordered column the shares of both tables' rows below the real 1 % and 5 % quantile and above the 95 % and 99 %; "
         "their difference over their sum, mean (100 %: a tail is lost). Joint extremes: for each pair of ordered columns and each of the "
-        "four corners, the share of a table's own outer tenths that meet there (0: extremes avoid each other, 1: always together, 0.1: "
-        "by chance); mean difference."
+        "four corners, the rows beyond the real 10 % or 90 % quantile of both over the geometric mean of those beyond either (0: extremes "
+        "avoid each other, 1: always together, about 0.1: by chance); mean difference."
     ),
     source="exceedance rates; tail dependence at a finite quantile: Coles, Heffernan & Tawn 1999",
     rank=26,
@@ -96,51 +96,63 @@ def _contrast(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def _joint(real: Frame, other: Frame, names: list[str], group: tuple[np.ndarray, np.ndarray]) -> Finding:
-    sides = [(name, upper) for name in names for upper in (False, True)]
-    (p, q), counts = zip(*(_corners(f, sides, g) for f, g in zip((real, other), group, strict=True)), strict=True)
-    # Corners of a column with itself are no news; a side that the real table lacks cannot be judged.
-    column = np.array([names.index(n) for n, _ in sides])
+    sides = [(name, upper, edge) for name in names for upper in (False, True) if (edge := _edge(real[name], upper)) is not None]
+    (p, both_p), (q, both_q) = (_corners(f, sides, g) for f, g in zip((real, other), group, strict=True))
     i, j = np.triu_indices(len(sides), 1)
-    kept = (column[i] != column[j]) & ~np.isnan(p[0, i, j])
+    kept = np.array([sides[a][0] != sides[b][0] for a, b in zip(i, j, strict=True)], bool)
     i, j = i[kept], j[kept]
     if not len(i):
         return _none("tail_dependence", "needs two columns with tails")
-    p, q = p[:, i, j], np.nan_to_num(q[:, i, j])
-    hits = [c[i, j] for c in counts]
-    tests = {
-        f"{_side(*sides[a])} & {_side(*sides[b])}": chance.proportion(int(x), real.rows, int(y), other.rows)
-        for a, b, x, y in zip(i.tolist(), j.tolist(), *hits, strict=True)
-    }
+    p, q = p[:, i, j], q[:, i, j]
     value = 100 * np.abs(p[0] - q[0])
-    out = [100 * np.abs(x[1:] - y[0]).mean(1) for x, y in ((np.nan_to_num(p), q), (q, p))]
+    out = [100 * np.abs(x[1:] - y[0]).mean(1) for x, y in ((p, q), (q, p))]
     low, high = around(float(value.mean()), float(np.hypot(jackknife(out[0]), jackknife(out[1]))), least=0, most=100)
+    titles = [f"{name} {'high' if upper else 'low'}" for name, upper, _ in sides]
+    p_values = _tests(both_p, both_q, rows=(real.rows, other.rows))[i, j].tolist()
+    tests = {f"{titles[a]} & {titles[b]}": p for a, b, p in zip(i.tolist(), j.tolist(), p_values, strict=True)}
     worst = [
-        {"a": _side(*sides[i[k]]), "b": _side(*sides[j[k]]), "real": round(float(p[0, k]), 4), "other": round(float(q[0, k]), 4)}
+        {"a": titles[i[k]], "b": titles[j[k]], "real": round(float(p[0, k]), 4), "other": round(float(q[0, k]), 4)}
         for k in np.argsort(-value, kind="stable")[:SHOWN].tolist()
     ]
     detail = {"corners": worst}
     return Finding(name="tail_dependence", title=JOINT, value=float(value.mean()), low=low, high=high, tests=tests, detail=detail)
 
 
-def _side(name: str, upper: bool) -> str:
-    return f"{name} {'high' if upper else 'low'}"
+Side = tuple[str, bool, float]
+"""A column, whether its high side, and where that begins."""
 
 
-def _corners(frame: Frame, sides: list[tuple[str, bool]], group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows in both sides over the geometric mean of the rows in each, [1 + groups, sides, sides], NaN if a side is empty; rows in both."""
-    beyond = np.array([_outer(frame[name], upper) for name, upper in sides], np.float32)
+def _edge(real: np.ndarray, upper: bool) -> float | None:
+    """The value from which on the outer tenth lies, ties included unless they make it wider than a quarter; None if nothing is left."""
+    x = real if upper else -real
+    cut = np.nanquantile(x, 1 - OUTER)
+    if (x >= cut).sum() > WIDEST * len(x):
+        if not (x > cut).any():
+            return None
+        cut = np.nanmin(x[x > cut])
+    return float(cut if upper else -cut)
+
+
+def _corners(frame: Frame, sides: list[Side], group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows in both sides over the geometric mean of the rows in each, [1 + groups, sides, sides], 0 if a side is empty; rows in both."""
+    beyond = np.zeros((len(sides), frame.rows), np.float32)
+    for row, (name, upper, edge) in zip(beyond, sides, strict=True):
+        row[:] = frame[name] >= edge if upper else frame[name] <= edge
     both = np.array([beyond[:, group == g] @ beyond[:, group == g].T for g in range(BLOCKS)], np.float64)
     kept = np.concatenate([both.sum(0)[None], both.sum(0) - both])
     one = np.diagonal(kept, axis1=1, axis2=2)
     mean = np.sqrt(one[:, :, None] * one[:, None, :])
-    return np.divide(kept, mean, out=np.full_like(kept, np.nan), where=mean > 0), kept[0]
+    return np.divide(kept, mean, out=np.zeros_like(kept), where=mean > 0), kept[0]
 
 
-def _outer(values: np.ndarray, upper: bool) -> np.ndarray:
-    """Bool per row: in the upper (lower) tenth of the column's own values; none if ties make it wider than a quarter."""
-    x = values if upper else -values
-    if not np.isfinite(x).any():
-        return np.zeros(len(x), bool)
-    cut = np.nanquantile(x, 1 - OUTER)
-    inside = x >= cut
-    return inside if inside.sum() <= WIDEST * len(x) else np.zeros(len(x), bool) if not (x > cut).any() else x > cut
+def _tests(p: np.ndarray, q: np.ndarray, *, rows: tuple[int, int]) -> np.ndarray:
+    """p-values [sides, sides] that rows meet in both sides alike, however many each side has, from rows in both."""
+    ones = [np.diag(x) for x in (p, q)]
+    cells = [np.stack([x, o[:, None] - x, o - x, n - o[:, None] - o + x]) for x, o, n in zip((p, q), ones, rows, strict=True)]
+    joint = chance.evidence(*cells, rows).sum(1)
+    own = chance.evidence(*(np.stack([o, n - o]) for o, n in zip(ones, rows, strict=True)), rows).sum(1)
+    share = [(c[0] + c[1]) / sum(rows) for c in zip(*cells, strict=True)]
+    a, b = share[0] + share[1], share[0] + share[2]
+    spread = a * (1 - a) * b * (1 - b)
+    bond = np.divide((share[0] - a * b) ** 2, spread, out=np.zeros_like(spread), where=spread > 0)
+    return chance.interaction(joint, own[:, :, None], own[:, None, :], rows=rows, bond=bond)
