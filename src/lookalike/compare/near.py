@@ -52,11 +52,3 @@ def closest(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         index[rows] = gap.argmin(1)
         distance[rows] = gap[np.arange(len(gap)), index[rows]]
     return index, distance
-
-
-def neighbours(a: np.ndarray, b: np.ndarray, k: int) -> np.ndarray:
-    """The k nearest rows of `b` of each row of `a`, in no order: int64 [rows of a, k]."""
-    out = np.empty((len(a), k), np.int64)
-    for rows, gap in gaps(a, b):
-        out[rows] = np.argpartition(gap, k - 1, axis=1)[:, :k]
-    return out

@@ -9,6 +9,9 @@ from lookalike.compare.frame import Frame
 DIGITS = 9
 """Numbers equal to this many digits of their column's greatest are the same."""
 
+HELD = 0.99
+"""Share of held rows found in a table, from which they count as drawn from it."""
+
 
 def hashes(frame: Frame, *, scale: Frame) -> np.ndarray:
     """uint64 [columns, rows]; numbers are rounded by the columns of `scale`, which must be the same for all frames compared."""
@@ -27,6 +30,25 @@ def hashes(frame: Frame, *, scale: Frame) -> np.ndarray:
 def canonical(frame: Frame, *, scale: Frame) -> Frame:
     """The rows in an order that only their content decides, so that what is drawn from them does not depend on how they were sorted."""
     return frame.take(np.argsort(hashes(frame, scale=scale).sum(0, dtype=np.uint64), kind="stable")) if frame.columns else frame
+
+
+def apart(train: Frame, held: Frame) -> Frame:
+    """`train` without the rows of `held`, if those are (nearly) all in it: then the held rows were drawn from it.
+
+    Rows that equal each other by chance stay: each held row takes one equal row away, and only where most held rows have one.
+    """
+    if not train.columns or not held.rows or not train.rows:
+        return train
+    ours, theirs = (hashes(f, scale=train).sum(0, dtype=np.uint64) for f in (train, held))
+    order = np.argsort(ours, kind="stable")
+    ranked, (values, times) = ours[order], np.unique(theirs, return_counts=True)
+    first = np.searchsorted(ranked, values)
+    there = np.searchsorted(ranked, values, side="right") - first
+    taken = np.minimum(there, times)
+    if taken.sum() < HELD * held.rows or held.rows >= train.rows:
+        return train
+    gone = np.concatenate([order[a : a + t] for a, t in zip(first, taken, strict=True)])
+    return train.take(np.setdiff1d(np.arange(train.rows), gone))
 
 
 def among(rows: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from lookalike.compare import boost, pairs
+from lookalike.compare import pairs
 from lookalike.compare.about import About, Context, Finding
 from lookalike.compare.frame import Frame, grid
-from lookalike.compare.stats import BLOCKS, around, auc, blocks, jackknife
+from lookalike.compare.judge import judge
+from lookalike.compare.learn import known, predict, task
 
 BETTER = "higher"
 ABOUT = About(
@@ -31,27 +32,15 @@ LOOKED_AT = 60
 LIKELY = ("target", "label", "class", "y", "outcome", "income", "response", "churn", "default")
 
 
-@boost.one_thread()
 def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     """One finding, `utility`: trained on `other`, tested on `real`; AUC (0 to 1) or R² (-1 to 1)."""
-    name = context.target
-    if name is None or name not in real.names:
-        return [_none("no target: name one")]
-    kept = [f.take(np.flatnonzero(~f.missing(name))) for f in (other, real)]
-    features = tuple(n for n in real.names if n != name)
-    if not features:
-        return [_none("no column besides the target")]
-    if min(f.rows for f in kept) < 50:
-        return [_none("fewer than 50 rows with a known target")]
-    (x, test), labels = boost.matrices(kept, features)
-    truth = [f[name] for f in kept]
-    if any(len(np.unique(t)) < 2 for t in truth):
-        return [_none(f"{name} has a single value in one of the tables")]
+    what = task(context.target, other, real)
+    if isinstance(what, str):
+        return [Finding(name="utility", value=None, note=what)]
+    learn, test = (known(f, what.target) for f in (other, real))
     seed = int(context.rng.integers(2**31))
-    if real.is_label(name):
-        model = boost.classifier(x, truth[0], labels, seed=seed)
-        return [_classes(truth[1], model.predict_proba(test), model.classes_, context.rng)]
-    return [_number(truth[1], boost.regressor(x, truth[0], labels, seed=seed).predict(test), context.rng)]
+    found = judge(test[what.target], predict(what, learn, [test], seed=seed)[0], context.rng)
+    return [Finding(name="utility", value=found.value, low=found.low, high=found.high, detail=found.detail)]
 
 
 def guess(real: Frame) -> tuple[str | None, str]:
@@ -75,42 +64,3 @@ def guess(real: Frame) -> tuple[str | None, str]:
 def _spread(names: list[str]) -> list[str]:
     """At most `LOOKED_AT` of the names, evenly spread: pairs of a thousand columns would take gigabytes."""
     return [names[i] for i in np.unique(np.linspace(0, len(names) - 1, LOOKED_AT).astype(int))]
-
-
-def _none(note: str) -> Finding:
-    return Finding(name="utility", value=None, note=note)
-
-
-def _classes(truth: np.ndarray, chance: np.ndarray, classes: np.ndarray, rng: np.random.Generator) -> Finding:
-    """Every class of the real rows counts, also one that the learner never met (chance 0)."""
-    present = np.unique(truth)
-    score = np.zeros((len(truth), len(present)))
-    for k, c in enumerate(present):
-        at = np.flatnonzero(classes == c)
-        if len(at):
-            score[:, k] = chance[:, at[0]]
-    if len(present) == 2:
-        value, error = auc(truth == present[1], score[:, 1] - score[:, 0])
-    else:
-        value = _macro(truth, score, present)
-        group = blocks(len(truth), rng)
-        error = float(jackknife(np.array([_macro(truth[group != g], score[group != g], present) for g in range(BLOCKS)])))
-    low, high = around(value, error, least=0, most=1)
-    return Finding(name="utility", value=value, low=low, high=high, detail={"measure": "AUC", "classes": len(present), "rows": len(truth)})
-
-
-def _macro(truth: np.ndarray, score: np.ndarray, present: np.ndarray) -> float:
-    hits = truth[:, None] == present
-    return float(np.mean([auc(hits[:, k], score[:, k])[0] for k in range(len(present)) if 0 < hits[:, k].sum() < len(hits)]))
-
-
-def _number(truth: np.ndarray, guessed: np.ndarray, rng: np.random.Generator) -> Finding:
-    def fit(keep: np.ndarray) -> float:
-        t, g = truth[keep], guessed[keep]
-        return max(-1.0, 1 - float(((t - g) ** 2).sum() / max(((t - t.mean()) ** 2).sum(), 1e-300)))
-
-    group = blocks(len(truth), rng)
-    value = fit(group >= 0)
-    error = float(jackknife(np.array([fit(group != g) for g in range(BLOCKS)])))
-    low, high = around(value, error, least=-1, most=1)
-    return Finding(name="utility", value=value, low=low, high=high, detail={"measure": "R²", "rows": len(truth)})
