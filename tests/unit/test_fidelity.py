@@ -215,6 +215,16 @@ def test_of_many_triples_some_are_drawn_and_the_note_says_so() -> None:
     assert found.note == "500 of 1,140 triples, drawn at random"
 
 
+def test_what_is_drawn_at_random_is_the_same_for_every_table() -> None:
+    rng = np.random.default_rng(0)
+    wide = frames(a={f"c{j}": rng.normal(size=120) for j in range(20)}, b={f"c{j}": rng.normal(size=120) for j in range(20)})
+    for module, name in ((marginals, "three_way"), (columns, "column_prediction")):
+        one, two = (module.measure(*wide.values(), context=context(seed))[0] for seed in (1, 2))
+        assert "drawn at random" in one.note, name
+        assert one.detail.get("worst") == two.detail.get("worst")
+        assert list(one.detail.get("columns", ())) == list(two.detail.get("columns", ()))
+
+
 # ---- tails
 
 

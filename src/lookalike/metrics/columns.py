@@ -43,7 +43,8 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
         return [Finding(name="column_prediction", value=None, note=f"needs two columns and {LEAST} rows of each table")]
     real, other = canonical(real, scale=real), canonical(other, scale=real)
     rng = context.rng
-    chosen = np.sort(rng.permutation(len(real.names))[:COLUMNS])
+    # The same for every table that is compared: controls must be judged by the same columns.
+    chosen = np.sort(np.random.default_rng(0).permutation(len(real.names))[:COLUMNS])
     test, x = (np.clip(m, -GREATEST, GREATEST) for m in boost.matrices([real, other], real.names)[0])
     group, seed = blocks(real.rows, rng), int(rng.integers(2**31))
     found: dict[str, dict[str, float]] = {}

@@ -37,7 +37,7 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     if len(real.names) < 3 or not real.rows or not other.rows:
         return [Finding(name="three_way", value=None, note="needs three columns that can be compared")]
     bins = grid(real, real.names, bins=5, levels=8)
-    triples, note = _triples(len(real.names), context.rng)
+    triples, note = _triples(len(real.names))
     tables = [bins.codes(f).astype(np.int64) for f in (real, other)]
     group = [blocks(f.rows, context.rng) for f in (real, other)]
     rows = real.rows, other.rows
@@ -60,7 +60,8 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     return [Finding(name="three_way", value=float(mean[0]), low=low, high=high, note=note, detail=detail)]
 
 
-def _triples(columns: int, rng: np.random.Generator) -> tuple[list[tuple[int, int, int]], str]:
+def _triples(columns: int) -> tuple[list[tuple[int, int, int]], str]:
+    rng = np.random.default_rng(0)  # the same for every table that is compared: controls must be judged by the same triples
     total = columns * (columns - 1) * (columns - 2) // 6
     if total <= 2 * TRIPLES:
         every = list(combinations(range(columns), 3))

@@ -39,7 +39,7 @@ SHOWN = 60
 
 def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     """Findings `trend` and `dependence` in percent (0 to 100); detail holds matrices for all pairs, and the pairs that differ most."""
-    names, note = _chosen(real, context.rng)
+    names, note = _chosen(real)
     if len(names) < 2 or not real.rows or not other.rows:
         note = "needs two columns that can be compared"
         return [Finding(name="trend", value=None, note=note), Finding(name="dependence", title="Dependence", value=None, note=note)]
@@ -64,10 +64,11 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     ]
 
 
-def _chosen(real: Frame, rng: np.random.Generator) -> tuple[tuple[str, ...], str]:
+def _chosen(real: Frame) -> tuple[tuple[str, ...], str]:
     if len(real.names) <= COLUMNS:
         return real.names, ""
-    keep = np.sort(rng.choice(len(real.names), COLUMNS, replace=False))
+    # The same for every table that is compared: controls must be judged by the same columns.
+    keep = np.sort(np.random.default_rng(0).choice(len(real.names), COLUMNS, replace=False))
     note = f"{COLUMNS * (COLUMNS - 1) // 2:,} pairs of {COLUMNS} random columns, of {len(real.names)} columns"
     return tuple(real.names[i] for i in keep), note
 
