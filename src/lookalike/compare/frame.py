@@ -48,6 +48,12 @@ class Frame:
         """The rows at `index`."""
         return Frame(self.columns, {k: v[index] for k, v in self.values.items()}, self.levels, len(index))
 
+    def only(self, names: Iterable[str]) -> Frame:
+        """These columns, in the order of the table."""
+        kept = set(names)
+        values, levels = ({k: v for k, v in of.items() if k in kept} for of in (self.values, self.levels))
+        return Frame(tuple(c for c in self.columns if c.name in kept), values, levels, self.rows)
+
     def cut(self, rows: int, rng: np.random.Generator) -> Frame:
         """At most `rows` rows, chosen at random without replacement."""
         return self if self.rows <= rows else self.take(np.sort(rng.choice(self.rows, rows, replace=False)))
@@ -60,6 +66,14 @@ class Frame:
     def independent(self, rng: np.random.Generator) -> Frame:
         """Each column shuffled on its own: the columns stay perfect, all dependence is gone."""
         return Frame(self.columns, {k: rng.permutation(v) for k, v in self.values.items()}, self.levels, self.rows)
+
+
+def stack(frames: Iterable[Frame]) -> Frame:
+    """The rows of frames that were coded together, one frame after the other."""
+    frames = list(frames)
+    first = frames[0]
+    values = {k: np.concatenate([f[k] for f in frames]) for k in first.values}
+    return Frame(first.columns, values, first.levels, sum(f.rows for f in frames))
 
 
 def code(tables: Mapping[str, pa.Table], columns: Iterable[Column]) -> dict[str, Frame]:
