@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,7 +12,10 @@ import pytest
 from lookalike import metrics
 from lookalike.compare.about import About, Context, Finding
 from lookalike.compare.frame import Frame, code
+from lookalike.compare.stats import variance
+from lookalike.report.measure import stage, trial
 from lookalike.schema import Column
+from lookalike.score import Score
 
 COLUMNS = tuple(
     Column(name=name, kind=kind)
@@ -115,3 +121,59 @@ def test_a_table_it_cannot_judge_gets_a_reason(name: str) -> None:
     nothing = code({"a": pa.table({"x": pa.nulls(60, pa.float64())}), "b": pa.table({"x": pa.nulls(60, pa.float64())})}, COLUMNS[:0])
     for found in measure(name, nothing["a"], nothing["b"], nothing["a"]):
         assert found.value is None and found.note
+
+
+# ---- beside its controls
+
+DEALT_WITH = ("fidelity", "utility")
+NEARLY_THE_SAME = ("missing_patterns",)
+"""What a uniform table gets nearly right: cells are missing as often as in the real one."""
+
+
+@pytest.fixture(scope="module")
+def beside(frames: dict[str, Frame]) -> Callable[[str], list[Score]]:
+    """The scores of a metric on rows of the same law, with all controls; measured once."""
+    roles = {"real": frames["real"], "holdout": frames["fresh"], "synthetic": frames["other"]}
+    setting = stage(roles, target="rich", rng=np.random.default_rng(0), protected=("job",))
+    return cache(lambda name: trial(name, setting, seed=0))
+
+
+def beyond(score: Score, control: float) -> float:
+    """How much worse a control is than the ceiling, in standard errors of the ceiling."""
+    gap = control - score.ceiling
+    noise = variance(score.ceiling, score.ceiling_interval) ** 0.5
+    return (abs(gap) if score.better == "target" else gap if score.better == "lower" else -gap) / max(noise, 1e-9)
+
+
+@pytest.mark.parametrize("name", metrics.names())
+def test_it_finds_rows_of_the_same_law_near_the_ceiling(name: str, beside: Callable[[str], list[Score]]) -> None:
+    for score in beside(name):
+        assert score.low <= score.value <= score.high
+        assert None not in (score.ceiling, score.floor, score.copy, score.uniform), score.name
+        # A wide band: tables of 800 rows, many figures; a figure of real rows must not be called far off.
+        assert score.skill is None or score.skill_interval is None or score.skill_interval[1] > 0.7, score.name
+
+
+@pytest.mark.parametrize("name", [n for n in metrics.names() if metrics.load(n).ABOUT.area in DEALT_WITH])
+def test_uniform_rows_are_worse_than_real_ones(name: str, beside: Callable[[str], list[Score]]) -> None:
+    for score in beside(name):
+        assert score.name in NEARLY_THE_SAME or beyond(score, score.uniform) > 0, score.name
+
+
+@pytest.mark.parametrize("name", [n for n in metrics.names() if metrics.load(n).ABOUT.area in DEALT_WITH])
+def test_a_copy_wins_likeness_and_use(name: str, beside: Callable[[str], list[Score]]) -> None:
+    for score in beside(name):
+        assert beyond(score, score.copy) < 3, score.name  # as good as fresh rows, or better
+
+
+@pytest.mark.parametrize("name", [n for n in metrics.names() if metrics.load(n).ABOUT.area == "privacy"])
+def test_a_copy_loses_privacy(name: str, beside: Callable[[str], list[Score]]) -> None:
+    for score in beside(name):
+        assert beyond(score, score.copy) > 10, score.name
+        assert score.zero == "copy", score.name
+
+
+def test_names_of_findings_are_unique(beside: Callable[[str], list[Score]]) -> None:
+    found = [s.name for name in metrics.names() for s in beside(name)]
+    assert len(found) == len(set(found))
+    assert all(n.isidentifier() and n == n.lower() for n in found)

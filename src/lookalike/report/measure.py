@@ -26,7 +26,7 @@ NO_HOLDOUT = "no holdout was given: fresh rows cannot be told from copied ones"
 DRAW_ROWS, DEAR_ROWS, UNIFORM_ROWS = 10_000, 2_000, 2_000
 """Rows of further draws (fewer where a metric is so dear that its controls have fewer too), and of the uniform table, at most: draws show
 only how much they differ, and the uniform table how bad bad is."""
-CLEARLY = 4.0
+CLEARLY = 3.0
 """Standard errors by which a control must be worse than the ceiling to be the zero of a skill."""
 RATE, LISTED = 0.05, 100
 """False discovery rate of what is flagged, and how many are listed."""
@@ -88,8 +88,13 @@ def scores(setting: Stage, seed: int, *, effort: Effort = "quick", kept: Kept | 
     """Each metric's name with its scores; the same seed gives the same numbers, whatever other metrics and tables there are."""
     kept = {} if kept is None else kept
     for name in chosen(effort):
-        with one_thread():
-            yield name, _Trial(name, setting, seed, kept).scores()
+        yield name, trial(name, setting, seed=seed, kept=kept)
+
+
+def trial(name: str, setting: Stage, *, seed: int, kept: Kept | None = None) -> list[Score]:
+    """The scores of one metric; `kept` remembers what controls scored."""
+    with one_thread():
+        return _Trial(name, setting, seed, {} if kept is None else kept).scores()
 
 
 class _Trial:
