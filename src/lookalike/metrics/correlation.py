@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from lookalike.compare import pairs
@@ -27,16 +29,17 @@ ABOUT = About(
     control_rows=25_000,
 )
 TITLES = {"correlation": "Correlations", "correlation_ratio": "Differences between groups"}
-COLUMNS = 200
-"""More columns of a sort than these are not looked at."""
+COLUMNS = 100
+"""More ordered columns, or labels, than these are not looked at."""
 SHOWN = 60
 FACTOR = {"correlation": 50, "correlation_ratio": 100}
 
 
 def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     """Findings `correlation` and `correlation_ratio` in percent (0 to 100); detail names the pairs that differ most."""
-    numbers = [n for n in real.names if not real.is_label(n)][:COLUMNS]
-    labels = [n for n in real.names if real.is_label(n)][:COLUMNS]
+    every = [[n for n in real.names if real.is_label(n) == label] for label in (False, True)]
+    numbers, labels = (names[:COLUMNS] for names in every)
+    note = f"the first {COLUMNS} ordered columns and labels" if max(map(len, every)) > COLUMNS else ""
     group = blocks(real.rows, context.rng), blocks(other.rows, context.rng)
     enough = real.rows > 2 and other.rows > 2
     rows = real.rows, other.rows
@@ -55,7 +58,7 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
         second = _finding("correlation_ratio", two, [(a, b) for a in labels for b in numbers], rows)
     else:
         second = _none("correlation_ratio", "needs a label and an ordered column")
-    return [first, second]
+    return [f if f.value is None else replace(f, note=note) for f in (first, second)]
 
 
 def ranked(frame: Frame, names: list[str]) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from lookalike.compare import chance, pairs
@@ -26,6 +28,8 @@ ABOUT = About(
     rows=50_000,
     control_rows=50_000,
 )
+COLUMNS = 200
+"""More columns than these are sampled."""
 TOGETHER = "Missing together"
 PATTERNS, SHOWN, FEWEST = 100, 20, 5
 """Patterns with a cell of their own; those shown, and the real rows that one must have to be shown."""
@@ -42,7 +46,14 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
 
 
 def _places(real: Frame, other: Frame, holes: list[str], rng: np.random.Generator) -> Finding:
-    bins = grid(real, real.names, bins=5, levels=10)
+    names = real.names
+    if len(names) > COLUMNS:  # the same for every table that is compared
+        chosen = np.sort(np.random.default_rng(0).choice(len(names), COLUMNS, replace=False))
+        names = tuple(real.names[i] for i in chosen)
+        holes = [n for n in holes if n in set(names)]
+    if not holes:
+        return Finding(name="missing", value=None, note=f"none of {COLUMNS} random columns has missing cells")
+    bins = grid(real, names, bins=5, levels=10)
     p, q = (_counts(f, holes, bins, rng) for f in (real, other))
     all_p, all_q = p.sum(0), q.sum(0)
     errors = _errors(all_p, all_q, bins)
@@ -50,7 +61,7 @@ def _places(real: Frame, other: Frame, holes: list[str], rng: np.random.Generato
     out_q = np.array([_value(all_p, all_q - g, bins) for g in q])
     value = _value(all_p, all_q, bins)
     low, high = around(value, float(np.hypot(jackknife(out_p), jackknife(out_q))), least=0, most=100)
-    columns = _columns(real, other, holes, errors, _bonds(all_p, bins, holes), _bonds(all_q, bins, holes))
+    columns = _columns(real, other, bins, _Bonds(holes, errors, _bonds(all_p, bins, holes), _bonds(all_q, bins, holes)))
     tests = _tests(all_p, all_q, bins, holes)
     return Finding(name="missing", value=value, low=low, high=high, tests=tests, detail={"columns": columns})
 
@@ -149,11 +160,20 @@ def _bonds(counts: np.ndarray, bins: Grid, holes: list[str]) -> np.ndarray:
     return bonds
 
 
-def _columns(real: Frame, other: Frame, holes: list[str], errors: np.ndarray, p: np.ndarray, q: np.ndarray) -> list[dict[str, object]]:
+class _Bonds(NamedTuple):
+    """Columns with missing cells, the error of each, and what it is bound to in either table [holes, columns]."""
+
+    holes: list[str]
+    errors: np.ndarray
+    real: np.ndarray
+    other: np.ndarray
+
+
+def _columns(real: Frame, other: Frame, bins: Grid, found: _Bonds) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
-    for h, name in enumerate(holes):
-        best = int(p[h].argmax())
+    for h, name in enumerate(found.holes):
+        best = int(found.real[h].argmax())
         rate = {"real": float(real.missing(name).mean()), "other": float(other.missing(name).mean())}
-        bond = {"with": real.names[best], "real": float(p[h, best]), "other": float(q[h, best])}
-        rows.append({"name": name, "error": float(errors[h]), "rate": rate, "bond": bond})
+        bond = {"with": bins.names[best], "real": float(found.real[h, best]), "other": float(found.other[h, best])}
+        rows.append({"name": name, "error": float(found.errors[h]), "rate": rate, "bond": bond})
     return rows

@@ -33,6 +33,8 @@ ABOUT = About(
 )
 COLUMNS = 200
 """More columns than these are sampled."""
+WIDE, WORK = 100, 6e10
+"""Columns beyond which bins are coarser; rows × cells², the multiplications of the tables, at which wide tables get fewer rows."""
 SHOWN = 60
 """Pairs named in detail: those whose dependence differs most."""
 
@@ -43,8 +45,9 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     if len(names) < 2 or not real.rows or not other.rows:
         note = "needs two columns that can be compared"
         return [Finding(name="trend", value=None, note=note), Finding(name="dependence", title="Dependence", value=None, note=note)]
-    bins = grid(real, names)
-    p, q = (pairs.tables(f, bins, context.rng) for f in (real, other))
+    bins = grid(real, names) if len(names) <= WIDE else grid(real, names, bins=6, levels=8)
+    most = max(5_000, int(WORK / float(bins.sizes.sum()) ** 2))
+    p, q = (pairs.tables(f.cut(most, context.rng), bins, context.rng) for f in (real, other))
     all_p, all_q = p.sum(0, dtype=np.float64), q.sum(0, dtype=np.float64)
     error, bond_p, bond_q = _error(all_p, all_q, bins), pairs.normalised(all_p, bins), pairs.normalised(all_q, bins)
     out_p = np.array([(_mean(_error(all_p - g, all_q, bins)), _mean(abs(pairs.normalised(all_p - g, bins) - bond_q))) for g in p])
