@@ -9,8 +9,7 @@ import numpy as np
 
 from lookalike.compare.about import About, Context, Finding
 from lookalike.compare.frame import Frame, grid
-from lookalike.compare.rows import canonical
-from lookalike.compare.stats import BLOCKS, around, blocks, jackknife
+from lookalike.compare.stats import around
 
 BETTER = "higher"
 ABOUT = About(
@@ -32,22 +31,26 @@ TITLES = {"values_reached": "Values reached", "rare_reached": "Rare levels and t
 
 @dataclass(frozen=True)
 class Places:
-    """One column: rows of the real table in each place, rows of the other by group [groups, places], and which places are rare."""
+    """One column: rows of the real and of the other table in each place, which places are rare, and a label's levels in words."""
 
     real: np.ndarray
     other: np.ndarray
     rare: np.ndarray
     texts: tuple[str, ...]
 
-    def shares(self, which: np.ndarray) -> np.ndarray:
-        """Percent of the places `which` reached: with all rows, then with each group left out."""
-        times = self.other[:, which].sum(0)
-        left = times - self.other[:, which]
-        return 100 * np.concatenate([(times > 0)[None], left > 0]).mean(1)
+    def share(self, which: np.ndarray) -> tuple[float, float]:
+        """Share of the places `which` reached, and its variance were the table drawn again.
+
+        A place that λ rows are expected in is missed with chance e^−λ, which varies by e^−λ − e^−2λ; λ itself is taken to be as
+        uncertain as the count leaves it (Jeffreys' prior), so that a place reached by one row only is not taken as safe.
+        """
+        times = self.other[which]
+        varied = 0.5 ** (times + 0.5) - (1 / 3) ** (times + 0.5)
+        return float((times > 0).mean()), float(varied.sum()) / len(times) ** 2
 
     def chance(self) -> float:
         """How likely rows of the same law would miss a place as common as the commonest missed one (Bonferroni over places)."""
-        missed = self.other.sum(0) == 0
+        missed = self.other == 0
         if not missed.any():
             return 1.0
         from scipy.special import gammaln
@@ -61,14 +64,12 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     """Two findings in percent of the places (0 to 100): `values_reached` and `rare_reached`; tests name the columns."""
     if not real.names or not real.rows or not other.rows:
         return [Finding(name=n, title=t, value=None, note="nothing to compare") for n, t in TITLES.items()]
-    other = canonical(other, scale=real)
-    group = blocks(other.rows, context.rng)
-    places = {name: _places(real, other, name, group) for name in real.names}
+    places = {name: _places(real, other, name) for name in real.names}
     places = {name: p for name, p in places.items() if len(p.real)}
     tests = {name: p.chance() for name, p in places.items()}
     columns = {name: _column(p, real, other, name) for name, p in places.items()}
-    rare = {name: p.shares(p.rare) for name, p in places.items() if p.rare.any()}
-    every = {name: p.shares(np.ones(len(p.real), bool)) for name, p in places.items()}
+    rare = [p.share(p.rare) for p in places.values() if p.rare.any()]
+    every = [p.share(np.ones(len(p.real), bool)) for p in places.values()]
     count = int(sum(p.rare.sum() for p in places.values()))
     return [
         _mean("values_reached", every, "no column has values", tests=tests, detail={"columns": columns}),
@@ -76,23 +77,23 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     ]
 
 
-def _mean(name: str, shares: dict[str, np.ndarray], note: str, **more: Any) -> Finding:
+def _mean(name: str, shares: list[tuple[float, float]], note: str, **more: Any) -> Finding:
     if not shares:
         return Finding(name=name, title=TITLES[name], value=None, note=note)
-    mean = np.mean(list(shares.values()), axis=0)
-    low, high = around(mean[0], float(jackknife(mean[1:])), least=0, most=100)
-    return Finding(name=name, title=TITLES[name], value=float(mean[0]), low=low, high=high, **more)
+    value, varied = np.array(shares).mean(0)
+    low, high = around(100 * value, float(100 * np.sqrt(varied / len(shares))), least=0, most=100)
+    return Finding(name=name, title=TITLES[name], value=float(100 * value), low=low, high=high, **more)
 
 
-def _places(real: Frame, other: Frame, name: str, group: np.ndarray) -> Places:
+def _places(real: Frame, other: Frame, name: str) -> Places:
     steps = int(np.clip(real.rows // ROWS_A_STEP, 2, STEPS))
     known = len(real.levels[name]) if real.is_label(name) else 0
     bins = grid(real, [name], bins=steps, levels=known)
     size = int(bins.sizes[0])
     ours, theirs = bins.codes(real)[0], bins.codes(other)[0]
-    counts = np.bincount(ours, minlength=size)
+    counts, others = np.bincount(ours, minlength=size), np.bincount(theirs, minlength=size)
     here = counts > 0
-    others = np.bincount(group * size + theirs, minlength=BLOCKS * size).reshape(BLOCKS, size)[:, here]
+    others = others[here]
     share = counts[here] / real.rows
     if not known:
         rare = np.zeros(size, bool)
@@ -105,7 +106,7 @@ def _places(real: Frame, other: Frame, name: str, group: np.ndarray) -> Places:
 
 
 def _column(places: Places, real: Frame, other: Frame, name: str) -> dict[str, Any]:
-    times = places.other.sum(0)
+    times = places.other
     out: dict[str, Any] = {"value": round(float(100 * (times > 0).mean()), 2), "places": len(times), "reached": int((times > 0).sum())}
     if places.texts:
         missed = np.flatnonzero(times == 0)

@@ -44,33 +44,41 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     space, rng = Space(real), context.rng
     n = fit(min(real.rows, other.rows), space, most=ABOUT.rows)
     a, b = (space.embed(canonical(f, scale=real).cut(n, rng)) for f in (real, other))
-    alpha, beta, authenticity = _ranks(a, b)
     group = blocks(n, rng)
-    out = []
-    for name, ranks in (("alpha_precision", alpha), ("beta_recall", beta)):
-        value = _score(ranks)
-        error = float(jackknife(np.array([_score(ranks[group != g]) for g in range(BLOCKS)])))
-        low, high = around(value, error, least=0, most=1)
-        detail = {"rows": n, "share": STEPS.round(4).tolist(), "reached": _curve(ranks).round(4).tolist()}
-        if name == "beta_recall":
-            detail["authenticity"] = round(float(authenticity.mean()), 4)
-        out.append(Finding(name=name, title=TITLES[name], value=value, low=low, high=high, detail=detail))
-    return out
+    ours, theirs = (np.sqrt(_from(x, a.mean(0, keepdims=True))) for x in (a, b))
+    alpha = _typical(ours, theirs)
+    of_real = np.array([_score(_typical(ours[group != g], theirs)) for g in range(BLOCKS)])
+    beta, authentic = _met(a, b)
+    found = {"alpha_precision": (alpha, jackknife(of_real)), "beta_recall": (beta, 0.0)}
+    return [_found(name, ranks, group, float(more), authentic) for name, (ranks, more) in found.items()]
 
 
-def _ranks(real: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each row of `other` the least α that takes it in; for each real row the least β (inf: none); and who is authentic."""
-    centre, middle = real.mean(0, keepdims=True), other.mean(0, keepdims=True)
-    out = np.sort(_from(real, centre))
-    alpha = np.searchsorted(out, _from(other, centre) - EQUAL, side="left") / len(real)
-    alpha = np.where(alpha >= 1, np.inf, alpha)  # farther out than every real row
+def _found(name: str, ranks: np.ndarray, group: np.ndarray, more: float, authentic: np.ndarray) -> Finding:
+    """`more`: standard error of the other table's rows."""
+    value = _score(ranks)
+    error = float(jackknife(np.array([_score(ranks[group != g]) for g in range(BLOCKS)])))
+    low, high = around(value, float(np.hypot(error, more)), least=0, most=1)
+    detail = {"rows": len(ranks), "share": STEPS.round(4).tolist(), "reached": _curve(ranks).round(4).tolist()}
+    if name == "beta_recall":
+        detail["authenticity"] = round(float(authentic.mean()), 4)
+    return Finding(name=name, title=TITLES[name], value=value, low=low, high=high, detail=detail)
+
+
+def _typical(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """For each row of the table the least α that takes it in, by distances from the middle; inf: farther out than every real row."""
+    alpha = np.searchsorted(np.sort(ours), theirs - EQUAL, side="left") / len(ours)
+    return np.where(alpha >= 1, np.inf, alpha)
+
+
+def _met(real: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each real row the least β (inf: none), and which of the table's rows are authentic."""
     own = radii(real, 1)
     index, gap = closest(real, other)
-    typical = _from(other, middle)
+    typical = np.sqrt(_from(other, other.mean(0, keepdims=True)))
     ranked = np.searchsorted(np.sort(typical), typical - EQUAL, side="left") / len(other)
     beta = np.where(gap <= own + EQUAL, ranked[index], np.inf)
     index, gap = closest(other, real)
-    return alpha, beta, gap > own[index] + EQUAL
+    return beta, gap > own[index] + EQUAL
 
 
 def _from(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
