@@ -27,9 +27,10 @@ def attack(targets: Frame, seen: Seen, *, rng: np.random.Generator) -> Guess:
     """Log-likelihood against that of neighbours, in their standard deviations."""
     if seen.log_prob is None:
         return Guess(np.zeros(targets.rows), note="the model tells no likelihood")
-    # A row that the model holds impossible is as unlikely as the least likely of the others.
     own, real = (np.asarray(seen.log_prob(f), np.float64) for f in (targets, seen.reference))
-    least = min((x[np.isfinite(x)].min() for x in (own, real) if np.isfinite(x).any()), default=0.0)
-    own, real = (np.nan_to_num(x, nan=least, neginf=least, posinf=least) for x in (own, real))
+    told = np.concatenate([own[np.isfinite(own)], real[np.isfinite(real)]])
+    # A row that the model holds impossible is a little less likely than any other.
+    least = float(told.min() - told.std() - 1) if len(told) else 0.0
+    own, real = (np.nan_to_num(x, nan=least, neginf=least, posinf=float(told.max(initial=least))) for x in (own, real))
     around = real[seen.near(targets, seen.reference)[1][:, :NEAREST]]
     return Guess((own - around.mean(1)) / (around.std(1) + 0.5 * real.std() + 1e-9))

@@ -44,7 +44,7 @@ def attack(targets: Frame, seen: Seen, *, rng: np.random.Generator) -> Guess:
 
 
 def _shadows(targets: Frame, seen: Seen, refit: Refit, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, _Queries]:
-    """Which targets each shadow model had (bool [models, targets]), and what the queries say of them (float64 [models, targets, queries])."""
+    """Which targets each shadow model had, bool [models, targets]; what queries say of them, float64 [models, targets, queries]."""
     asked = _Queries(seen.reference, rng)
     # Each target is in exactly half of the models: its mean then stands between being there and not.
     order = np.argsort(rng.random((MODELS, targets.rows)), axis=0)

@@ -11,7 +11,8 @@ THREAT = Threat(
     title="Singling out",
     definition=(
         "From random synthetic rows the attacker makes statements (this level; at least, or at most, this number), adding columns in "
-        "random order until one holds for no other synthetic row. The target is singled out if such a statement holds for it and for no other row attacked."
+        "random order until one holds for no other synthetic row. The target is singled out if such a statement holds for it and for no "
+        "other row attacked."
     ),
     source="Article 29 Working Party opinion 05/2014; definition after Giomi et al. 2023 (anonymeter), re-implemented",
     knows="the synthetic table only",

@@ -34,8 +34,9 @@ def curve(yes: np.ndarray, no: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     true = np.cumsum(truth[order])[ends]
     false = ends + 1 - true
     x, y = np.concatenate([[0], false / max(len(no), 1)]), np.concatenate([[0], true / max(len(yes), 1)])
-    last = np.append(np.flatnonzero(np.diff(x)), len(x) - 1)  # of a vertical stretch the upper end
-    return x[last], y[last]
+    # Of a vertical stretch the lower end: a threshold at the k-th stranger accuses k of them on average, one below it already more.
+    first = np.concatenate([[0], np.flatnonzero(np.diff(x)) + 1])
+    return x[first], y[first]
 
 
 def area(yes: np.ndarray, no: np.ndarray) -> tuple[float, float]:
@@ -48,16 +49,16 @@ def found_at(yes: np.ndarray, no: np.ndarray, rate: float, *, miss: float = 0.05
     """Share of `yes` found when `rate` of `no` raise a false alarm, with its interval; None where there are too few `no` to say.
 
     The interval is Clopper and Pearson's on as many rows as would give the same variance if the threshold were known: a threshold
-    taken from `no` moves, and the share found moves with it by the slope of the curve.
+    taken from `no` moves, and the share found moves with it by the slope of the curve (against the logarithm of the rate).
     """
     if len(no) < FEWEST[rate] or len(yes) < 10:
         return None
     x, y = curve(yes, no)
     share = float(np.interp(rate, x, y))
-    slope = float(np.interp(2 * rate, x, y) - np.interp(rate / 2, x, y)) / (1.5 * rate)
+    slope = float(np.interp(2 * rate, x, y) - np.interp(rate / 2, x, y)) / np.log(4)
     p = np.clip(share, 1 / (len(yes) + 1), 1 - 1 / (len(yes) + 1))
     own = p * (1 - p) / len(yes)
-    rows = len(yes) * own / (own + slope**2 * rate * (1 - rate) / len(no))
+    rows = len(yes) * own / (own + slope**2 * (1 - rate) / (rate * len(no)))
     return share, *clopper(share * rows, rows, miss=miss)
 
 
