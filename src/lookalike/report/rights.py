@@ -19,17 +19,17 @@ class Cast(Protocol):
     plain: np.ndarray
 
 
-def success(hits: Mapping[tuple[str, str], np.ndarray], cast: Cast, half: np.ndarray) -> dict[str, Any]:
+def success(hits: Mapping[tuple[str, str], np.ndarray], cast: Cast, choice: np.ndarray) -> dict[str, Any]:
     """`success` over all items and `items` one by one: rates of members (role 1) and strangers (role 0) with their intervals.
 
-    Where an attacker has several methods, each item's is the one that did best on the members in `half`; all rates are then of the
-    other half.
+    Where an attacker has several methods, each item's is the one that did best on the members in `choice`; all rates are then of the
+    other rows.
     """
     items = list(dict.fromkeys(item for item, _ in hits))
     methods = {item: [who for i, who in hits if i == item and who != REAL] for item in items}
     several = any(len(m) > 1 for m in methods.values())
-    judged = cast.plain & ~half if several else cast.plain
-    picked = {i: max(m, key=lambda who, i=i: _mean(hits[i, who][cast.plain & half & (cast.role == 1)])) for i, m in methods.items()}
+    judged = cast.plain & ~choice if several else cast.plain
+    picked = {i: max(m, key=lambda who, i=i: _mean(hits[i, who][cast.plain & choice & (cast.role == 1)])) for i, m in methods.items()}
     members, strangers = judged & (cast.role == 1), judged & (cast.role == 0)
     mine = np.array([hits[i, picked[i]] for i in items])
     out: dict[str, Any] = {"success": {"members": _share(mine[:, members]), "strangers": _share(mine[:, strangers])}}
