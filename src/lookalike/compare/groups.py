@@ -11,9 +11,8 @@ from lookalike.compare.frame import Frame
 
 FEWEST, LEVELS, CROSSED, CELLS = 50, 8, 3, 24
 """Real rows that a group needs; levels of a label with a group of their own; columns crossed; groups where they cross, at most."""
-TELLING = re.compile(
-    r"(^|[\W_])(sex|gender|race|ethnic|ethnicity|ethnic_group|religion|nationality|disability|marital_status|age|age_group|agegroup)($|[\W_])"
-)
+TELLING = ("sex", "gender", "race", "ethnicity", "ethnic", "age", "age_group", "agegroup", "religion", "nationality", "disability")
+"""Words of a column's name that tell that it is protected; those whose groups are crossed come first."""
 GUESSED = "protected columns were guessed by their names: {}"
 NONE = "no protected column was named, and no column's name tells that it is one"
 
@@ -45,7 +44,8 @@ def protected(frame: Frame, given: tuple[str, ...], *, target: str | None = None
     if given:
         known = tuple(n for n in given if n in frame.names and n != target)
         return known, "" if known else "none of the protected columns can be compared: " + ", ".join(given)
-    found = tuple(n for n in frame.names if n != target and TELLING.search(_words(n)))
+    rank = {n: _rank(n) for n in frame.names if n != target}
+    found = tuple(sorted((n for n, r in rank.items() if r < len(TELLING)), key=rank.__getitem__))
     return found, GUESSED.format(", ".join(found)) if found else NONE
 
 
@@ -57,9 +57,10 @@ def facets(real: Frame, names: tuple[str, ...], *, fewest: int = FEWEST) -> tupl
     return (*alone, *(f for f in both if len(f.cells) > 1))
 
 
-def _words(name: str) -> str:
-    """Lower case, and a space where "ageGroup" has a capital."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+def _rank(name: str) -> int:
+    """Place of the first telling word in the name; a capital as in "ageGroup" starts a word."""
+    words = re.sub(r"[\W_]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).lower().strip("_")
+    return next((i for i, word in enumerate(TELLING) if f"_{word}_" in f"_{words}_"), len(TELLING))
 
 
 def _facet(real: Frame, names: tuple[str, ...], fewest: int) -> Facet:
