@@ -144,6 +144,15 @@ def test_a_model_that_tells_likelihoods_is_asked() -> None:
     assert found["controls"]["leak"]["caught"] is None and not found["controls"]["fresh"]["caught"] and found["informative"]
 
 
+def test_a_model_that_cannot_learn_other_rows_costs_one_attack_only() -> None:
+    def refit(rows: Frame) -> Frame:
+        raise la.errors.DataError("too few rows", where="table", fix="give more")
+
+    found = attack(table(17, 150), table(18, 150), table(19, 330), effort="standard", refit=refit)
+    assert found["shadow"]["value"] is None and "too few rows" in found["shadow"]["note"]
+    assert found["classifier"]["value"] is not None and found["attribute"]["detail"]["items"]
+
+
 def test_the_same_seed_gives_the_same_entries() -> None:
     frames = table(14, 400), table(15, 400), table(16, 600)
     assert json.dumps(attack(*frames)) == json.dumps(attack(*frames))

@@ -20,6 +20,7 @@ from lookalike.compare.boost import one_thread
 from lookalike.compare.frame import Frame, stack
 from lookalike.compare.stats import around
 from lookalike.compare.threat import Guess, LogProb, Refit, Seen, Threat
+from lookalike.errors import LookalikeError
 from lookalike.protocol import OnStep, Step, quiet
 from lookalike.report import rights
 from lookalike.report.measure import Effort, Stage
@@ -163,7 +164,7 @@ def attacked(
                 continue
             try:
                 run = {role: _tried(attacks.load(name), scene.cast(threat), seen, seed) for role, seen in scene.seen.items()}
-            except (ValueError, ArithmeticError, IndexError, np.linalg.LinAlgError) as error:
+            except (ValueError, ArithmeticError, IndexError, np.linalg.LinAlgError, LookalikeError) as error:
                 found.append(_silent(name, threat, f"could not be computed: {error}"))
                 continue
             found.append(_entry(name, threat, scene, run, seed))
