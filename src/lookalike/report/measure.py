@@ -6,7 +6,7 @@ table knows nothing but ranges. What chance alone makes two samples differ by is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, Literal
@@ -91,17 +91,17 @@ def scores(setting: Stage, seed: int, *, effort: Effort = "quick", kept: Kept | 
         yield name, trial(name, setting, seed=seed, kept=kept)
 
 
-def trial(name: str, setting: Stage, *, seed: int, kept: Kept | None = None) -> list[Score]:
-    """The scores of one metric; `kept` remembers what controls scored."""
+def trial(name: str, setting: Stage, *, seed: int, kept: Kept | None = None, before: Callable[[], None] = lambda: None) -> list[Score]:
+    """The scores of one metric; `kept` remembers what controls scored, `before` each run of it is a chance to stop."""
     with one_thread():
-        return _Trial(name, setting, seed, {} if kept is None else kept).scores()
+        return _Trial(name, setting, seed, {} if kept is None else kept, before).scores()
 
 
 class _Trial:
     """One metric on the synthetic table and its controls."""
 
-    def __init__(self, name: str, setting: Stage, seed: int, kept: Kept) -> None:
-        self.name, self.s, self.seed, self.kept = name, setting, seed, kept
+    def __init__(self, name: str, setting: Stage, seed: int, kept: Kept, before: Callable[[], None]) -> None:
+        self.name, self.s, self.seed, self.kept, self.before = name, setting, seed, kept, before
         self.module: ModuleType = metrics.load(name)
         self.about: About = self.module.ABOUT
         about, s = self.about, setting
@@ -118,6 +118,7 @@ class _Trial:
         return np.random.default_rng([self.seed, *self.name.encode(), *role.encode()])
 
     def _run(self, role: str, other: Frame, rows: int, *, fresh: Frame | None = None, explain: bool = False) -> dict[str, Finding]:
+        self.before()
         rng, s = self._rng(role), self.s
         fresh = s.holdout if fresh is None and self.about.fresh and s.given else fresh
         context = Context(rng, fresh, s.target, explain, s.protected, s.train if s.given else s.real)

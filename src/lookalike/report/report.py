@@ -16,13 +16,13 @@ from lookalike._whole import whole
 from lookalike.compare import frame
 from lookalike.errors import DataError, SettingError, UnknownName
 from lookalike.metrics import utility
-from lookalike.protocol import OnStep, Step, quiet
+from lookalike.protocol import OnStep, quiet
 from lookalike.report import audience, danger, describe, limits, measure, split
-from lookalike.report.attacked import attacked
 from lookalike.report.gates import Gate, Outcome, check, read
 from lookalike.report.masked import masked
 from lookalike.report.plan import Options, Plan
 from lookalike.report.verdict import doubted, judged
+from lookalike.report.work import Steps, side_by_side
 from lookalike.schema import Column, Schema
 from lookalike.score import Score
 
@@ -148,7 +148,7 @@ def build(real: Source, synthetic: Source, *, holdout: Source | None = None, on_
     plan = Plan(**options)
     held = {"holdout": holdout} if holdout is not None else {}
     sources = {"real": real, "synthetic": synthetic} | held | plan.sources()
-    steps = _Steps(on_step, 1 + (len(measure.chosen(plan.effort)) + 1) * (1 + len(plan.others)))
+    steps = Steps(on_step, 1 + (len(measure.chosen(plan.effort)) + 1) * (1 + len(plan.others)))
     steps("reading")
     tables, seen = _looked_at(sources, np.random.default_rng([plan.seed, 1]))
     columns, notes = _common(real.schema.table.columns, tables)
@@ -197,35 +197,19 @@ def _named(plan: Plan, schema: Schema, compared: tuple[str, ...]) -> list[str]:
     return [f"The {what} {name!r} was not compared, and cannot be used." for what, name in asked if name not in compared]
 
 
-class _Steps:
-    """Counts what has been done, and tells of it."""
-
-    def __init__(self, on_step: OnStep, total: int) -> None:
-        self.on_step, self.total, self.done = on_step, total, -1
-
-    def __call__(self, note: str) -> None:
-        self.done = min(self.done + 1, self.total)
-        self.on_step(Step(self.done, self.total, note))
-
-    def within(self, step: Step) -> None:
-        """A step of a part, which does not bring the whole any further."""
-        self.on_step(Step(self.done, self.total, step.note))
-
-
 def _compose(
-    setting: measure.Stage, others: Mapping[str, frame.Frame], plan: Plan, facts: dict[str, Any], steps: _Steps
+    setting: measure.Stage, others: Mapping[str, frame.Frame], plan: Plan, facts: dict[str, Any], steps: Steps
 ) -> tuple[list[Score], dict[str, Any]]:
     """The scores of the synthetic table, and everything as JSON values."""
     kept: measure.Kept = {}
-    found = _measured(setting, plan, kept, steps)
+    found, raids = side_by_side(setting, plan, kept, steps, offers={"refit": plan.refit, "log_prob": plan.log_prob})
     parting = split.split(setting, next((s for s in found if s.name == "c2st"), None))
     facts = facts | {"split": parting}
-    raids = _attacked(setting, plan, steps, whole=True)
     more = []
     for name, table in others.items():
         stage = measure.swapped(setting, table)
-        theirs, their_raids = _measured(stage, plan, kept, steps), _attacked(stage, plan, steps, whole=False)
-        more.append({"name": name, **_judged(stage, theirs, their_raids, facts)})
+        # Of the models behind other tables nothing is known.
+        more.append({"name": name, **_judged(stage, *side_by_side(stage, plan, kept, steps, offers={}), facts)})
     steps("measured")
     data = facts | _judged(setting, found, raids, facts)
     data |= {
@@ -251,23 +235,6 @@ def _judged(setting: measure.Stage, found: list[Score], raids: list[dict[str, An
         "scores": [_entry(s) for s in found],
         "attacks": raids,
     }
-
-
-def _measured(setting: measure.Stage, plan: Plan, kept: measure.Kept, steps: _Steps) -> list[Score]:
-    """All scores; a step is told before each metric."""
-    found = []
-    running = measure.scores(setting, plan.seed, effort=plan.effort, kept=kept)
-    for name in measure.chosen(plan.effort):
-        steps(metrics.load(name).ABOUT.title.lower())
-        found += next(running)[1]
-    return found
-
-
-def _attacked(setting: measure.Stage, plan: Plan, steps: _Steps, *, whole: bool) -> list[dict[str, Any]]:
-    """All attacks; of other tables' models nothing is known."""
-    steps("attacks")
-    offers = {"refit": plan.refit, "log_prob": plan.log_prob} if whole else {}
-    return attacked(setting, seed=plan.seed, effort=plan.effort, on_step=steps.within, **offers)
 
 
 def _map(setting: measure.Stage, seed: int) -> None:

@@ -1,0 +1,57 @@
+"""Metrics and attacks side by side on the cores there are; each has random numbers of its own, so that their order changes nothing."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
+from lookalike import metrics
+from lookalike.compare.boost import one_thread
+from lookalike.protocol import OnStep, Step
+from lookalike.report import measure
+from lookalike.report.attacked import attacked
+from lookalike.report.plan import Plan
+from lookalike.score import Score
+
+MOST = 4
+"""Metrics at a time: each holds tables of its own."""
+
+
+class Steps:
+    """Counts what has been done, and tells of it."""
+
+    def __init__(self, on_step: OnStep, total: int) -> None:
+        self.on_step, self.total, self.done = on_step, total, -1
+
+    def __call__(self, note: str) -> None:
+        self.done = min(self.done + 1, self.total)
+        self.on_step(Step(self.done, self.total, note))
+
+
+def side_by_side(
+    setting: measure.Stage, plan: Plan, kept: measure.Kept, steps: Steps, *, offers: dict[str, Any]
+) -> tuple[list[Score], list[dict[str, Any]]]:
+    """All scores and all attacks; a step is told before each result is waited for."""
+    stopped = Event()
+
+    def look(*_: object) -> None:
+        if stopped.is_set():
+            raise CancelledError
+
+    with one_thread():  # all workers' libraries keep to one thread each, whichever of them ends first
+        pool = ThreadPoolExecutor(min(MOST, os.cpu_count() or 1))
+        try:
+            raids = pool.submit(attacked, setting, seed=plan.seed, effort=plan.effort, on_step=look, **offers)
+            names = measure.chosen(plan.effort)
+            tasks = {n: pool.submit(measure.trial, n, setting, seed=plan.seed, kept=kept, before=look) for n in names}
+            found: list[Score] = []
+            for name, task in tasks.items():
+                steps(metrics.load(name).ABOUT.title.lower())
+                found += task.result()
+            steps("attacks")
+            return found, raids.result()
+        finally:
+            stopped.set()  # after an error, or Ctrl-C, what still runs ends at its next step
+            pool.shutdown(cancel_futures=True)
