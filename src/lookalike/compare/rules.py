@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from itertools import combinations
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,9 +20,10 @@ PROTECT = 5
 """Real rows that must stand behind a value that is shown."""
 LEVELS, COLUMNS, MOST, DOUBT = 12, 30, 8, 0.01
 """Levels of a label that rules may name; columns they may use; rules at most; p-value of all together beyond which one is dropped."""
+CLOSE = 6
+"""Columns that are looked at singly and two at a time besides."""
 ALIKE = 0.4
 """Rows that two rules share, of those that either is met by, from which on the second says nothing new."""
-LEAVES = 14
 OPEN = " (or missing)"
 GREATEST = 1e30
 """Trees compare, and add up, in single precision."""
@@ -29,46 +31,48 @@ GREATEST = 1e30
 
 @dataclass(frozen=True)
 class Part:
-    """One condition: the column, what it says, which rows of the tables [real, other] meet it, and whether its value had to be hidden."""
+    """One condition: the column, what is said of it, which rows meet it (real ones first), and whether its value had to be hidden.
+
+    `plainer`: that the cell is missing, or known, where the condition says that and more.
+    """
 
     column: str
-    text: str
-    met: tuple[np.ndarray, np.ndarray]
-    hidden: bool
+    says: Literal["is", "is not", "missing", "known", "above", "below"]
+    value: str
+    met: np.ndarray
+    hidden: bool = False
     plainer: Part | None = None
-    """That the cell is missing, or known, where the condition says that and more."""
 
 
 def rules(pair: tuple[Frame, Frame], scores: np.ndarray, names: list[str], rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Rules from a small regression tree on the scores that a classifier gave to unseen rows: made on half of the rows, judged on the rest.
+    """Rules from small trees, made on half of the rows and judged on the rest.
 
+    One tree follows the scores that a classifier gave to unseen rows; others look for what tells the tables apart by one column or two.
     `pair`: real and other table; `scores`: of the rows of both, one table after the other; `names`: the columns to use, best first.
 
     Returns: text, columns, and shares in percent (`real`, `other`) of each rule, the clearest first; columns' values hidden where needed.
     """
-    from sklearn.tree import DecisionTreeRegressor
-
-    half = rng.permutation(sum(f.rows for f in pair)) % 2 == 0
-    axes = [axis for name in names[:COLUMNS] for axis in _axes(pair, name)]
+    truth = np.arange(len(scores)) >= pair[0].rows
+    half, seed = rng.permutation(len(scores)) % 2 == 0, int(rng.integers(2**31))
+    axes = {name: found for name in names[:COLUMNS] if (found := _axes(pair, name))}
     if not axes or not half.any():
         return []
-    x = np.stack([axis.values for axis in axes], axis=1)
-    logit = np.log(np.clip(scores, 1e-3, 1 - 1e-3) / (1 - np.clip(scores, 1e-3, 1 - 1e-3)))
-    seed, least = int(rng.integers(2**31)), max(20, len(scores) // 200)
-    tree = DecisionTreeRegressor(max_depth=4, max_leaf_nodes=LEAVES, min_samples_leaf=least, random_state=seed)
-    paths = _leaves(tree.fit(x[half], logit[half]).tree_)
-    truth = np.arange(len(scores)) >= pair[0].rows
-    made = [_shortened([_part(axes[axis], above, cut, pair) for (axis, above), cut in path.items()], truth, half) for path in paths]
-    judged = sorted(((_evidence(parts, truth, ~half), parts) for parts in made), key=lambda rule: -rule[0][1])
+    chances = np.clip(scores, 1e-3, 1 - 1e-3)
+    close = list(axes)[:CLOSE]
+    made = _grown([a for found in axes.values() for a in found], np.log(chances / (1 - chances)), half, size=(4, 14), seed=seed)
+    for few in (*((n,) for n in close), *combinations(close, 2)):
+        made += _grown([a for n in few for a in axes[n]], truth.astype(float), half, size=(len(few) + 1, 6), seed=seed)
+    short = [_shortened([_part(axis, above, cut, pair) for axis, above, cut in path], truth, half) for path in made]
+    judged = sorted(((_evidence(parts, truth, ~half), parts) for parts in short), key=lambda rule: -rule[0][1])
     out: dict[str, dict[str, Any]] = {}
     told: list[np.ndarray] = []
     for (table, _, p), parts in judged:
         met = _met(parts)
-        if p < DOUBT / LEAVES and not any(_alike(met, other) or _alike(~met, other) for other in told):
+        if p < DOUBT / len(judged) and len(out) < MOST and not any(_alike(met, other) or _alike(~met, other) for other in told):
             told.append(met)
             rule = _written(parts, 100 * table[:, 0] / np.maximum(table.sum(1), 1), int(met[: pair[0].rows].sum()))
             out.setdefault(rule["text"], rule)
-    return list(out.values())[:MOST]
+    return list(out.values())
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,20 @@ def _axes(pair: tuple[Frame, Frame], name: str) -> list[_Axis]:
     return [*out, _Axis(name, rare.astype(float), "(a level that hardly any real row has)")] if rare.any() else out
 
 
+Path = list[tuple[_Axis, bool, float]]
+"""Conditions: the axis, whether above or not, and the threshold."""
+
+
+def _grown(axes: list[_Axis], aim: np.ndarray, rows: np.ndarray, *, size: tuple[int, int], seed: int) -> list[Path]:
+    """The leaves of a regression tree of so many levels and leaves."""
+    from sklearn.tree import DecisionTreeRegressor
+
+    x = np.stack([axis.values for axis in axes], axis=1)
+    least = max(20, len(aim) // 200)
+    tree = DecisionTreeRegressor(max_depth=size[0], max_leaf_nodes=size[1], min_samples_leaf=least, random_state=seed)
+    return [[(axes[axis], above, cut) for (axis, above), cut in path.items()] for path in _leaves(tree.fit(x[rows], aim[rows]).tree_)]
+
+
 def _leaves(tree: Any) -> list[dict[tuple[int, bool], float]]:
     """For each leaf, the tightest bound on each axis: (axis, above) → threshold."""
     out, stack = [], [(0, {})]
@@ -113,31 +131,27 @@ def _leaves(tree: Any) -> list[dict[tuple[int, bool], float]]:
 
 
 def _part(axis: _Axis, above: bool, cut: float, pair: tuple[Frame, Frame]) -> Part:
-    kind = next(c.kind for c in pair[0].columns if c.name == axis.column)
-    name = f"length of {axis.column}" if kind == "text" else axis.column
-    n = pair[0].rows
     if axis.level is not None:
         met = (axis.values > 0.5) == above
-        verb = f"is {axis.level}" if above else f"is not {axis.level}"
         if not axis.level:
-            verb = "missing" if above else "known"
-        return Part(axis.column, f"{name} {verb}", (met[:n], met[n:]), False)
-    lowest = axis.values[axis.values != axis.bottom].min()
-    if cut < lowest:  # the cut lies between the missing cells and all others
-        met = (axis.values > cut) == above
-        return Part(axis.column, f"{name} {'known' if above else 'missing'}", (met[:n], met[n:]), False)
-    cut, text = _rounded(cut, pair[0][axis.column], kind)
+            return Part(axis.column, "missing" if above else "known", "", met)
+        others = [level for level in pair[0].levels[axis.column] if level != axis.level]
+        if not above and len(others) == 1 and not any(f.missing(axis.column).any() for f in pair):
+            return Part(axis.column, "is", others[0], met)
+        return Part(axis.column, "is" if above else "is not", axis.level, met)
+    known = axis.values != axis.bottom
+    plainer = Part(axis.column, "known" if above else "missing", "", known == above) if axis.bottom is not None else None
+    if plainer is not None and cut < axis.values[known].min():  # the cut lies between the missing cells and all others
+        return plainer
+    cut, text = _rounded(cut, pair[0][axis.column], _kind(pair[0], axis.column))
     met = (axis.values > cut) == above
-    known = axis.values[:n] != axis.bottom
-    few = min(int((met[:n] & known).sum()), int((~met[:n] & known).sum())) < PROTECT
-    # Said of values only: rows without one were counted as lying below.
-    plainer, missing = None, ""
-    if axis.bottom is not None:
-        there = (axis.values != axis.bottom) == above
-        plainer = Part(axis.column, f"{name} {'known' if above else 'missing'}", (there[:n], there[n:]), False)
-        missing = "" if above else OPEN
-    shown = f"{name} {'high' if above else 'low'} (value hidden)" if few else f"{name} {'>' if above else '≤'} {text}"
-    return Part(axis.column, shown + missing, (met[:n], met[n:]), few, plainer)
+    real = met[: pair[0].rows], known[: pair[0].rows]
+    few = min(int((real[0] & real[1]).sum()), int((~real[0] & real[1]).sum())) < PROTECT
+    return Part(axis.column, "above" if above else "below", text, met, few, plainer)
+
+
+def _kind(frame: Frame, name: str) -> str:
+    return next(c.kind for c in frame.columns if c.name == name)
 
 
 def _rounded(cut: float, real: np.ndarray, kind: str) -> tuple[float, str]:
@@ -154,11 +168,11 @@ def _rounded(cut: float, real: np.ndarray, kind: str) -> tuple[float, str]:
     spread = float(np.subtract(*np.quantile(values, [0.95, 0.05]))) if len(values) else 0.0
     step = 10.0 ** np.floor(np.log10(spread / 10)) if spread > 0 else 10.0 ** np.floor(np.log10(max(abs(cut), 1e-9)))
     near = float(np.rint(cut / step) * step)
-    return near, f"{near:,.{max(0, -int(np.floor(np.log10(step))))}f}"
+    return near, f"{near:,.{max(0, -int(np.floor(np.log10(step))))}f}" + " characters" * (kind == "text")
 
 
 def _met(parts: list[Part]) -> np.ndarray:
-    return np.all([np.concatenate(p.met) for p in parts], axis=0)
+    return np.all([p.met for p in parts], axis=0)
 
 
 def _alike(a: np.ndarray, b: np.ndarray) -> bool:
@@ -190,17 +204,28 @@ def _shortened(parts: list[Part], truth: np.ndarray, rows: np.ndarray) -> list[P
 
 def _written(parts: list[Part], shares: np.ndarray, meet: int) -> dict[str, Any]:
     columns = sorted({part.column for part in parts})
-    text = " and ".join(sorted(_wording(parts)))
-    told = any(not part.hidden and not part.text.endswith((" known", " missing")) for part in parts)
-    if meet < PROTECT and told:
+    shown = meet >= PROTECT or all(part.hidden or part.says in ("missing", "known") for part in parts)
+    text = " and ".join(_wording([p for p in parts if p.column == name]) for name in columns)
+    if not shown:
         text = " and ".join(columns) + (" together" if len(columns) > 1 else "") + " (values hidden: hardly any real row has them)"
-    hidden = (meet < PROTECT and told) or any(part.hidden for part in parts)
+    hidden = not shown or any(part.hidden for part in parts)
     return {"text": text, "columns": columns, "hidden": hidden, "real": round(float(shares[0]), 2), "other": round(float(shares[1]), 2)}
 
 
-def _wording(parts: list[Part]) -> list[str]:
-    """The conditions in words: what is known, or above something, needs no "or missing"."""
-    known = {part.column for part in parts if part.text.endswith(" known") or " > " in part.text}
-    bounded = {part.column for part in parts if OPEN in part.text or " > " in part.text}
-    kept = [p for p in parts if not (p.text.endswith(" known") and p.column in bounded)]
-    return [p.text.replace(OPEN, "") if p.column in known else p.text for p in kept]
+def _wording(parts: list[Part]) -> str:
+    """The conditions on one column in words."""
+    name, said = parts[0].column, {p.says: p for p in parts}
+    if "is" in said:  # whatever else it is not
+        return f"{name} is {said['is'].value}"
+    words = []
+    if unlike := [p.value for p in parts if p.says == "is not"]:
+        words.append(f"{name} is not {' or '.join(sorted(unlike))}")
+    for says, sign, side in (("above", ">", "high"), ("below", "≤", "low")):
+        if says in said:
+            words.append(f"{name} {side} (value hidden)" if said[says].hidden else f"{name} {sign} {said[says].value}")
+    open_ = "below" in said and said["below"].plainer is not None and not {"above", "known"} & set(said)
+    if "missing" in said:
+        return f"{name} missing"
+    if "known" in said and not words:
+        return f"{name} known"
+    return " and ".join(words) + (OPEN if open_ else "")
