@@ -24,6 +24,8 @@ from lookalike.protocol import Model, Step
 from lookalike.schema import Column, Schema, Table
 
 ROWS = 400
+QUICK = {"epochs": 3, "batch": 128, "width": 32, "depth": 1}
+"""Settings for the sake of time, of models that have them; settings with a `beside` in their schema show their effect beside those."""
 CANONICAL = {
     "integer": pa.int64(),
     "number": pa.float64(),
@@ -85,6 +87,12 @@ def rng(*seed: int) -> np.random.Generator:
     return np.random.default_rng(seed or 0)
 
 
+def build(name: str, settings: dict[str, Any] | None = None) -> Model:
+    """The model `name`, quick to fit, with `settings`."""
+    fields = models.settings_of(name).model_fields
+    return models.build(name, {k: v for k, v in QUICK.items() if k in fields} | (settings or {}))
+
+
 def digest(table: pa.Table) -> str:
     """A hash of the values of a table, whatever its chunks and dictionaries are."""
     return hashlib.sha256(repr([c.to_pylist() for c in table.columns]).encode()).hexdigest()
@@ -106,11 +114,11 @@ def data(name: str) -> Dataset:
 
 @pytest.fixture(scope="module")
 def fitted(name: str, data: Dataset) -> Model:
-    return models.build(name).fit(data, rng=rng())
+    return build(name).fit(data, rng=rng())
 
 
 def test_is_a_model_that_does_nothing_until_asked(name: str) -> None:
-    model = models.build(name)
+    model = build(name)
     assert all(callable(getattr(model, verb)) for verb in ("fit", "sample", "state", "restore"))
     assert set(vars(model)) == {"settings"}
     assert model.can.kinds <= set(CANONICAL)
@@ -168,15 +176,15 @@ def test_values_stay_within_what_was_seen(fitted: Model, data: Dataset) -> None:
 
 
 def test_same_random_numbers_same_model_and_rows(name: str, data: Dataset, fitted: Model) -> None:
-    again = models.build(name).fit(data, rng=rng())
+    again = build(name).fit(data, rng=rng())
     assert digest(drawn(again)) == digest(drawn(fitted)) == digest(drawn(fitted))
     assert digest(drawn(fitted, seed=2)) != digest(drawn(fitted))
 
 
 def test_threads_change_nothing(name: str, fitted: Model) -> None:
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import test_models as t; from lookalike import models;"
-        "m = models.build(sys.argv[2]); print(t.digest(t.drawn(m.fit(t.dataset(m.can.kinds), rng=t.rng()))))"
+        "import sys; sys.path.insert(0, sys.argv[1]); import test_models as t;"
+        "m = t.build(sys.argv[2]); print(t.digest(t.drawn(m.fit(t.dataset(m.can.kinds), rng=t.rng()))))"
     )
     folder = str(Path(__file__).parent)
     one = {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -187,17 +195,20 @@ def test_threads_change_nothing(name: str, fitted: Model) -> None:
 
 def test_global_random_numbers_are_left_alone(name: str, data: Dataset) -> None:
     def state() -> str:
-        return repr((np.random.get_state()[1].tolist(), np.random.get_state()[2], random.getstate()))
+        torch = sys.modules.get("torch")
+        known = (torch.get_rng_state().tolist(), torch.get_num_threads()) if torch else ()
+        return repr((np.random.get_state()[1].tolist(), np.random.get_state()[2], random.getstate(), known))
 
+    build(name).fit(data, rng=rng())  # loads what is loaded when first used
     before = state()
-    drawn(models.build(name).fit(data, rng=rng()))
+    drawn(build(name).fit(data, rng=rng()))
     assert state() == before
 
 
 def test_input_is_left_alone(name: str) -> None:
     data = dataset(models.find(name).can.kinds)
     before = digest(data.table())
-    models.build(name).fit(data, rng=rng())
+    build(name).fit(data, rng=rng())
     assert digest(data.table()) == before == digest(dataset(models.find(name).can.kinds).table())
 
 
@@ -205,7 +216,7 @@ def test_state_restores_the_same_model(name: str, fitted: Model) -> None:
     state = fitted.state()
     assert json.loads(json.dumps(state.card, allow_nan=False)) == state.card
     assert all(isinstance(a, np.ndarray) and a.dtype.kind in "iufb" for a in state.arrays.values())
-    again = models.build(name).restore(fitted.schema, state)
+    again = build(name).restore(fitted.schema, state)
     assert digest(drawn(again)) == digest(drawn(fitted))
     assert json.dumps(again.state().card) == json.dumps(state.card)
 
@@ -220,7 +231,7 @@ def test_keys_are_fresh_and_unique(name: str, fitted: Model, data: Dataset) -> N
 
 
 def test_one_row_is_learned_from(name: str) -> None:
-    made = drawn(models.build(name).fit(dataset(models.find(name).can.kinds, 1), rng=rng()), 5)
+    made = drawn(build(name).fit(dataset(models.find(name).can.kinds, 1), rng=rng()), 5)
     assert made.num_rows == 5
 
 
@@ -229,7 +240,7 @@ def test_each_kind_alone(name: str, kind: str) -> None:
     if kind not in models.find(name).can.kinds:
         pytest.skip(f"{name} does not take {kind}")
     data = dataset([kind], 40)
-    made = drawn(models.build(name).fit(data, rng=rng()), 10)
+    made = drawn(build(name).fit(data, rng=rng()), 10)
     assert made.schema.types == [CANONICAL[kind]] and made.num_rows == 10
 
 
@@ -239,7 +250,7 @@ def test_column_without_a_value_in_sight(name: str, kind: str) -> None:
         pytest.skip(f"{name} does not take {kind}")
     schema = Schema(tables=(Table(columns=(Column(name="a", kind=kind), Column(name="b", kind=kind))),))
     table = pa.table({"a": pa.array([None] * 60).cast(CANONICAL[kind]), "b": pa.array(values(kind, 60)).cast(CANONICAL[kind])})
-    made = drawn(models.build(name).fit(Dataset.from_arrow({"table": table}, schema), rng=rng()), 20)
+    made = drawn(build(name).fit(Dataset.from_arrow({"table": table}, schema), rng=rng()), 20)
     assert made["a"].null_count == 20
     assert made["b"].null_count < 20
 
@@ -251,14 +262,14 @@ def test_column_with_one_value(name: str, kind: str) -> None:
     one = next(v for v in values(kind, 20) if v is not None)
     table = pa.table({"a": pa.array([one] * 60).cast(CANONICAL[kind])})
     data = Dataset.from_arrow({"table": table}, Schema(tables=(Table(columns=(Column(name="a", kind=kind),)),)))
-    made = drawn(models.build(name).fit(data, rng=rng()), 20)["a"].to_pylist()
+    made = drawn(build(name).fit(data, rng=rng()), 20)["a"].to_pylist()
     assert kind == "text" or set(made) == {one}
     assert None not in made
 
 
 def test_progress_goes_forward_to_the_end(name: str, data: Dataset) -> None:
     steps: list[Step] = []
-    models.build(name).fit(data, rng=rng(), on_step=steps.append)
+    build(name).fit(data, rng=rng(), on_step=steps.append)
     shares = [s.done / s.total for s in steps]
     assert shares and shares == sorted(shares) and shares[-1] == 1
 
@@ -286,7 +297,7 @@ def alternatives(facts: dict[str, Any]) -> list[Any]:
             found += [kind[bound] for bound in ("minimum", "maximum") if bound in kind and abs(kind[bound]) <= 100]
         elif kind.get("type") == "null":
             found.append(None)
-        elif kind.get("type") == "string":
+        elif kind.get("type") == "string" and "enum" not in kind:
             found += ["b_level", "b_number"]  # what such a setting may name: the columns of `dependent`
         found += kind.get("enum", [])
     return [v for v in found if v != facts["default"]]
@@ -315,6 +326,7 @@ def test_setting_has_an_effect(model: str, setting: str, facts: dict[str, Any]) 
     if facts.get("inert"):
         pytest.skip(f"{model}.{setting} changes no row, as declared: {facts['inert']}")
     data = dependent(models.find(model).can.kinds)
-    usual = digest(drawn(models.build(model).fit(data, rng=rng())))
-    others = (digest(drawn(models.build(model, {setting: v}).fit(data, rng=rng()))) for v in alternatives(facts))
+    beside = facts.get("beside", {})
+    usual = digest(drawn(build(model, beside).fit(data, rng=rng())))
+    others = (digest(drawn(build(model, beside | {setting: v}).fit(data, rng=rng()))) for v in alternatives(facts))
     assert any(other != usual for other in others), f"no other value of {model}.{setting} changes a row"
