@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -254,3 +256,4 @@ def test_odd_tables_get_a_value_or_a_reason(metric: object) -> None:
         for b in tables.values():
             for found in metric.measure(a, b, context=context()):
                 assert found.note if found.value is None else np.isfinite(found.value)
+                json.dumps([found.detail, dict(found.tests)], allow_nan=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -196,3 +198,4 @@ def test_odd_tables_get_a_value_or_a_reason(metric: object) -> None:
             for given in ((), ("sex", "region"), ("nobody",), ("rich",)):
                 for found in metric.measure(real, other, context=context(protected=given)):
                     assert found.note if found.value is None else np.isfinite([found.value, found.low, found.high]).all()
+                    json.dumps([found.detail, dict(found.tests)], allow_nan=False)

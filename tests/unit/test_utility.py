@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import ModuleType
 
 import numpy as np
@@ -275,6 +276,7 @@ def test_odd_tables_get_a_value_or_a_reason(metric: ModuleType) -> None:
         for other in odd.values():
             for found in metric.measure(odd["good"], other, context=context(target=target, train=odd["good"])):
                 assert found.note if found.value is None else np.isfinite([found.value, found.low, found.high]).all()
+                json.dumps([found.detail, dict(found.tests)], allow_nan=False)
 
 
 def test_without_training_rows_there_is_a_reason(tables: dict[str, Frame]) -> None:

@@ -92,7 +92,7 @@ def _one(index: int, real: int, other: int, rows: int, chance: float, words: str
     if chance < ALPHA:
         flag = "lost" if other * FOLD < real else "invented" if other > FOLD * real else ""
     shares = {"real": round(100 * real / rows, 2), "other": round(100 * other / rows, 2)}
-    return {"cluster": index + 1, "words": words, **shares, "p": float(f"{min(1.0, chance):.3g}"), "flag": flag}
+    return {"cluster": int(index) + 1, "words": words, **shares, "p": float(f"{min(1.0, chance):.3g}"), "flag": flag}
 
 
 def _words(pair: list[Frame], cluster: np.ndarray, size: int) -> list[str]:
