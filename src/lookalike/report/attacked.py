@@ -32,6 +32,7 @@ LEAKED = 0.1
 SURE = 3.0
 """Standard errors by which a control must differ from chance to count as caught."""
 OUTLIERS, FEWEST_OUTLIERS = 0.01, 20
+FEW = 100
 FEWEST = 50
 """Members, strangers and reference rows without which nothing is tried."""
 CHOICE = 0.3
@@ -251,8 +252,13 @@ def _area(yes: np.ndarray, no: np.ndarray) -> dict[str, Any]:
     if min(len(yes), len(no)) < 2:
         return {"value": None, "low": None, "high": None}
     value, error = roc.area(yes, no)
-    # Perfectly separated scores have no variance to estimate; the rule of three bounds what may have been missed.
-    low, high = around(value, max(error, 1 / min(len(yes), len(no)) if value in (0.0, 1.0) else 0.0), least=0, most=1)
+    m, n = len(yes), len(no)
+    if value in (0.0, 1.0):
+        error = 1 / min(m, n)  # perfectly separated scores have no variance to estimate: the rule of three, roughly
+    elif min(m, n) < FEW:
+        # DeLong's error is itself unsure here: not less than that of ranks without ties.
+        error = max(error, float(np.sqrt(4 * value * (1 - value) * (m + n + 1) / (12 * m * n))))
+    low, high = around(value, error, least=0, most=1)
     return {"value": _round(value), "low": _round(low), "high": _round(high)}
 
 
