@@ -48,11 +48,12 @@ def frames() -> dict[str, Frame]:
 
 
 def damaged(frame: Frame) -> Frame:
-    """Each column shuffled on its own, numbers moved, one label and the missing cells overwritten, every row there twice."""
+    """Each column shuffled on its own, numbers moved, a tail cut, one label and the missing cells overwritten, every row there twice."""
     rng = np.random.default_rng(9)
     values = {k: rng.permutation(v) for k, v in frame.values.items()}
     values["age"] = values["age"] + 15
     values["pay"] = np.where(rng.random(frame.rows) < 0.5, np.nan, np.nan_to_num(values["pay"], nan=1.0))
+    values["day"] = np.minimum(values["day"], np.quantile(values["day"], 0.9))
     values["job"] = np.maximum(values["job"], 1)
     return Frame(frame.columns, values, frame.levels, frame.rows).take(np.arange(frame.rows) // 2 * 2)
 

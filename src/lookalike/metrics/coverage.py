@@ -17,7 +17,8 @@ ABOUT = About(
     definition=(
         "Share of the places of a column that the table has a row in, meaned over columns: the levels of a label, the hundredths of an "
         "ordered column (fewer in a small table), and missing. Rare places: levels that at most 1 % of the real rows have, and the "
-        "outermost hundredth on either side. Real rows miss some places too: how many is the ceiling."
+        "outermost hundredth on either side; columns weigh by how many they have, up to ten. Real rows miss some places too: how "
+        "many is the ceiling."
     ),
     source="as SDMetrics' CategoryCoverage and RangeCoverage, by places instead of the two extreme values; test: hypergeometric",
     unit="%",
@@ -25,7 +26,8 @@ ABOUT = About(
     area="diversity",
 )
 STEPS, ROWS_A_STEP, RARE, TAIL = 100, 10, 0.01, 0.02
-NAMED = 8
+NAMED, HEAVIEST = 8, 10
+"""Missed levels that are named; rare places that weigh at most in one column."""
 TITLES = {"values_reached": "Values reached", "rare_reached": "Rare levels and tails reached"}
 
 
@@ -68,8 +70,8 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     places = {name: p for name, p in places.items() if len(p.real)}
     tests = {name: p.chance() for name, p in places.items()}
     columns = {name: _column(p, real, other, name) for name, p in places.items()}
-    rare = [p.share(p.rare) for p in places.values() if p.rare.any()]
-    every = [p.share(np.ones(len(p.real), bool)) for p in places.values()]
+    rare = [(*p.share(p.rare), min(int(p.rare.sum()), HEAVIEST)) for p in places.values() if p.rare.any()]
+    every = [(*p.share(np.ones(len(p.real), bool)), 1) for p in places.values()]
     count = int(sum(p.rare.sum() for p in places.values()))
     return [
         _mean("values_reached", every, "no column has values", tests=tests, detail={"columns": columns}),
@@ -77,12 +79,16 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     ]
 
 
-def _mean(name: str, shares: list[tuple[float, float]], note: str, **more: Any) -> Finding:
+def _mean(name: str, shares: list[tuple[float, float, int]], note: str, **more: Any) -> Finding:
+    """Of columns with (share, its variance, weight)."""
     if not shares:
         return Finding(name=name, title=TITLES[name], value=None, note=note)
-    value, varied = np.array(shares).mean(0)
-    low, high = around(100 * value, float(100 * np.sqrt(varied / len(shares))), least=0, most=100)
-    return Finding(name=name, title=TITLES[name], value=float(100 * value), low=low, high=high, **more)
+    share, varied, weight = np.array(shares).T
+    weight = weight / weight.sum()
+    value = float((weight * share).sum())
+    error = float(np.sqrt((weight**2 * varied).sum()))
+    low, high = around(100 * value, 100 * error, least=0, most=100)
+    return Finding(name=name, title=TITLES[name], value=100 * value, low=low, high=high, **more)
 
 
 def _places(real: Frame, other: Frame, name: str) -> Places:

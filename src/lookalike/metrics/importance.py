@@ -19,7 +19,7 @@ ABOUT = About(
     definition=(
         "Two models of gradient-boosted trees, one of real rows and one of the table, are asked about real rows that neither has seen. A "
         "column is as important as the answers change (squared) when its values are shuffled, chance taken out. Agreement: the share of "
-        "importance that both give to the same columns; 1 is full agreement."
+        "importance that both give to the same columns, of the greater sum; 1 is full agreement."
     ),
     source="after permutation importance (Breiman 2001), by the answers instead of their errors: what a model rests on, right or wrong",
     rank=106,
@@ -88,18 +88,19 @@ def _moved(model: Model, columns: list[int], *, order: np.ndarray, classes: list
 
 
 def _shared(changes: list[np.ndarray]) -> np.ndarray:
-    """Share of importance of each column: the mean product of two models' changes, so that what one has by chance does not count."""
+    """Importance of each column: the mean product of two models' changes, so that what one has by chance does not count."""
     together, alone = np.sum(changes, axis=0), np.sum([(c**2).sum(1) for c in changes], axis=0)
-    out = np.maximum((together**2).sum(1) - alone, 0)
-    return out / max(float(out.sum()), 1e-300)
+    return np.maximum((together**2).sum(1) - alone, 0) / (len(changes) * (len(changes) - 1))
 
 
 def _agreement(a: np.ndarray, b: np.ndarray) -> float | None:
-    """1 − total variation distance of shares of importance; None where the first has none."""
-    return float(np.minimum(a, b).sum()) if a.any() else None
+    """What both give to the same columns, of the greater sum; None where the first gives none."""
+    return float(np.minimum(a, b).sum() / max(a.sum(), b.sum())) if a.any() else None
 
 
 def _detail(names: tuple[str, ...], ours: np.ndarray, theirs: np.ndarray, rows: int) -> dict[str, object]:
+    whole = max(float(ours.sum()), 1e-300)
+    ours, theirs = ours / whole, theirs / whole
     first = np.argsort(-np.maximum(ours, theirs), kind="stable")[:SHOWN]
     columns = [{"name": names[i], "real": round(float(ours[i]), 4), "other": round(float(theirs[i]), 4)} for i in first]
     return {"columns": columns, "rows": rows}
