@@ -7,7 +7,7 @@ from statistics import NormalDist
 from typing import Any
 
 Attack = dict[str, Any]
-CERTAIN = 0.05
+CERTAIN = 0.01
 """Chance, over all attacks together, of calling one successful that is not."""
 MUCH_AUC, MUCH_FOUND = 0.6, 0.05
 """From here on a success is called much: area under the curve, and members found when 1 % of the strangers are accused."""
@@ -51,7 +51,7 @@ def _told(attacks: list[Attack], title: str) -> dict[str, str]:
         best = max(attacks, key=lambda a: a["value"])
         seen = max((_at(a).get("high") or 0.0 for a in attacks), default=0.0)
         most = f"; none finds more than {100 * seen:.1f} % of the members when 1 % of strangers are accused" if seen else ""
-        text = f"None of {number} does better than chance (best: {best['title']}, AUC {best['value']:.3f}){most}. Other attacks may."
+        text = f"None of {number} does better than chance (the greatest AUC is {best['value']:.3f}){most}. Other attacks may."
         return _say("good", title, text)
     worst = max(found, key=lambda a: (_at(a).get("value") or 0.0, a["value"]))
     share = _at(worst).get("value")

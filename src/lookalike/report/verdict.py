@@ -10,12 +10,15 @@ from lookalike.score import Score
 
 Said = dict[str, str]
 AREAS = ("fidelity", "diversity", "utility", "fairness", "privacy")
-SURE = 2.58
-"""Standard errors by which a figure must be worse than that of real rows to count: many are looked at."""
+SURE = 3.3
+"""Standard errors by which a figure must be worse than that of real rows to count: some forty are looked at, and not one in twenty
+reports on rows of the same law should say that one of them is worse."""
 AS_REAL, NEAR = 0.97, 0.85
 """Skills from which on a figure is as good as that of real rows, and near it."""
 SLIGHT = {"%": 1.0, "": 0.01}
 """Differences that are near where no control is far enough off to tell skill."""
+FALSE = 0.05
+"""Chance that a table of the real law is said to differ in any column, pair or group."""
 ALONE = ("shape", "trend", "c2st", "utility", "exact_copies", "dcr_share")
 """Scores with a statement of their own; the others are told together, an area at a time."""
 
@@ -25,6 +28,7 @@ def judged(scores: Sequence[Score], *, given: bool, target: str | None) -> list[
     by_name = {s.name: s for s in scores}
     rest = {area: [s for s in scores if s.area == area and s.name not in ALONE] for area in AREAS}
     said = [
+        _differing(scores),
         _alone(by_name.get("shape"), "Single columns", "column shapes"),
         _alone(by_name.get("trend"), "Pairs of columns", "pair trends"),
         together(rest["fidelity"], "Other likeness"),
@@ -62,6 +66,21 @@ def _say(tone: str, area: str, title: str, text: str) -> Said:
 
 def _open(score: Score, title: str) -> Said:
     return _say("open", score.area, title, f"Not computed: {score.note}.")
+
+
+def _differing(scores: Sequence[Score]) -> Said:
+    """What differs beyond chance, however many columns, pairs and groups were looked at."""
+    tested = [s for s in scores if s.tested and s.value is not None]
+    if not tested:
+        return {}
+    title, total = "Beyond chance", sum(s.tested for s in tested)
+    # Each score's rate is its own: a share of the whole keeps the chance that anything at all is named in vain.
+    rate = FALSE / len(tested)
+    found = sorted((f["q"], str(f["name"]), s.title.lower()) for s in tested for f in s.flagged if f["q"] <= rate)
+    if not found:
+        return _say("good", "fidelity", title, f"None of {total:,} columns, pairs and groups that were looked at differs beyond chance.")
+    named = ", ".join(f"{name} ({of})" for _, name, of in found[:4]) + (f" and {len(found) - 4:,} more" if len(found) > 4 else "")
+    return _say("fair", "fidelity", title, f"Of {total:,} columns, pairs and groups that were looked at, these differ: {named}.")
 
 
 def worse(score: Score) -> bool:
@@ -131,7 +150,7 @@ def _alone(score: Score | None, title: str, what: str) -> Said:
     if score.flagged:
         named = ", ".join(str(f["name"]) for f in score.flagged[:3])
         differ = f" {len(score.flagged)} of {score.tested} differ for sure, such as {named}."
-    if score.low <= max(score.ceiling, _upper(score)):
+    if not worse(score):
         return _say("good", score.area, title, f"As good as real rows: {pair}.{differ}")
     found = "fair" if score.value <= _tolerable(score) else "poor"
     return _say(found, score.area, title, f"{'Near' if found == 'fair' else 'Far from'} real rows: {pair}.{differ}")
@@ -182,6 +201,8 @@ def _useful(score: Score | None, target: str | None) -> Said:
         text = f"{pair[0].upper()}{pair[1:]}; not even real rows predict it much better than chance does, so this says little."
         return _say("open", score.area, title, text)
     share = (score.value - score.floor) / reach
+    if share < AS_REAL and not worse(score):
+        return _say("good", score.area, title, f"No less than real rows teach, as far as so many rows can tell: {pair}.")
     found = "good" if share >= AS_REAL else "fair" if share >= NEAR else "poor"
     word = {"good": "Nearly all of", "fair": "Most of", "poor": "Only a part of"}[found]
     return _say(found, score.area, title, f"{word} what real rows teach: {pair}.")
@@ -215,6 +236,6 @@ def _near(score: Score | None, given: bool) -> Said:
         return _open(score, title)
     figure = f"{100 * score.value:.1f} % of rows lie nearer to a training row than to a held-out one; 50 % means that no trace is left"
     end = "This finds copying, not every leak."
-    if score.low <= 0.51:
+    if score.value - SURE * variance(score.value, (score.low, score.high)) ** 0.5 <= 0.5 or score.value <= 0.51:
         return _say("good", score.area, title, f"{figure}. {end}")
     return _say("fair" if score.value <= 0.54 else "poor", score.area, title, f"{figure}. The model remembers its training rows. {end}")
