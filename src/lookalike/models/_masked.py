@@ -86,15 +86,28 @@ class _Teller:
 
 @torch.no_grad()
 def draw_rows(
-    net: Masked, codes: Tensor, seen: Tensor, *, order: tuple[int, ...], first: np.ndarray, draw: torch.Generator, shift: Tensor | None
+    net: Masked,
+    codes: Tensor,
+    seen: Tensor,
+    *,
+    order: tuple[int, ...],
+    first: np.ndarray,
+    draw: torch.Generator,
+    shift: Tensor | None,
+    fill: bool,
 ) -> None:
-    """Fill `codes` where not `seen` (both are changed), part after part; first: for each part, the first part of its column."""
+    """Fill `codes` where not `seen` (both are changed), part after part.
+
+    first: for each part, the first part of its column. fill: code 0, missing, is not drawn where there are others.
+    """
     teller = _Teller(net, codes, seen)
     for p in order:
         rows = torch.nonzero(~seen[:, p]).squeeze(1)
         if len(rows):
             whole = len(rows) == len(codes)
             told = teller.logits(p, slice(None) if whole else rows, shift)
+            if fill and (told[0, 1:] > NEVER / 2).any():
+                told[:, 0] = NEVER
             head = codes[rows, int(first[p])] if first[p] != p else None
             codes[rows, p] = _drawn(told, head, draw)
             seen[:, p] = True

@@ -31,8 +31,8 @@ __all__ = ["Autoregressive"]
 
 PIECE = 8_192
 """Rows drawn by one thread at a time."""
-MATCHED_LEAST, MATCHED_MOST = 1_000, 30_000
-"""Rows drawn to set the shares right: as many as were learned from, within these."""
+MATCHED_LEAST, MATCHED_MOST = 10_000, 40_000
+"""Rows drawn to set the shares right: four times as many as were learned from, within these; fewer would tell of their own chance."""
 
 
 class Settings(BaseModel):
@@ -120,7 +120,7 @@ class Autoregressive:
         done = train(self.net_, (codes,), course=course, seed=second, on_step=part(on_step, 0.05, 0.95), checkpoint=s.checkpoint)
         self.trained_ = done.to_json()
         with whole_threads():
-            rows = min(max(len(codes), MATCHED_LEAST), MATCHED_MOST)
+            rows = min(max(4 * len(codes), MATCHED_LEAST), MATCHED_MOST)
             how = {"order": self._order(), "first": self._firsts(), "rows": rows, "draw": generator(third)}
             self.shift_ = match(self.net_, self.counts_, **how).numpy()
         on_step(Step(1, 1, "setting shares right"))
@@ -134,18 +134,21 @@ class Autoregressive:
         self._fill(codes, np.zeros(codes.shape, bool), rng, whole=True)
         return Dataset.from_arrow({self.schema.table.name: self._decode(codes, rng, start)}, self.schema)
 
-    def complete(self, table: pa.Table, columns: Sequence[str], *, rng: np.random.Generator, start: int = 0) -> pa.Table:
+    def complete(
+        self, table: pa.Table, columns: Sequence[str], *, rng: np.random.Generator, start: int = 0, fill: bool = False
+    ) -> pa.Table:
         """Draw the missing values of `columns`, given all the rest of each row: conditions and imputation in one.
 
         table: canonical, all columns of the schema. What is missing in other columns is taken as a fact and stays missing.
-        Each row may lack other ones of `columns`; a column to be drawn throughout is all null.
+        Each row may lack other ones of `columns`; a column to be drawn throughout is all null. What is drawn may be missing, as often
+        as in the rows that were learned from; not with `fill`, as imputation wants it.
 
         Raises:
             UnknownName: there is no such column.
         """
         import pyarrow.compute as pc
 
-        wanted = {self.schema.table.column(name).name for name in columns}
+        wanted = {self.schema.column(name)[1].name for name in columns}
         owners, names = self.codebook_.owners, self.schema.table.names
         codes = self.codebook_.encode(table).codes.T.copy()
         lacking = {name: pc.is_null(table[name]).combine_chunks() for name in wanted}
@@ -153,7 +156,7 @@ class Autoregressive:
         for p, owner in enumerate(owners):
             if names[owner] in wanted:
                 known[:, p] = ~lacking[names[owner]].to_numpy(zero_copy_only=False)
-        self._fill(codes, known, rng, whole=False)
+        self._fill(codes, known, rng, whole=False, fill=fill)
         drawn = self._decode(codes, rng, start)
         for name in wanted:
             at = names.index(name)
@@ -223,15 +226,18 @@ class Autoregressive:
         """For each part, the first part of its column."""
         return np.searchsorted(self.codebook_.owners, self.codebook_.owners)
 
-    def _fill(self, codes: np.ndarray, known: np.ndarray, rng: np.random.Generator, *, whole: bool) -> None:
-        """Draw `codes` [n, parts] where not `known`, in place. `whole`: rows of which nothing is known keep the columns' shares."""
+    def _fill(self, codes: np.ndarray, known: np.ndarray, rng: np.random.Generator, *, whole: bool, fill: bool = False) -> None:
+        """Draw `codes` [n, parts] where not `known`, in place.
+
+        whole: rows of which nothing is known keep the columns' shares. fill: nothing that is drawn is missing.
+        """
         import torch
 
         from lookalike.models._masked import draw_rows
         from lookalike.nets.train import generator
 
         seed, shift = int(rng.integers(0, 1 << 62)), torch.from_numpy(self.shift_) if whole else None
-        how = {"order": self._order(), "first": self._firsts(), "shift": shift}
+        how = {"order": self._order(), "first": self._firsts(), "shift": shift, "fill": fill}
 
         def piece(low: int) -> None:
             here = slice(low, low + PIECE)

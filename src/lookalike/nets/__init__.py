@@ -1,6 +1,6 @@
 """What deep models share: one training loop (`train`), blocks of networks (`blocks`), rows as arrays and weights as state (`rows`).
 
-Torch is imported when one of these modules is, so a model imports them inside its functions, after `torch()` has said that it is there.
+Torch is imported when one of these modules is, so a model imports them inside its functions, after `need_torch` has said that it is there.
 """
 
 from __future__ import annotations
@@ -18,5 +18,9 @@ def need_torch(model: str) -> None:
     Raises:
         MissingExtra: torch cannot be imported.
     """
-    if find_spec("torch") is None:
+    try:
+        there = find_spec("torch") is not None
+    except ImportError:
+        there = False
+    if not there:
         raise MissingExtra("torch", "torch", purpose=f"the model {model!r}")
