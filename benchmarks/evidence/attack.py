@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
 import sys
 import tempfile
@@ -48,9 +47,7 @@ def forest(parts: Parts, settings: dict[str, Any], target: str) -> dict[str, Any
         model = lookalike.fit(folder / "train.csv", settings=settings, seed=0)
         lookalike.sample(model, len(parts.train), seed=1, out=folder / "synthetic.csv")
         asked: dict[str, Any] = {"holdout": folder / "holdout.csv", "target": target, "seed": 0, "effort": "standard"}
-        if "model" in inspect.signature(lookalike.report).parameters:
-            asked["model"] = model
-        found = lookalike.report(folder / "train.csv", folder / "synthetic.csv", **asked).json()
+        found = lookalike.report(folder / "train.csv", folder / "synthetic.csv", model=model, **asked).json()
     copies = {s["name"]: s["value"] for s in found["scores"]}.get("exact_copies")
     return {"attacks": slim(found["attacks"]), "copies": copies, "rows": len(parts.train), "seconds": time.perf_counter() - start,
             "verdict": found["verdict"]}  # fmt: skip
@@ -70,7 +67,7 @@ def main() -> None:
     asked = argparse.ArgumentParser()
     asked.add_argument("shared", type=Path)
     asked.add_argument("out", type=Path)
-    asked.add_argument("--rows", type=int, default=6_000)
+    asked.add_argument("--rows", type=int, default=4_000)
     asked.add_argument("--repeats", type=int, default=50)
     asked.add_argument("--effort", default="standard")
     given = asked.parse_args()

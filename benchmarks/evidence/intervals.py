@@ -230,11 +230,12 @@ def measured(case: Case, repeats: int) -> dict[str, object]:
 
 
 def main() -> None:
-    """`intervals.py OUT.json --repeats N [--fresh ROWS]`; a case that is in the file already is not measured again."""
+    """`intervals.py OUT.json --repeats N --skills K [--fresh ROWS]`; a case that is in the file already is not measured again."""
     asked = argparse.ArgumentParser()
     asked.add_argument("out", type=Path)
     asked.add_argument("--repeats", type=int, default=400)
-    asked.add_argument("--fresh", type=int, default=500, help="rows of the tables on which skills are looked at")
+    asked.add_argument("--skills", type=int, default=100, help="repeats of a whole quick report")
+    asked.add_argument("--fresh", type=int, default=500, help="rows of the tables that those look at")
     given = asked.parse_args()
     done = json.loads(given.out.read_text()) if given.out.exists() else {}
 
@@ -249,12 +250,12 @@ def main() -> None:
             keep()
             print(case.name, done[case.name]["held"], "of", given.repeats, flush=True)
     skills = done.setdefault("skills", {"repeats": 0, "held": {}, "asked": {}, "rows": given.fresh})
-    for repeat in range(skills["repeats"], given.repeats):
+    for repeat in range(skills["repeats"], given.skills):
         for name, held in fresh(given.fresh, np.random.default_rng([repeat, 77]), repeat):
             skills["asked"][name] = skills["asked"].get(name, 0) + 1
             skills["held"][name] = skills["held"].get(name, 0) + int(held)
         skills["repeats"] = repeat + 1
-        if repeat % 10 == 9 or repeat + 1 == given.repeats:
+        if repeat % 10 == 9 or repeat + 1 == given.skills:
             keep()
     keep()
 

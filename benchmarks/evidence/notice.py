@@ -24,6 +24,11 @@ def marks(report: Mapping[str, Any]) -> list[str]:
     return [f"{s['name']}: {f['name']}" for s in report["scores"] for f in s.get("flagged") or ()]
 
 
+def beside(found: list[str], without: list[str]) -> list[str]:
+    """What was noticed of a flawed table, less what was noticed of the same table before the flaw was planted."""
+    return [f for f in found if f not in set(without)]
+
+
 def readings(report: Mapping[str, Any]) -> dict[str, float]:
     """Lookalike: its figures without its words, for the rule by which the other tools are judged."""
     out = {s["name"]: s["value"] for s in report["scores"] if s["value"] is not None}

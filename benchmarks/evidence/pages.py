@@ -28,6 +28,7 @@ TITLES = {
 }
 TOOLS = {
     "words": "lookalike, its verdict",
+    "marks": "lookalike, verdict and what it flags",
     "figures": "lookalike, by the rule for the others",
     "reports": "SDMetrics, its two reports",
     "metrics": "SDMetrics, reports and further metrics",
@@ -43,6 +44,15 @@ BUSY = 0.1
 """Share of the processors in other use from which on a measured time is marked."""
 
 Found = Mapping[str, Any]
+
+
+def marked(report: Found) -> list[str]:
+    """Statements of the verdict, and what a score flags."""
+    return notice.words(report) + notice.marks(report)
+
+
+OWN = {"words": notice.words, "marks": marked}
+"""By its own words, without a look at clean tables."""
 
 
 def table(head: Iterable[str], lines: Iterable[Iterable[object]], *, left: int = 1) -> list[str]:
@@ -65,8 +75,10 @@ def figures(cell: Found, tool: str) -> dict[str, float] | None:
 
 def noticed(tables: Found, tool: str) -> dict[str, list[str] | None]:
     """For each table what the tool noticed, the clean ones by all other clean ones; None where it gave no answer."""
-    if tool == "words":
-        return {n: notice.words(c["lookalike"]["report"]) if "report" in c.get("lookalike", {}) else None for n, c in tables.items()}
+    if tool in OWN:
+        told = {n: OWN[tool](c["lookalike"]["report"]) if "report" in c.get("lookalike", {}) else None for n, c in tables.items()}
+        without = told.get("clean_0") or []
+        return {n: t if t is None or n.startswith("clean") else notice.beside(t, without) for n, t in told.items()}
     known = {n: figures(c, tool) for n, c in tables.items()}
     clean = {n: f for n, f in known.items() if n.startswith("clean") and f is not None}
     if len(clean) < 3:
@@ -99,11 +111,11 @@ def flaws(found: Found) -> list[str]:
                 told = [seen[tool][n] for n in names if seen[tool][n] is not None]
                 count[tool] = (count[tool][0] + sum(map(bool, told)), count[tool][1] + len(told))
         out += [f"#### {name}: {rows:,} rows each of train, holdout and synthetic table", ""]
-        lines = [[TITLES[n], cell(seen["words"][n], most=3), *(cell(seen[t][n]) for t in list(TOOLS)[1:])] for n in planted]
+        lines = [[TITLES[n], *(cell(seen[t][n], most=2 if t in OWN else 1) for t in TOOLS)] for n in planted]
         lines += [
             [f"clean table {n.rpartition('_')[2]}", *(cell(seen[t][n]) for t in TOOLS)] for n in clean if any(seen[t][n] for t in TOOLS)
         ]
-        out += table(["planted flaw", *TOOLS.values()], lines, left=6)
+        out += table(["planted flaw", *TOOLS.values()], lines, left=len(TOOLS) + 1)
         out += scores(tables, planted, clean)
     head = ["tool", "flaws noticed", "false alarms: clean tables", "rate (95 % interval)"]
     return [*table(head, (right(TOOLS[t], hits[t], alarms[t]) for t in TOOLS)), *statements(found), *out]

@@ -21,7 +21,10 @@ def save(parts: Parts, folder: Path, synthetic: object = None) -> None:
 
 
 def prepare(name: str, shared: Path, out: Path, *, rows: int | None, clean: int) -> list[str]:
-    """All tables of one set that are not there yet; gives their names: every flaw, then the clean ones, each a new cut of the table."""
+    """All tables of one set that are not there yet; gives their names: every flaw, then the clean ones.
+
+    `clean_0` is what the flaws were planted in; every other clean one is a new cut of the table.
+    """
     plan, frame = PLANS[name], whole(name, shared)
     rows = rows or plan.rows
     out.mkdir(parents=True, exist_ok=True)
@@ -33,7 +36,7 @@ def prepare(name: str, shared: Path, out: Path, *, rows: int | None, clean: int)
             made.append(key)
             if not (out / key / "synthetic.csv").exists():
                 save(first, out / key, flaw.make(first, plan, np.random.default_rng([1, at])))
-    for seed in range(1, clean + 1):
+    for seed in range(clean):
         made.append(f"clean_{seed}")
         if not (out / f"clean_{seed}" / "synthetic.csv").exists():
             save(cut(frame, np.random.default_rng([0, seed]), rows=rows), out / f"clean_{seed}")

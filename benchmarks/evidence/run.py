@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -131,8 +132,15 @@ def timed(tool: str, place: Path, cap: int) -> dict[str, Any]:
     return cell
 
 
-def process(name: str, out: Path, *words: object) -> dict[str, Any]:
+def simulations(given: argparse.Namespace) -> list[object]:
+    """How often the intervals are tried."""
+    return ["--repeats", given.repeats, "--skills", given.skills]
+
+
+def process(name: str, out: Path, *words: object, again: bool) -> dict[str, Any]:
     """Findings of one script of this folder, which keeps them itself."""
+    if again:
+        out.unlink(missing_ok=True)
     ran = watch(script(name, *words), log=out.with_suffix(".txt"), env=CALM)
     if ran["code"]:
         print(f"{name} ended with {ran['code']}, see {out.with_suffix('.txt')}", file=sys.stderr)
@@ -147,8 +155,9 @@ def arguments() -> argparse.Namespace:
     asked.add_argument("--judges", default=",".join(JUDGES), help="comma-separated, of: %(default)s")
     asked.add_argument("--effort", default="standard", help="lookalike's report: quick or standard (default)")
     asked.add_argument("--rows", type=int, help="rows of train, holdout and synthetic table each")
-    asked.add_argument("--clean", type=int, default=10, help="clean tables of each set (default %(default)s)")
+    asked.add_argument("--clean", type=int, default=8, help="clean tables of each set (default %(default)s)")
     asked.add_argument("--repeats", type=int, default=400, help="of each simulation (default %(default)s)")
+    asked.add_argument("--skills", type=int, default=100, help="repeats of a whole report on simulated tables (default %(default)s)")
     asked.add_argument("--fresh", type=int, default=50, help="repeats of the attacks on fresh rows (default %(default)s)")
     asked.add_argument("--sizes", default="10000,30000,100000", help="rows of the tables that are timed")
     asked.add_argument("--cap", type=int, default=900, help="seconds that one report may take (default %(default)s)")
@@ -158,7 +167,8 @@ def arguments() -> argparse.Namespace:
     asked.add_argument("--table", action="store_true", help="measure nothing, draw the tables again")
     given = asked.parse_args()
     if given.small:
-        given.rows, given.clean, given.repeats, given.fresh, given.sizes = 2_000, 4, 20, 3, "2000,5000"
+        given.rows, given.clean, given.sizes = 2_000, 4, "2000,5000"
+        given.repeats, given.skills, given.fresh = 20, 3, 3
     for name in ("parts", "sets", "judges"):
         setattr(given, name, getattr(given, name).split(","))
     given.sizes = [int(s) for s in given.sizes.split(",")]
@@ -169,6 +179,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Measure, keep, write."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is ended with this process
     given = arguments()
     work = HERE.parent / ".work" / "evidence" / ("small" if given.small else "full")
     work.mkdir(parents=True, exist_ok=True)
@@ -177,16 +188,18 @@ def main() -> None:
     for judge in given.judges:
         environment(JUDGES[judge])
     kept = bench.Results(work / "results.json")
+    simulated, attacked = work / "intervals.json", work / "attacks.json"
     steps = {
         "flaws": lambda: flaws(given, work),
         "cost": lambda: cost(given, work),
-        "intervals": lambda: process("intervals", work / "intervals.json", work / "intervals.json", "--repeats", given.repeats),
-        "attacks": lambda: process("attack", work / "attacks.json", bench.SHARED, work / "attacks.json", "--repeats", given.fresh),
+        "intervals": lambda: process("intervals", simulated, simulated, *simulations(given), again=given.again),
+        "attacks": lambda: process("attack", attacked, bench.SHARED, attacked, "--repeats", given.fresh, again=given.again),
     }
     for part in given.parts:
-        if given.table and part != "flaws":
-            continue
-        found = steps[part]()
+        if given.table and part in ("intervals", "attacks"):
+            found = read(simulated if part == "intervals" else attacked)
+        else:
+            found = steps[part]()
         known = kept.all.get(part, {}).get("machine") if given.table else None
         kept.keep(part, {"machine": known or bench.machine(), "found": found})
     page = pages.page(kept.all)

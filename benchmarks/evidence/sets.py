@@ -49,7 +49,7 @@ class Plan:
     """Days."""
     holes: tuple[str, ...] = ()
     """Columns whose missing cells depend on the rest of the row."""
-    rows: int = 6_000
+    rows: int = 4_000
     """Rows of each part."""
 
 

@@ -159,6 +159,7 @@ def test_the_verdict_notices_with_any_statement_that_is_not_good(bench: dict[str
     assert bench["notice"].words(report) == ["FAIR (fair)", "POOR (poor)"]
     report["scores"] = [{"name": "shape", "value": 1.0, "flagged": [{"name": "age"}]}, {"name": "c2st", "value": None}]
     assert bench["notice"].marks(report) == ["shape: age"]
+    assert bench["notice"].beside(["FAIR (fair)", "POOR (poor)"], ["FAIR (fair)", "POOR (fair)"]) == ["POOR (poor)"]
     assert bench["notice"].readings(report) == {"shape": 1.0}
 
 
@@ -173,7 +174,7 @@ def results() -> dict[str, Any]:
     good = {"verdict": [{"tone": "good", "title": "All"}], "scores": [{"name": "shape", "value": 1.0, "tested": 5, "flagged": []}]}
     bad = {"verdict": [{"tone": "poor", "title": "Copies | rows"}], "scores": [{"name": "shape", "value": 9.0}]}
     tables: dict[str, Any] = {
-        f"clean_{i}": {"lookalike": {"report": good}, "sdmetrics": {"figures": {"report quality": 0.9 + i / 100}}} for i in (1, 2, 3, 4)
+        f"clean_{i}": {"lookalike": {"report": good}, "sdmetrics": {"figures": {"report quality": 0.9 + i / 100}}} for i in range(4)
     }
     tables |= {"copies_1": {"lookalike": {"report": bad, "versions": {"x": "1"}}, "sdmetrics": {"failed": "MemoryError"}}, "rows": 2_000}
     attack = {
