@@ -215,7 +215,7 @@ def _compose(
     data |= {
         "limits": limits.limits(setting, found, raids, facts),
         "columns": describe.columns(setting),
-        "map": _map(setting, plan.seed),
+        "map": None,
         "untested": limits.untested(found, raids),
         "definitions": _definitions(plan.effort, raids),
         "others": more,
@@ -235,10 +235,6 @@ def _judged(setting: measure.Stage, found: list[Score], raids: list[dict[str, An
         "scores": [_entry(s) for s in found],
         "attacks": raids,
     }
-
-
-def _map(setting: measure.Stage, seed: int) -> None:
-    return None
 
 
 def _gated(gate: Gate, data: Mapping[str, Any]) -> dict[str, Any]:
