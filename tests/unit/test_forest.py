@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import lookalike as la
+from lookalike.data import Dataset
 from lookalike.models import _boost, _stage, _ties, _trees
 from lookalike.models._ties import Tie
 
@@ -229,3 +232,74 @@ def test_bins_fit_a_byte_and_keep_missing_apart(ordered: bool) -> None:
     bins = _stage.bin_map(counts, ordered=ordered)
     assert bins[0] == 0 and (bins[1:] > 0).all()
     assert (np.diff(bins.astype(int)) >= 0).all()
+
+
+def learned_stage(x: np.ndarray, y: np.ndarray, size: int) -> _stage.Stage:
+    """A stage that draws `y` (codes) from the bins `x`, alone."""
+    target = _stage.Target(1, y.astype(np.uint16), size, True)
+    how = _stage.Growing(trees=8, sample=0.6, leaf=8, features=1.0)
+    none = {"boosts": (), "rows": None, "rng": np.random.default_rng(0)}
+    return _stage.learn(target, [0], x[None].astype(np.uint8), np.zeros(2, bool), how=how, **none)
+
+
+def test_a_stage_is_tilted_back_to_what_it_learned_where_earlier_parts_are_off() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.integers(1, 9, ROWS)
+    y = np.clip(2 * x + rng.integers(-6, 7, ROWS), 1, 20)
+    stage = learned_stage(x, y, 21)
+    off = np.clip(x[rng.integers(0, ROWS, 100_000)] + (rng.random(100_000) < 0.5), 1, 8)
+    bins, codes = (np.stack([off, np.zeros_like(off)]).astype(t) for t in (np.uint8, np.uint16))
+    tilted = stage.tilted(bins, codes, np.arange(100_000), seed=5)
+    want = np.bincount(stage.trees.donors, minlength=21) / len(stage.trees.donors)
+    drawn = [np.bincount(s.draw(bins, codes, seed=9, first=0), minlength=21) / 100_000 for s in (stage, tilted)]
+    before, after = (np.abs(d - want).sum() for d in drawn)
+    assert after < before / 2
+
+
+def test_a_tilt_leaves_alone_what_chance_explains_and_what_is_decided() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.integers(1, 9, ROWS)
+    drawn = x[rng.integers(0, ROWS, 20_000)]
+    stage = learned_stage(x, rng.integers(1, 9, ROWS), 9)
+    bins, codes = (np.stack([drawn, np.zeros_like(drawn)]).astype(t) for t in (np.uint8, np.uint16))
+    assert stage.tilted(bins, codes, np.arange(20_000), seed=5) is stage
+    decided = learned_stage(x, x, 9)
+    off = np.where(drawn > 6, 1, drawn)
+    bins, codes = (np.stack([off, np.zeros_like(off)]).astype(t) for t in (np.uint8, np.uint16))
+    tilted = decided.tilted(bins, codes, np.arange(20_000), seed=5)
+    np.testing.assert_array_equal(tilted.draw(bins, codes, seed=2, first=0), off)
+
+
+def test_in_a_wide_table_a_stage_looks_at_the_parts_that_tell() -> None:
+    rng = np.random.default_rng(0)
+    bins = rng.integers(1, 9, (300, ROWS)).astype(np.uint8)
+    y = (bins[7] + bins[211]) // 2
+    target = _stage.Target(300, y.astype(np.uint16), 10, True)
+    kept = _stage.telling(target, list(range(300)), bins)
+    assert {7, 211} <= set(kept)
+    assert kept == sorted(kept) and len(kept) == _stage.MOST_FEATURES
+    assert _stage.telling(target, [5, 3], bins) == [5, 3]
+
+
+def test_the_chance_of_a_code_is_how_often_it_is_drawn() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.integers(1, 4, ROWS)
+    for stage in (
+        learned_stage(x, np.clip(x + rng.integers(0, 3, ROWS), 0, 8), 9),
+        learned_stage(x, 30 * x + rng.integers(0, 25, ROWS), 130),
+    ):
+        stage = replace(stage, keep=rng.uniform(0.5, 1, 130).astype(np.float32))
+        bins = np.stack([np.full(200_000, 2), np.zeros(200_000)]).astype(np.uint8)
+        drawn = np.bincount(stage.draw(bins, bins.astype(np.uint16), seed=1, first=0), minlength=130) / 200_000
+        codes = np.arange(stage.size)
+        told = stage.chance(bins[:, : stage.size], bins[:, : stage.size].astype(np.uint16), codes)
+        assert np.abs(told - drawn[: stage.size]).max() < 0.01
+
+
+def test_likely_rows_have_a_greater_log_prob_than_shuffled_ones(real: pd.DataFrame) -> None:
+    model = la.fit(real, seed=3)
+    fresh = frame(seed=8)
+    mixed = fresh.assign(county=fresh.county.sample(frac=1, random_state=1).to_numpy(), total=fresh.total + 1)
+    told = [model.log_prob(Dataset.of(f, schema=model.schema)) for f in (fresh, mixed)]
+    assert all(t.shape == (ROWS,) and np.isfinite(t).all() for t in told)
+    assert (told[0] > told[1]).mean() > 0.95

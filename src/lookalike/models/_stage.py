@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from lookalike.models._boost import FOLDS, Boost, cross_fit
 from lookalike.models._ties import Tie
-from lookalike.models._trees import Trees, cut_back, draw, grow, positions, tell
+from lookalike.models._trees import LOOK, Trees, chance, cut_back, draw, grow, positions, tell, tells
 
 BINS = 128
 """Bins of an ordered feature and of a score; nominal features have up to 255, the rarest levels together."""
 GROUPS = 24
 """Groups of a target's levels that splits are judged by."""
-MOST_TRIED = 50
-"""Features tried at a split at most, however wide the table is."""
+MOST_FEATURES = 64
+"""Earlier parts that a stage looks at at most."""
 LEAVES = np.array([3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 350, 600, 1_000, 2_000, 4_000, 1 << 30])
 JUDGED = 3_000
 """Rows on which the size of leaves is judged."""
 DOUBT = 0.02
-"""Share of the marginal mixed in when leaves are judged, so that a level never seen in a leaf costs much, but not all."""
+"""Share of the marginal mixed in where a code is judged by its chance, so that one never seen in a leaf costs much, but not all."""
 TREE_ROWS = 60_000
 """Rows that a tree learns from at most, unless all trees together would then see less than all rows."""
 SMALLEST = 5
 """Fewest rows in the leaf of a tree before it is cut back."""
 WORTH = 2.0
 """Nats that a cut must gain on the rows it is chosen by; less is chance."""
+PILOTS, FEWEST_PILOTS, PILOT_CELLS = 30_000, 1_000, 3_000_000
+"""Rows of a pilot draw, fewest of them that a stage is tilted by, and cells of the whole pilot at most."""
+EXPECTED, BY_CHANCE, TURNS, MOST_TILT = 200, 1.3, 3, 2.0
+"""Rows that a group of codes is expected to have in a pilot; excess that chance explains; turns; how far a weight may go from 1."""
 JUDGES = 8
 """Trees by which the size of leaves is judged; the others grow to that size only."""
 
@@ -58,8 +62,8 @@ class Target:
 class Stage:
     """How part `part` is drawn from the bins of the parts `features` and from `boosts`; or by `table` from one part's codes.
 
-    Codes from `size` on mean the value of `ties`. `groups` int32 and `edges` int64: see `_trees.draw`; `plain`: the commonest code
-    that is no tie, for rows in which a tie cannot be computed.
+    Codes from `size` on mean the value of `ties`. `groups` int32, `edges` int64, `keep` float32: see `_trees.draw`; `plain`: the
+    commonest code that is no tie, for rows in which a tie cannot be computed.
     """
 
     part: int
@@ -70,6 +74,7 @@ class Stage:
     trees: Trees | None = None
     groups: np.ndarray | None = None
     edges: np.ndarray | None = None
+    keep: np.ndarray | None = None
     plain: int = 0
     decider: int = -1
     table: np.ndarray | None = None
@@ -78,20 +83,63 @@ class Stage:
         """uint16 [n]: codes for rows whose earlier parts have `bins` (uint8 [parts, n]) and `codes`; `first`: number of the first row."""
         if self.table is not None:
             return self.table[codes[self.decider]]
-        X = np.empty((bins.shape[1], len(self.features) + len(self.boosts)), np.uint8)  # a row's bins lie together: fewer cache misses
+        out = np.empty(bins.shape[1], np.uint16)
+        draw(self._rows(bins, first), *self._drawn(), out, seed, first)
+        return out
+
+    def chance(self, bins: np.ndarray, codes: np.ndarray, own: np.ndarray) -> np.ndarray:
+        """float64 [n], above 0: the chance that `draw` gives the codes `own`. A code that it does not give has that of a rare mistake."""
+        own = own.astype(np.uint16)
+        if self.table is not None:
+            return np.where(self.table[codes[self.decider]] == own, 1.0, DOUBT / self.size)
+        found = np.empty(len(own))
+        chance(self._rows(bins, 0), *self._drawn(), own, found)
+        counts = np.bincount(self.trees.donors, minlength=int(own.max(initial=0)) + 1) + 1.0
+        return (1 - DOUBT) * found + DOUBT * counts[own] / counts.sum()
+
+    def _rows(self, bins: np.ndarray, first: int) -> np.ndarray:
+        """What trees look at, uint8 [n, features]: a row's bins and binned scores lie together, for fewer cache misses."""
+        X = np.empty((bins.shape[1], len(self.features) + len(self.boosts)), np.uint8)
         for k, f in enumerate(self.features):
             X[:, k] = bins[f]
         fold = (first + np.arange(len(X))) % FOLDS
         for k, boost in enumerate(self.boosts, len(self.features)):
             X[:, k] = boost.bins(X[:, : len(self.features)], fold)
-        out = np.empty(len(X), np.uint16)
-        draw(X, tuple(getattr(self.trees, f.name) for f in fields(Trees)), self.groups, self.edges, out, seed, first)
-        return out
+        return X
+
+    def _drawn(self) -> tuple:
+        """What compiled code draws from: trees, levels, keep."""
+        keep = np.ones(0, np.float32) if self.keep is None else self.keep
+        return tuple(getattr(self.trees, f.name) for f in fields(Trees)), (self.groups, self.edges), keep
+
+    def tilted(self, bins: np.ndarray, codes: np.ndarray, rows: np.ndarray, *, seed: int) -> Stage:
+        """This stage, drawing its codes as often as they were learned, whatever became of the parts before it.
+
+        Along a chain small errors add up: the parts before a stage are drawn a little unlike those it learned from, and so is what it
+        draws. A pilot tells by how much (`bins`, `codes`: its earlier parts; `rows`: those that count); codes drawn too often are then
+        kept less often. Differences that chance explains are left alone.
+        """
+        if self.trees is None or len(rows) < FEWEST_PILOTS:
+            return self
+        size = max(self.size, int(self.trees.donors.max(initial=0)) + 1)
+        learned = np.bincount(self.trees.donors, minlength=size) / max(len(self.trees.donors), 1)
+        expected, stage, weight = learned * len(rows), self, np.ones(size)
+        group = np.unique((np.cumsum(expected) - expected / 2) // max(EXPECTED, len(rows) / 100), return_inverse=True)[1]
+        due = np.bincount(group, expected)
+        for turn in range(TURNS):
+            got = np.bincount(group[stage.draw(bins, codes, seed=seed + turn, first=0)[rows]], minlength=len(due))
+            excess = ((got - due) ** 2 / np.maximum(due, 1)).sum() / max(len(due) - 1, 1)  # 1 if there is nothing but chance
+            if excess < BY_CHANCE:
+                break
+            ratio = 1 + (1 - 1 / excess) * (due / np.maximum(got, 1) - 1)  # James & Stein 1961: drawn towards no change
+            weight = np.clip(weight * ratio[group], 1 / MOST_TILT, MOST_TILT)
+            stage = replace(self, keep=(weight / weight[learned > 0].max()).astype(np.float32))
+        return stage
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """JSON values and arrays."""
         card = {"part": self.part, "features": list(self.features), "size": self.size, "plain": self.plain, "decider": self.decider}
-        arrays = {name: getattr(self, name) for name in ("groups", "edges", "table") if getattr(self, name) is not None}
+        arrays = {name: getattr(self, name) for name in ("groups", "edges", "keep", "table") if getattr(self, name) is not None}
         arrays |= {f"trees.{f.name}": getattr(self.trees, f.name) for f in fields(Trees) if self.trees is not None}
         for k, boost in enumerate(self.boosts):
             arrays |= {f"boost{k}.{f.name}": getattr(boost, f.name) for f in fields(Boost)}
@@ -103,7 +151,7 @@ class Stage:
         ties = tuple(Tie(**{**t, "of": tuple(t["of"])}) for t in card["ties"])
         boosts = tuple(Boost(**{f.name: arrays[f"boost{k}.{f.name}"] for f in fields(Boost)}) for k in range(card["boosts"]))
         trees = Trees(**{f.name: arrays[f"trees.{f.name}"] for f in fields(Trees)}) if "trees.root" in arrays else None
-        rest = {name: arrays.get(name) for name in ("groups", "edges", "table")}
+        rest = {name: arrays.get(name) for name in ("groups", "edges", "keep", "table")}
         plain = {name: card[name] for name in ("part", "size", "plain", "decider")}
         return cls(features=tuple(card["features"]), ties=ties, boosts=boosts, trees=trees, **plain, **rest)
 
@@ -119,6 +167,24 @@ def bin_map(counts: np.ndarray, *, ordered: bool) -> np.ndarray:
     middle = np.cumsum(weight) - weight / 2
     bins = 1 + np.minimum(middle / max(weight.sum(), 1e-9) * (most - 1), most - 2).astype(np.int64)
     return np.concatenate([[0], np.unique(bins, return_inverse=True)[1] + 1]).astype(np.uint8)
+
+
+def telling(target: Target, features: Sequence[int], bins: np.ndarray) -> list[int]:
+    """The features, at most MOST_FEATURES of them: in a wide table those that alone say most of the target."""
+    if len(features) <= MOST_FEATURES:
+        return list(features)
+    groups = _group(np.bincount(target.codes, minlength=target.size + len(target.ties)), target)
+    y = groups[target.codes[:LOOK]]
+    gain = tells(np.ascontiguousarray(bins[list(features), :LOOK]), y, int(groups.max()) + 1, _entropy(len(y)))
+    best = np.argsort(-gain, kind="stable")[:MOST_FEATURES]
+    return [features[i] for i in np.sort(best)]
+
+
+def _entropy(most: int) -> np.ndarray:
+    """x·log x for whole numbers up to `most`."""
+    x = np.arange(most + 1, dtype=np.float64)
+    x[1:] *= np.log(x[1:])
+    return x
 
 
 def learn(
@@ -181,16 +247,15 @@ def _forest(
     """The trees, and whether a level is drawn within its group apart.
 
     A number with many cells gets small leaves: its cells are near one another, and trees are averaged. Elsewhere the size of the
-    leaves is the one that gives rows not learned from the greatest likelihood.
+    leaves is the one that gives rows not learned from the greatest likelihood. Who asks for leaves below SMALLEST gets them everywhere.
     """
     n, n_groups = len(y), int(groups.max()) + 1
     grouped, codes = groups[y], y.astype(np.int32)
-    fixed = target.ordered and n_groups < len(groups)
+    fixed = how.leaf < SMALLEST or (target.ordered and n_groups < len(groups))
     seen = min(max(int(n * how.sample), 1), max(TREE_ROWS, n // how.trees))
-    tried = min(max(1, int(np.ceil(how.features * (len(X) - always)))), MOST_TRIED)
-    limits = (how.leaf if fixed else SMALLEST, tried, always, target.ordered, WORTH)
-    entropy = np.arange(seen + 1, dtype=np.float64)
-    entropy[1:] *= np.log(entropy[1:])
+    tried = max(1, int(np.ceil(how.features * (len(X) - always))))
+    limits = (how.leaf if fixed else SMALLEST, tried, always, target.ordered, WORTH if how.leaf >= SMALLEST else 0.0)
+    entropy = _entropy(seen)
     judged = np.sort(rng.permutation(n)[:JUDGED])
     told = (np.zeros((len(LEAVES), len(judged))), np.zeros((len(LEAVES), len(judged))), np.zeros(len(judged), np.int64))
     grown = []

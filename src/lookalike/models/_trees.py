@@ -16,6 +16,8 @@ WORDS = 4
 """A set of bins is a row of four 64-bit words."""
 LOOK = 2_048
 """Rows of a node by which its cut is chosen."""
+TRIES = 8
+"""Times that a code is drawn again at most."""
 BLIND = 8
 """Nodes with at least 1/BLIND of the rows are cut even where no cut gains anything."""
 
@@ -92,6 +94,30 @@ def _count(bins: np.ndarray, groups: np.ndarray, rows: np.ndarray, table: np.nda
             present[k] = b
             k += 1
     return k
+
+
+@compiled
+def tells(X: np.ndarray, groups: np.ndarray, n_groups: int, entropy: np.ndarray) -> np.ndarray:
+    """Nats that each feature of X (uint8 [features, n]) says of a row's group (int32 [n]), times rows, less what chance would say."""
+    table, totals, present = np.zeros((256, n_groups), np.int32), np.zeros(256, np.int32), np.zeros(256, np.int64)
+    rows, gain = np.arange(groups.size).astype(np.int32), np.zeros(X.shape[0])
+    all_ = np.bincount(groups, minlength=n_groups)
+    least = 0.0
+    for g in range(n_groups):
+        least -= entropy[all_[g]]
+    seen = (all_ > 0).sum()
+    for f in range(X.shape[0]):
+        k = _count(X[f], groups, rows, table, totals, present)
+        h = entropy[groups.size] + least
+        for q in range(k):
+            b = present[q]
+            h -= entropy[totals[b]]
+            for g in range(n_groups):
+                h += entropy[table[b, g]]
+            totals[b] = 0
+            table[b] = 0
+        gain[f] = h - (k - 1) * (seen - 1) / 2
+    return gain
 
 
 @compiled
@@ -351,28 +377,85 @@ def cut_back(tree: tuple, leaf: int, wide: int) -> tuple:
 
 
 @compiled
-def draw(X: np.ndarray, trees: tuple, groups: np.ndarray, edges: np.ndarray, out: np.ndarray, seed: int, first: int) -> None:
+def _one(bins: np.ndarray, trees: tuple, levels: tuple, state: np.ndarray) -> int:
+    """One code for a row with `bins`."""
+    root, nodes, sets, donors, wide, fine = trees
+    groups, edges = levels
+    node = root[int(_uniform(state) * root.size)]
+    while nodes[node, 0] >= 0:
+        node = nodes[node, 2] + (0 if _goes_left(bins[nodes[node, 0]], nodes[node, 1], sets) else 1)
+    low, high = nodes[node, 1], nodes[node, 2]
+    code = donors[low + int(_uniform(state) * (high - low))]
+    if groups.size > 0:
+        g = groups[code]
+        if edges[g + 1] - edges[g] > 1:
+            mine = fine[wide[node, 0] : wide[node, 1]]
+            a = np.searchsorted(mine, edges[g])
+            b = np.searchsorted(mine, edges[g + 1])
+            code = mine[a + int(_uniform(state) * (b - a))]
+    return code
+
+
+@compiled
+def draw(X: np.ndarray, trees: tuple, levels: tuple, keep: np.ndarray, out: np.ndarray, seed: int, first: int) -> None:
     """Draw a code for each row: a random tree, a walk to its leaf, a random donor; then a level of the donor's group.
 
-    X: uint8 [n, features], a row's bins together; trees: the fields of `Trees` in order; groups: int32 [codes], the group of each code,
-    empty if every code is its own; edges: int64 [groups + 1]: codes of a group lie between two edges; out: uint16 [n]; first: number of
-    the first row, by which rows are the same in whatever pieces they are drawn.
+    X: uint8 [n, features], a row's bins together; trees: the fields of `Trees` in order; levels: (groups int32 [codes], the group of
+    each code, empty if every code is its own; edges int64 [groups + 1], codes of a group lie between two of them); keep: float32 [codes],
+    the chance that a code is kept rather than drawn again, empty if all are; out: uint16 [n]; first: number of the first row, by which
+    rows are the same in whatever pieces they are drawn.
     """
-    root, nodes, sets, donors, wide, fine = trees
     state = np.empty(1, np.uint64)
     for i in range(out.size):
         state[0] = np.uint64(seed) + np.uint64(first + i) * np.uint64(0xD1342543DE82EF95)
         _random(state)
-        node = root[int(_uniform(state) * root.size)]
-        while nodes[node, 0] >= 0:
-            node = nodes[node, 2] + (0 if _goes_left(X[i, nodes[node, 0]], nodes[node, 1], sets) else 1)
-        low, high = nodes[node, 1], nodes[node, 2]
-        code = donors[low + int(_uniform(state) * (high - low))]
-        if groups.size > 0:
-            g = groups[code]
-            if edges[g + 1] - edges[g] > 1:
-                levels = fine[wide[node, 0] : wide[node, 1]]
-                a = np.searchsorted(levels, edges[g])
-                b = np.searchsorted(levels, edges[g + 1])
-                code = levels[a + int(_uniform(state) * (b - a))]
+        code = _one(X[i], trees, levels, state)
+        for _ in range(TRIES if keep.size > 0 else 0):
+            if _uniform(state) < keep[code]:
+                break
+            code = _one(X[i], trees, levels, state)
         out[i] = code
+
+
+@compiled
+def chance(X: np.ndarray, trees: tuple, levels: tuple, keep: np.ndarray, codes: np.ndarray, out: np.ndarray) -> None:
+    """The chance that `draw` draws the code of each row (uint16 [n]), into `out` float64 [n]; arguments as there.
+
+    What is drawn again because it is not kept is taken to be drawn until one is.
+    """
+    root, nodes, sets, donors, wide, fine = trees
+    groups, edges = levels
+    held = np.full(nodes.shape[0], -1.0)  # the mean chance to be kept, of each leaf that was met
+    for i in range(out.size):
+        found, total, code = 0.0, 0.0, codes[i]
+        for t in range(root.size):
+            node = root[t]
+            while nodes[node, 0] >= 0:
+                node = nodes[node, 2] + (0 if _goes_left(X[i, nodes[node, 0]], nodes[node, 1], sets) else 1)
+            leaf = donors[nodes[node, 1] : nodes[node, 2]]
+            if held[node] < 0:
+                held[node] = 1.0
+                if keep.size > 0:
+                    kept = 0.0
+                    for c in leaf:
+                        kept += keep[c]
+                    held[node] = kept / leaf.size
+            total += held[node]
+            same = 0
+            if groups.size > 0:
+                for c in leaf:
+                    same += groups[c] == groups[code]
+            else:
+                for c in leaf:
+                    same += c == code
+            share = same / leaf.size
+            if groups.size > 0 and share > 0:
+                g = groups[code]
+                if edges[g + 1] - edges[g] > 1:
+                    mine = fine[wide[node, 0] : wide[node, 1]]
+                    all_ = np.searchsorted(mine, edges[g + 1]) - np.searchsorted(mine, edges[g])
+                    share *= (np.searchsorted(mine, code + 1) - np.searchsorted(mine, code)) / all_
+            found += share
+        if keep.size > 0:
+            found *= keep[code]
+        out[i] = found / max(total, 1e-12)

@@ -61,7 +61,12 @@ class Settings(BaseModel):
 
     trees: int = Field(20, ge=1, le=500, description="trees for each column; more are smoother and slower")
     sample: float = Field(0.6, gt=0, le=1, description="share of the rows that a tree learns from; less remembers less")
-    leaf: int = Field(8, ge=1, le=10_000, description="fewest rows in a leaf for a number with many values; more is smoother")
+    leaf: int = Field(
+        8,
+        ge=1,
+        le=10_000,
+        description="fewest rows in a leaf for a number with many values; more is smoother; below 5: everywhere",
+    )
     features: float = Field(0.6, gt=0, le=1, description="share of the earlier columns that are tried at each split")
     rounds: int = Field(60, ge=0, le=2_000, description="rounds of boosting for scores, three times as many for the target; 0: no scores")
     target: str | None = Field(
@@ -106,7 +111,8 @@ class Forest:
         plan = _Plan(self, codes, _numbers(table, self.codebook_))
         self.maps_ = plan.maps
         order = plan.order(rng)
-        self.stages_ = plan.learn(order, rng, on_step=part(on_step, 0.2, 1))
+        self.stages_ = plan.learn(order, rng, on_step=part(on_step, 0.2, 0.95))
+        self._tilt(rng)
         return self
 
     def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Dataset:
@@ -131,6 +137,25 @@ class Forest:
         for column, numbers in tied.items():
             drawn = drawn.set_column(column, columns[column].name, pa.chunked_array([_values(numbers, columns[column].kind)]))
         return Dataset.from_arrow({self.schema.table.name: drawn}, self.schema)
+
+    def log_prob(self, data: Dataset) -> np.ndarray:
+        """float64 [n]: log of the probability that a row drawn has the cells of each row of `data` (codes, not the place within them)."""
+        from lookalike.models._ties import match
+
+        table = data.table()
+        codes, numbers = self.codebook_.encode(table).codes, _numbers(table, self.codebook_)
+        bins, owners = np.stack([m[c] for m, c in zip(self.maps_, codes, strict=True)]), self.codebook_.owners
+
+        def of(stage: Stage) -> np.ndarray:
+            p, head, own = stage.part, int(np.searchsorted(owners, owners[stage.part])), codes[stage.part]
+            if stage.ties:
+                column = self._column(p)
+                meant = match(stage.ties, numbers[column], numbers, decimals(self.codebook_, column))
+                own = np.where(meant >= 0, stage.size + meant, own)
+            told = np.log(stage.chance(bins, codes, own))
+            return np.where((p != head) & (codes[head] == 0), 0.0, told)  # later parts are missing where the first is
+
+        return np.sum(_each(of, self.stages_), axis=0) if self.stages_ else np.zeros(data.rows)
 
     def state(self) -> State:
         """The codebook and the plan as JSON, trees as arrays."""
@@ -161,15 +186,31 @@ class Forest:
         """The number of the column that a part belongs to."""
         return int(self.codebook_.owners[part_])
 
-    def _draw(self, coded: Coded, seeds: np.ndarray, first: int) -> dict[int, np.ndarray]:
-        """Fill `coded.codes` stage by stage; returns the numbers of columns with ties. `first`: number of the first row."""
+    def _tilt(self, rng: np.random.Generator) -> None:
+        """Draw a pilot stage by stage, each tilted so that it meets what it learned before the next one builds on it."""
+        from lookalike.encode import Coded
+        from lookalike.models._stage import FEWEST_PILOTS, PILOT_CELLS, PILOTS
+
+        n = max(FEWEST_PILOTS, min(PILOTS, PILOT_CELLS // max(1, len(self.stages_))))
+        columns, parts = len(self.schema.table.columns), len(self.codebook_.parts)
+        pilot = Coded(np.zeros((parts, n), np.uint16), rng.random((columns, n), dtype=np.float32))
+        self._draw(pilot, rng.integers(0, 1 << 62, len(self.stages_)), 0, tilting=True)
+
+    def _draw(self, coded: Coded, seeds: np.ndarray, first: int, *, tilting: bool = False) -> dict[int, np.ndarray]:
+        """Fill `coded.codes` stage by stage; returns the numbers of columns with ties. `first`: number of the first row.
+
+        tilting: each stage is replaced by a tilted one before it draws.
+        """
         owners, bins = self.codebook_.owners, np.zeros(coded.codes.shape, np.uint8)
         numbers: dict[int, np.ndarray] = {}
-        for seed, stage in zip(seeds, self.stages_, strict=False):
-            p = stage.part
+        for at, (seed, stage) in enumerate(zip(seeds, self.stages_, strict=False)):
+            p, head = stage.part, int(np.searchsorted(owners, owners[stage.part]))
+            later = p != head  # later parts of a column are missing where the first is
+            if tilting:
+                rows = np.flatnonzero(coded.codes[head]) if later else np.arange(coded.codes.shape[1])
+                stage = self.stages_[at] = stage.tilted(bins, coded.codes, rows, seed=int(seed) >> 1)
             drawn = stage.draw(bins, coded.codes, seed=int(seed), first=first)
-            if p and owners[p] == owners[p - 1]:  # later parts of a column are missing where the first is
-                head = int(np.searchsorted(owners, owners[p]))
+            if later:
                 drawn[coded.codes[head] == 0] = 0
             coded.codes[p] = drawn
             if stage.ties:
@@ -243,7 +284,7 @@ class _Plan:
 
     def learn(self, order: Sequence[int], rng: np.random.Generator, *, on_step: OnStep = quiet, trial: bool = False) -> list[Stage]:
         """Stages for the parts in `order`. `trial`: few trees."""
-        from lookalike.models._stage import Stage, learn
+        from lookalike.models._stage import Stage, learn, telling
         from lookalike.models._ties import lookup_table
 
         aim = None if trial else self._target()
@@ -258,6 +299,7 @@ class _Plan:
                 made = Stage(p, (), self.parts[p].size, decider=x, table=lookup_table(self.codes[x], self.codes[p], self.parts[x].size))
             else:
                 target, rows = self._aim(p, order[:at])
+                features = telling(target, features, self.bins)
                 boosts = self._scores(replace(target, codes=self.codes[p]), features, p == aim, mine) if rows is None else []
                 made = learn(target, features, self.bins, self.nominal, how=self._how(p, trial), boosts=boosts, rows=rows, rng=mine)
             with told:
@@ -299,7 +341,7 @@ class _Plan:
         ties = self._ties(p, earlier)
         if ties:
             column = int(self.owners[p])
-            found = match(ties, self.numbers[column], self.numbers, self._decimals(column))
+            found = match(ties, self.numbers[column], self.numbers, decimals(self.codebook, column))
             codes = np.where(found >= 0, this.size + found, codes).astype(np.uint16)
         return Target(p, codes, this.size, this.ordered, tuple(ties)), rows
 
@@ -314,13 +356,7 @@ class _Plan:
         y = self.numbers[column]
         _, where, count = np.unique(y, return_inverse=True, return_counts=True)
         shared = count[where] > 0.005 * len(y)
-        return find_ties(y, ~shared, {c: self.numbers[c] for c in before[-MOST_EARLIER:]}, self._decimals(column))
-
-    def _decimals(self, column: int) -> int | None:
-        """Decimals of a number; None if it has no grid."""
-        if self.codebook.table.columns[column].kind == "integer":
-            return 0
-        return self.codebook.books[column]["line"]["decimals"]
+        return find_ties(y, ~shared, {c: self.numbers[c] for c in before[-MOST_EARLIER:]}, decimals(self.codebook, column))
 
     def _target(self) -> int | None:
         """The part of the target column, if there is one that can be predicted."""
@@ -357,6 +393,13 @@ class _Plan:
         return transfer(bins[others], self.bins[others][:, unseen], *pair, nominal=self.nominal[others], ordered=self.parts[aim].ordered)
 
 
+def decimals(codebook: Codebook, column: int) -> int | None:
+    """Decimals of the numbers of a column; None if they have no grid."""
+    if codebook.table.columns[column].kind == "integer":
+        return 0
+    return codebook.books[column]["line"]["decimals"]
+
+
 def _numbers(table: pa.Table, codebook: Codebook) -> dict[int, np.ndarray]:
     """{column: float64 [n], NaN is missing} of the integers and numbers of a canonical table."""
     found = {}
@@ -376,7 +419,7 @@ def _values(numbers: np.ndarray, kind: str) -> pa.Array:
     return pa.array(numbers, mask=missing)
 
 
-def _each(work: Callable[[int], Any], items: Sequence[int]) -> list[Any]:
+def _each(work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
     """`work` of each item, on as many threads as there are cores; the first error ends it."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         futures = [pool.submit(work, item) for item in items]
