@@ -19,6 +19,7 @@ from lookalike.metrics import utility
 from lookalike.protocol import OnStep, quiet
 from lookalike.report import audience, danger, describe, limits, measure, split
 from lookalike.report.gates import Gate, Outcome, check, read
+from lookalike.report.map import plane
 from lookalike.report.masked import masked
 from lookalike.report.plan import Options, Plan
 from lookalike.report.verdict import doubted, judged
@@ -215,7 +216,7 @@ def _compose(
     data |= {
         "limits": limits.limits(setting, found, raids, facts),
         "columns": describe.columns(setting),
-        "map": None,
+        "map": plane(setting),
         "untested": limits.untested(found, raids),
         "definitions": _definitions(plan.effort, raids),
         "others": more,
