@@ -20,7 +20,9 @@ from lookalike.data import Dataset
 from lookalike.errors import StoreError, UnknownName
 from lookalike.models.autoregressive import Autoregressive
 
-SMALL = {"width": 64, "depth": 1, "vector": 8, "epochs": 60, "batch": 256, "rate": 0.01, "chain": 0.0, "patience": 20}
+SMALL = {"width": 64, "depth": 1, "vector": 8, "epochs": 60, "batch": 256, "rate": 0.01, "patience": 20}
+
+SHORT = SMALL | {"epochs": 12}
 
 
 def frame(rows: int = 3_000, seed: int = 0) -> pd.DataFrame:
@@ -44,6 +46,11 @@ def model(real: pd.DataFrame) -> Autoregressive:
     return la.fit(real, model="autoregressive", settings=SMALL, seed=1)
 
 
+@pytest.fixture(scope="module")
+def any_order(real: pd.DataFrame) -> Autoregressive:
+    return la.fit(real, model="autoregressive", settings=SMALL | {"chain": 0.0}, seed=1)
+
+
 def agreement(made: pd.DataFrame) -> float:
     """Share of the rows that keep the rule."""
     return float((((made.left == "a") ^ (made.right > 0)) == (made.flip == "up")).mean())
@@ -51,7 +58,7 @@ def agreement(made: pd.DataFrame) -> float:
 
 def test_what_only_three_columns_together_show_is_learned(model: Autoregressive) -> None:
     made = la.sample(model, 4_000, seed=2)
-    assert agreement(made) > 0.88
+    assert agreement(made) > 0.95
     for one, other in itertools.combinations(("left", "flip"), 2):
         assert abs(np.corrcoef(made[one] == made[one][0], made[other] == made[other][0])[0, 1]) < 0.06
 
@@ -65,8 +72,8 @@ def test_columns_keep_their_shares(model: Autoregressive, real: pd.DataFrame) ->
     assert np.abs(np.quantile(made.right, [0.1, 0.5, 0.9]) - np.quantile(real.right, [0.1, 0.5, 0.9])).max() < 0.08
 
 
-def test_any_columns_are_drawn_given_any_others(model: Autoregressive, real: pd.DataFrame) -> None:
-    table = Dataset.of(frame(1_500, seed=9), schema=model.schema).table()
+def test_any_columns_are_drawn_given_any_others(any_order: Autoregressive) -> None:
+    table = Dataset.of(frame(1_500, seed=9), schema=any_order.schema).table()
     rng = np.random.default_rng(3)
     for drawn in (["flip"], ["left"], ["right", "day"], ["left", "town", "paid"]):
         emptied = table
@@ -75,7 +82,7 @@ def test_any_columns_are_drawn_given_any_others(model: Autoregressive, real: pd.
             emptied = emptied.set_column(
                 at, table.schema.field(at), pc.if_else(True, None, table[name].cast("string")).cast(table[name].type)
             )
-        made = model.complete(emptied, drawn, rng=rng)
+        made = any_order.complete(emptied, drawn, rng=rng)
         assert made.schema == table.schema
         for name in table.schema.names:
             assert (name in drawn) or made[name].equals(table[name])
@@ -101,7 +108,7 @@ def test_likely_rows_are_told_from_unlikely_ones(model: Autoregressive) -> None:
     bad = good.assign(flip=np.where(good.flip == "up", "down", "up"))
     one, other = (model.log_prob(Dataset.of(f, schema=model.schema)) for f in (good, bad))
     assert one.shape == (1_000,) and one.dtype == np.float64
-    assert (one > other).mean() > 0.88
+    assert (one > other).mean() > 0.95
 
 
 def test_chances_add_up_to_one() -> None:
@@ -134,7 +141,7 @@ import sys; sys.path.insert(0, sys.argv[1])
 import test_autoregressive as t, time
 from lookalike.nets import checkpoint
 checkpoint.EVERY = 0.0
-t.la.fit(t.frame(800), model="autoregressive", settings=t.SMALL | {"checkpoint": sys.argv[2]}, on_step=lambda step: time.sleep(0.02))
+t.la.fit(t.frame(800), model="autoregressive", settings=t.SHORT | {"checkpoint": sys.argv[2]}, on_step=lambda step: time.sleep(0.02))
 """
 
 
@@ -150,9 +157,9 @@ def test_a_killed_fit_goes_on_to_the_same_model(tmp_path: Path) -> None:
         child.kill()
         child.wait()
     with pytest.raises(StoreError, match="another training"):
-        la.fit(frame(800), model="autoregressive", seed=5, settings=SMALL | {"checkpoint": str(path)})
-    resumed = la.fit(frame(800), model="autoregressive", settings=SMALL | {"checkpoint": str(path)})
-    straight = la.fit(frame(800), model="autoregressive", settings=SMALL)
+        la.fit(frame(800), model="autoregressive", seed=5, settings=SHORT | {"checkpoint": str(path)})
+    resumed = la.fit(frame(800), model="autoregressive", settings=SHORT | {"checkpoint": str(path)})
+    straight = la.fit(frame(800), model="autoregressive", settings=SHORT)
     assert any("taken up again" in note for note in resumed.trained_["notes"])
     curves = [[h["judged"] for h in m.trained_["history"]] for m in (straight, resumed)]
     assert np.allclose(*curves, rtol=1e-4)

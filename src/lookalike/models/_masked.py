@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
+from copy import deepcopy
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lookalike.nets.blocks import Embedding, Heads, Layout, Linear, Residual, draw_codes
-from lookalike.nets.train import precision
+from lookalike.nets.train import generator, precision
 
-__all__ = ["Masked", "chances", "draw_rows", "match"]
+__all__ = ["PIECE", "Masked", "Teller", "chances", "draw_rows", "match"]
 
+PIECE = 2_048
+"""Rows told by one thread at a time: what they take stays near the processor."""
 NEVER = -1e9
 """Logit of a code that never occurred."""
 TURNS, STEP_MOST = 6, 1.0
@@ -63,30 +68,32 @@ class Masked(nn.Module):
         return torch.where(chained, self.place[None], anywhere) < count
 
 
-class _Teller:
-    """What is told of parts of some rows, given what is seen of them: codes int64 and seen bool, both [n, parts]."""
+class Teller:
+    """A trained net, made ready once for much telling: weights in the precision of products, vectors of codes computed."""
 
-    def __init__(self, net: Masked, codes: Tensor, seen: Tensor) -> None:
-        self.net, self.codes, self.seen = net, codes, seen
-        strange = seen & (net.never[codes + net.embedding.first] < 0)  # given, but never met while learning: tells nothing
-        self.strange = strange if strange.any() else None
-        self.vectors, self.heads = net.embedding.table(), net.heads.table()
+    def __init__(self, net: Masked) -> None:
+        self.layout, self.never, self.first = net.layout, net.never, net.embedding.first
+        with torch.no_grad(), precision(torch.device("cpu")):
+            self.vectors, self.heads = net.embedding.table(), net.heads.table()
+        self.net = deepcopy(net).to(self.vectors.dtype)
 
-    def logits(self, part: int, rows: Tensor | slice, shift: Tensor | None = None) -> Tensor:
-        """float32 [rows, size]; those of codes that never occurred are NEVER. `shift` [codes] is added."""
-        net = self.net
-        here = slice(*net.layout.offsets[part : part + 2])
-        seen = self.seen[rows] if self.strange is None else self.seen[rows] & ~self.strange[rows]
-        with precision(self.codes.device):
-            h = net.trunk(net.embedding(self.codes[rows], seen, table=self.vectors).flatten(1))
-            told = net.heads.part(h, part, table=self.heads)
-        told = told + net.never[here]
-        return told if shift is None else told + shift[here]
+    def strange(self, codes: Tensor, seen: Tensor) -> Tensor | None:
+        """bool [n, parts]: codes that are given, but were never met while learning, and so tell nothing; None if there are none."""
+        found = seen & (self.never[codes + self.first] < 0)
+        return found if found.any() else None
+
+    def logits(self, part: int, codes: Tensor, *, seen: Tensor, shift: Tensor | None = None) -> Tensor:
+        """float32 [n, size] of rows of codes int64 and seen bool [n, parts]; `shift` [codes] is added. Codes never met: NEVER."""
+        here = slice(*self.layout.offsets[part : part + 2])
+        h = self.net.trunk(self.net.embedding(codes, seen, table=self.vectors).flatten(1))
+        weight, bias = self.heads
+        told = nn.functional.linear(h, weight[here]).float().add_(bias[here] + self.never[here])
+        return told if shift is None else told.add_(shift[here])
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def draw_rows(
-    net: Masked,
+    teller: Teller,
     codes: Tensor,
     seen: Tensor,
     *,
@@ -100,17 +107,19 @@ def draw_rows(
 
     first: for each part, the first part of its column. fill: code 0, missing, is not drawn where there are others.
     """
-    teller = _Teller(net, codes, seen)
+    strange = teller.strange(codes, seen)
     for p in order:
         rows = torch.nonzero(~seen[:, p]).squeeze(1)
-        if len(rows):
-            whole = len(rows) == len(codes)
-            told = teller.logits(p, slice(None) if whole else rows, shift)
-            if fill and (told[0, 1:] > NEVER / 2).any():
-                told[:, 0] = NEVER
-            head = codes[rows, int(first[p])] if first[p] != p else None
-            codes[rows, p] = _drawn(told, head, draw)
-            seen[:, p] = True
+        if not len(rows):
+            continue
+        here = slice(None) if len(rows) == len(codes) else rows
+        clear = seen[here] if strange is None else seen[here] & ~strange[here]
+        told = teller.logits(p, codes[here], seen=clear, shift=shift)
+        if fill and (told[0, 1:] > NEVER / 2).any():
+            told[:, 0] = NEVER
+        head = codes[rows, int(first[p])] if first[p] != p else None
+        codes[here, p] = _drawn(told, head, draw)
+        seen[:, p] = True
 
 
 def _drawn(told: Tensor, head: Tensor | None, draw: torch.Generator) -> Tensor:
@@ -121,13 +130,12 @@ def _drawn(told: Tensor, head: Tensor | None, draw: torch.Generator) -> Tensor:
     return drawn if head is None else drawn * (head > 0)
 
 
-@torch.no_grad()
-def chances(net: Masked, codes: Tensor, *, order: tuple[int, ...], first: np.ndarray, shift: Tensor | None) -> Tensor:
+@torch.inference_mode()
+def chances(teller: Teller, codes: Tensor, *, order: tuple[int, ...], first: np.ndarray, shift: Tensor | None) -> Tensor:
     """float64 [n]: log of the probability that rows of `codes` are drawn."""
-    seen = torch.zeros_like(codes, dtype=torch.bool)
-    teller, total = _Teller(net, codes, seen), torch.zeros(len(codes), dtype=torch.float64)
+    seen, total = torch.zeros_like(codes, dtype=torch.bool), torch.zeros(len(codes), dtype=torch.float64)
     for p in order:
-        told = teller.logits(p, slice(None), shift).double()
+        told = teller.logits(p, codes, seen=seen, shift=shift).double()
         if first[p] != p:
             told[:, 0] = NEVER
         chance = told.log_softmax(1).gather(1, codes[:, p : p + 1]).squeeze(1)
@@ -137,34 +145,57 @@ def chances(net: Masked, codes: Tensor, *, order: tuple[int, ...], first: np.nda
 
 
 @torch.no_grad()
-def match(net: Masked, counts: np.ndarray, *, order: tuple[int, ...], first: np.ndarray, rows: int, draw: torch.Generator) -> Tensor:
+def match(teller: Teller, counts: np.ndarray, *, order: tuple[int, ...], first: np.ndarray, rows: int, seed: int, pool: Executor) -> Tensor:
     """float32 [codes]: what is added to the logits so that drawn columns have the shares that were counted.
 
     Small errors of each step would add up along the chain. So `rows` rows are drawn as in use, and at each part the shares that are
     told on average are set right before it is drawn.
     """
-    codes = torch.zeros(rows, net.parts, dtype=torch.int64)
+    codes = torch.zeros(rows, len(order), dtype=torch.int64)
     seen = torch.zeros_like(codes, dtype=torch.bool)
-    teller, shift = _Teller(net, codes, seen), torch.zeros(net.layout.offsets[-1])
-    for p in order:
-        here = slice(*net.layout.offsets[p : p + 2])
-        wanted = torch.from_numpy(counts[here].astype(np.float64))
-        told, head = teller.logits(p, slice(None)), codes[:, int(first[p])] if first[p] != p else None
-        there = slice(None) if head is None else head > 0
-        if head is not None:
-            wanted[0] = 0
+    shift = torch.zeros(teller.layout.offsets[-1])
+    pieces = [slice(low, low + PIECE) for low in range(0, rows, PIECE)]
+
+    def telling(p: int, here: slice) -> Tensor:
+        with torch.inference_mode():
+            told = teller.logits(p, codes[here], seen=seen[here])
+        if first[p] != p:
             told[:, 0] = NEVER
-        if wanted.sum() > 0 and len(told[there]):
-            shift[here] = _shifted(told[there], wanted / wanted.sum())
-        codes[:, p] = _drawn(told + shift[here], head, draw)
+        return told
+
+    for p in order:
+        span = slice(*teller.layout.offsets[p : p + 2])
+        wanted = torch.from_numpy(counts[span].astype(np.float64))
+        told = list(pool.map(lambda here, p=p: telling(p, here), pieces))
+        heads = [codes[here, int(first[p])] if first[p] != p else None for here in pieces]
+        if first[p] != p:
+            wanted[0] = 0
+        kept = [t if head is None else t[head > 0] for t, head in zip(told, heads, strict=True)]
+        if wanted.sum() > 0 and sum(map(len, kept)):
+            shift[span] = _shifted(kept, wanted / wanted.sum(), pool)
+        for k, (here, head) in enumerate(zip(pieces, heads, strict=True)):
+            codes[here, p] = _drawn(told[k] + shift[span], head, generator(seed, p, k))
         seen[:, p] = True
     return shift
 
 
-def _shifted(told: Tensor, wanted: Tensor) -> Tensor:
-    """float32 [size]: what brings the mean of softmax(told) to `wanted`; codes that are not wanted stay as they are."""
-    shift = torch.zeros(len(wanted))
-    for _ in range(TURNS):
-        mean = (told + shift).softmax(1).mean(0, dtype=torch.float64)
-        shift += torch.where(wanted > 0, (wanted / mean.clamp_min(1e-12)).clamp_min(1e-12).log(), 0.0).clamp(-STEP_MOST, STEP_MOST).float()
+def _shifted(told: list[Tensor], wanted: Tensor, pool: Executor) -> Tensor:
+    """float32 [size]: what brings the mean of softmax(told) to `wanted`, as far as the difference is more than the chance of these rows.
+
+    Codes that are not wanted stay as they are.
+    """
+    shift, rows = torch.zeros(len(wanted)), sum(map(len, told))
+
+    def share(some: Tensor) -> tuple[Tensor, Tensor]:
+        p = (some + shift).softmax(1)
+        return p.sum(0, dtype=torch.float64), (p * p).sum(0, dtype=torch.float64)
+
+    for turn in range(TURNS):
+        mean, square = (torch.stack(sums).sum(0) / rows for sums in zip(*pool.map(share, told), strict=True))
+        if turn == 0:
+            off = wanted - mean
+            chance = (square - mean**2).clamp_min(0) / rows
+            wanted = torch.where(wanted > 0, mean + off * (1 - chance / (off**2).clamp_min(1e-12)).clamp_min(0), 0.0)
+        step = (wanted / mean.clamp_min(1e-12)).clamp_min(1e-12).log().clamp(-STEP_MOST, STEP_MOST).float()
+        shift = shift + torch.where(wanted > 0, step, 0.0)
     return shift

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Autoregressive"]
 
-PIECE = 8_192
-"""Rows drawn by one thread at a time."""
 MATCHED_LEAST, MATCHED_MOST = 10_000, 40_000
 """Rows drawn to set the shares right: four times as many as were learned from, within these; fewer would tell of their own chance."""
 
@@ -104,7 +102,7 @@ class Autoregressive:
         """
         need_torch("autoregressive")
         from lookalike.encode import Codebook
-        from lookalike.models._masked import match
+        from lookalike.models._masked import Teller, match
         from lookalike.nets.blocks import start
         from lookalike.nets.rows import codes_of, counts_of
         from lookalike.nets.train import Course, generator, train, whole_threads
@@ -119,10 +117,10 @@ class Autoregressive:
         course = Course(epochs=s.epochs, batch=s.batch, rate=s.rate, patience=s.patience, minutes=s.minutes, device=s.device)
         done = train(self.net_, (codes,), course=course, seed=second, on_step=part(on_step, 0.05, 0.95), checkpoint=s.checkpoint)
         self.trained_ = done.to_json()
-        with whole_threads():
+        with whole_threads() as pool:
             rows = min(max(4 * len(codes), MATCHED_LEAST), MATCHED_MOST)
-            how = {"order": self._order(), "first": self._firsts(), "rows": rows, "draw": generator(third)}
-            self.shift_ = match(self.net_, self.counts_, **how).numpy()
+            how = {"order": self._order(), "first": self._firsts(), "rows": rows, "seed": third, "pool": pool}
+            self.shift_ = match(Teller(self.net_), self.counts_, **how).numpy()
         on_step(Step(1, 1, "setting shares right"))
         return self
 
@@ -167,14 +165,14 @@ class Autoregressive:
         """float64 [n]: log of the probability that a row drawn has the cells of each row of `data`; −1e9 or less if it cannot be drawn."""
         import torch
 
-        from lookalike.models._masked import chances
+        from lookalike.models._masked import PIECE, Teller, chances
 
         codes, shift = self.codebook_.encode(data.table()).codes.T, torch.from_numpy(self.shift_)
-        found = np.empty(len(codes))
+        found, teller = np.empty(len(codes)), Teller(self.net_)
 
         def piece(low: int) -> None:
             rows = torch.from_numpy(codes[low : low + PIECE].astype(np.int64))
-            found[low : low + PIECE] = chances(self.net_, rows, order=self._order(), first=self._firsts(), shift=shift).numpy()
+            found[low : low + PIECE] = chances(teller, rows, order=self._order(), first=self._firsts(), shift=shift).numpy()
 
         _each(piece, range(0, len(codes), PIECE))
         return found
@@ -233,16 +231,17 @@ class Autoregressive:
         """
         import torch
 
-        from lookalike.models._masked import draw_rows
+        from lookalike.models._masked import PIECE, Teller, draw_rows
         from lookalike.nets.train import generator
 
         seed, shift = int(rng.integers(0, 1 << 62)), torch.from_numpy(self.shift_) if whole else None
         how = {"order": self._order(), "first": self._firsts(), "shift": shift, "fill": fill}
+        teller = Teller(self.net_)
 
         def piece(low: int) -> None:
             here = slice(low, low + PIECE)
             mine = torch.from_numpy(codes[here].astype(np.int64))
-            draw_rows(self.net_, mine, torch.from_numpy(known[here].copy()), draw=generator(seed, low), **how)
+            draw_rows(teller, mine, torch.from_numpy(known[here].copy()), draw=generator(seed, low), **how)
             codes[here] = mine.numpy()
 
         _each(piece, range(0, len(codes), PIECE))

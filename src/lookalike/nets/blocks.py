@@ -110,8 +110,6 @@ class Embedding(nn.Module):
         at = codes + self.first
         if seen is not None:
             at = torch.where(seen, at, self.unknown)
-        if torch.is_autocast_enabled(table.device.type):
-            table = table.to(torch.get_autocast_dtype(table.device.type))
         return nn.functional.embedding(at, table)
 
     def start(self, draw: torch.Generator) -> None:
@@ -162,20 +160,19 @@ class _Vectors(nn.Module):
 
     def __init__(self, layout: Layout, width: int, *, extra: int = 0) -> None:
         super().__init__()
-        self.offsets, self.smooth = layout.offsets, layout.smooth
+        self.spans = [layout.offsets[p : p + 2] for p in layout.smooth]
         self.free = nn.Parameter(torch.empty(layout.offsets[-1] + extra, width))
-        self.along = nn.Parameter(torch.empty(len(self.smooth), 2 * WAVES + 1, width))
+        self.along = nn.Parameter(torch.empty(len(self.spans), 2 * WAVES + 1, width))
+        self.waves: dict[torch.device, list[Tensor]] = {}
 
     def forward(self) -> Tensor:
-        """float [codes + extra, width]."""
-        if not self.smooth:
-            return self.free
-        pieces, last = [], 0
-        for k, p in enumerate(self.smooth):
-            a, b = self.offsets[p], self.offsets[p + 1]
-            pieces += [self.free[last:a], self.free[a:b] + _waves(b - a, self.along.device) @ self.along[k]]
-            last = b
-        return torch.cat([*pieces, self.free[last:]])
+        """[codes + extra, width]; in the precision that products have here."""
+        device = self.free.device
+        low = torch.is_autocast_enabled(device.type)
+        dtype = torch.get_autocast_dtype(device.type) if low else torch.float32
+        if device not in self.waves:
+            self.waves[device] = [_waves(b - a).to(device) for a, b in self.spans]
+        return _Joined.apply(self.free, self.along, self.spans, self.waves[device], dtype)
 
     def start(self, draw: torch.Generator, scale: float) -> None:
         """First vectors with entries of about `scale`."""
@@ -183,10 +180,31 @@ class _Vectors(nn.Module):
         self.along.normal_(0, scale, generator=draw)
 
 
-def _waves(size: int, device: torch.device) -> Tensor:
+class _Joined(torch.autograd.Function):
+    """free + waves @ along in each span, in one copy of the table."""
+
+    @staticmethod
+    def forward(ctx: Any, free: Tensor, along: Tensor, spans: list[tuple[int, int]], waves: list[Tensor], dtype: torch.dtype) -> Tensor:
+        ctx.spans, ctx.waves = spans, waves
+        table = free.to(dtype, copy=True)
+        with torch.autocast(free.device.type, enabled=False):
+            for (a, b), wave, vectors in zip(spans, waves, along, strict=True):
+                table[a:b] += (wave @ vectors).to(dtype)
+        return table
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grown: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        grown = grown.float()
+        pieces = [wave.T @ grown[a:b] for (a, b), wave in zip(ctx.spans, ctx.waves, strict=True)]
+        along = torch.stack(pieces) if pieces else grown.new_empty(0, 2 * WAVES + 1, grown.shape[1])
+        return grown, along, None, None, None
+
+
+def _waves(size: int) -> Tensor:
     """float32 [size, 2 WAVES + 1]: functions of the place of codes 1 … on the line; none for code 0, missing."""
-    at = torch.linspace(0, 1, max(size - 1, 2), device=device)[: size - 1, None]
-    turns = math.pi * torch.arange(1, WAVES + 1, device=device)
+    at = torch.linspace(0, 1, max(size - 1, 2))[: size - 1, None]
+    turns = math.pi * torch.arange(1, WAVES + 1)
     waves = torch.cat([2 * at - 1, torch.sin(at * turns), torch.cos(at * turns)], dim=1)
     return torch.cat([torch.zeros_like(waves[:1]), waves])
 
@@ -196,7 +214,7 @@ class _Surprise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, codes: Tensor, weights: Tensor, offsets: tuple[int, ...]) -> Tensor:
-        steep = logits.float().clamp(-STEEP, STEEP)
+        steep = logits.to(torch.float32, copy=True).clamp_(-STEEP, STEEP)
         at = codes + torch.tensor(offsets[:-1], device=codes.device)
         told = steep.gather(1, at)
         steep.exp_()
@@ -219,10 +237,12 @@ class _Surprise(torch.autograd.Function):
 
 
 def draw_codes(logits: Tensor, draw: torch.Generator) -> Tensor:
-    """int64 [n]: codes drawn by softmax of `logits` float [n, size]."""
-    upto = (logits.double().softmax(1)).cumsum(1)
-    where = torch.rand(len(logits), 1, generator=draw, dtype=torch.float64, device=logits.device) * upto[:, -1:]
-    return torch.searchsorted(upto, where, right=True).squeeze(1).clamp_(max=logits.shape[1] - 1)
+    """int64 [n]: codes drawn by softmax of `logits` float32 [n, size]; one whose logit lies 100 below the highest never is."""
+    upto = (logits - logits.amax(1, keepdim=True)).exp_().cumsum(1)
+    last = upto[:, -1:]
+    where = torch.rand(len(logits), 1, generator=draw, device=logits.device) * last
+    where = torch.minimum(where, torch.nextafter(last, torch.zeros_like(last)))  # rounded up to the end, it would be beyond
+    return torch.searchsorted(upto, where, right=True).squeeze(1)
 
 
 def start(net: nn.Module, draw: torch.Generator) -> None:
