@@ -33,6 +33,7 @@ def attack(name: str, found: float, *, informative: bool = True, wants: str = "m
         "name": name,
         "threat": {"wants": wants},
         "informative": informative,
+        "note": "",
         "value": 0.5 + found,
         "low": 0.48 + found,
         "high": 0.52 + found,
@@ -54,6 +55,8 @@ DATA = {
         attack("ratio", 0.03),
         attack("blind", 0.5, informative=False),
         attack("guess", 0.2, wants="attribute"),
+        attack("exact_copies", 0.04),  # of the same name as a score
+        attack("best", 0.02),
     ],
 }
 
@@ -74,14 +77,24 @@ DATA = {
         ("c2st.flagged<1", False),
         ("exact_copies<=0.5%", True),  # already in percent
         ("exact_copies<=0.005", False),
-        ("mia.tpr@1%<=0.06", True),
-        ("mia.tpr@1%<=5%", False),
+        ("mia.tpr@1%<=0.04", True),  # of `best`; another one's reaches 0.06
+        ("mia.tpr@1%<=3%", False),
+        ("mia.tpr@1%>=0.01", True),
+        ("mia.tpr@1%>=0.011", False),
+        ("best.tpr@1%<=0.04", True),
         ("near.tpr@1%<=0.02", True),
-        ("mia.auc<=0.56", True),
-        ("mia<=0.54", False),
-        ("mia.epsilon<=0.3", True),
+        ("attacks.near.tpr@1%<=0.02", True),
+        ("attacks.ratio.tpr@1%<=0.05", False),
+        ("mia.auc<=0.55", True),
+        ("mia<=0.53", False),
+        ("attacks.mia<=0.55", True),
+        ("mia.epsilon<=0.2", True),
         ("mia.outliers<=0.7", True),
         ("guess.auc<=0.73", True),
+        ("exact_copies.tpr@1%<=0.08", True),
+        ("exact_copies.epsilon<=0.3", False),
+        ("attacks.exact_copies<=0.56", True),
+        ("exact_copies.value<=0.4", True),
     ],
 )
 def test_the_worse_end_counts(text: str, met: bool) -> None:
@@ -98,6 +111,8 @@ def test_the_worse_end_counts(text: str, met: bool) -> None:
         ("utility.skill>=0.7", "no target: name one"),
         ("blind.auc<=0.9", "uninformative"),
         ("mia.tpr@0.1%<=0.9", "too few rows"),
+        ("attacks.near.tpr@1%<=0.01", "attacks.near.tpr@1% is 0.01, and up to 0.02 with 95 % confidence; not, as required"),
+        ("mia.tpr@10%<=0.9", "too few rows to say"),
         ("exact_copies<=0.1", "0.5 %"),
     ],
 )
@@ -105,6 +120,21 @@ def test_what_is_not_met_says_why(text: str, why: str) -> None:
     outcome = check(read(text), DATA)
     assert not outcome.met
     assert why in outcome.text
+
+
+def test_an_uninformative_best_attack_meets_nothing() -> None:
+    blind = DATA | {"attacks": [attack("near", 0.0), attack("best", 0.0, informative=False)]}
+    outcome = check(read("mia<=0.9"), blind)
+    assert not outcome.met and "uninformative" in outcome.text
+    assert check(read("near<=0.9"), blind).met
+
+
+def test_of_a_single_attack_on_membership_nothing_is_chosen() -> None:
+    single = DATA | {"attacks": [attack("near", 0.01), attack("guess", 0.2, wants="attribute")]}
+    assert check(read("mia.tpr@1%<=0.02"), single).met
+    unmade = attack("near", 0.0) | {"value": None, "note": "no holdout was given"}
+    outcome = check(read("attacks.near<=1"), DATA | {"attacks": [unmade]})
+    assert not outcome.met and "no holdout was given" in outcome.text
 
 
 def test_without_attacks_no_gate_on_them_is_met() -> None:
@@ -125,6 +155,8 @@ def test_what_is_no_requirement_is_refused(text: str) -> None:
         ("c2st.skil>=0.5", "did you mean 'skill'"),
         ("mia.tpr@2%<=0.1", "did you mean"),
         ("ma<=1", "'mia'"),
+        ("attacks.nearr<=1", "did you mean 'near'"),
+        ("attacks.c2st<=1", "no attack named 'c2st'"),
     ],
 )
 def test_what_names_nothing_is_told_the_near_match(text: str, near: str) -> None:

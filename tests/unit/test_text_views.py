@@ -1,4 +1,4 @@
-"""The report as text and as Markdown: whole, for every audience and several tables, as wide as asked, harmless whatever columns are called."""
+"""The report as text and as Markdown: whole, for each audience and several tables, as wide as asked, harmless whatever names there are."""
 
 from __future__ import annotations
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from lookalike.errors import SettingError, UnknownName
 
-FORM = re.compile(r"\s*([A-Za-z]\w*)(?:\.([A-Za-z_]+(?:@[\d.]+%)?))?\s*(<=|>=|<|>)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(%?)\s*")
+FORM = re.compile(
+    r"\s*(attacks\.)?([A-Za-z]\w*)(?:\.([A-Za-z_]+(?:@[\d.]+%)?))?\s*(<=|>=|<|>)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(%?)\s*"
+)
 SIGNS: dict[str, Callable[[float, float], bool]] = {
     "<=": lambda a, b: a <= b,
     ">=": lambda a, b: a >= b,
@@ -18,8 +20,8 @@ SIGNS: dict[str, Callable[[float, float], bool]] = {
     ">": lambda a, b: a > b,
 }
 RATES = {"tpr@0.1%": "0.001", "tpr@1%": "0.01", "tpr@10%": "0.1"}
-ALL = "mia"
-"""The worst of all membership attacks."""
+ALL, BEST = "mia", "best"
+"""Membership inference is the best of its attacks, chosen on some rows and judged on others: of ten figures, one is bad by chance."""
 PLAIN = ("value", "low", "high", "ceiling", "floor", "copy", "uniform", "detectable")
 OF_SCORES = ("skill", *PLAIN, "flagged")
 OF_ATTACKS = ("auc", *RATES, "epsilon", "outliers")
@@ -27,9 +29,13 @@ OF_ATTACKS = ("auc", *RATES, "epsilon", "outliers")
 
 @dataclass(frozen=True)
 class Gate:
-    """A requirement that was read: the `field` of what is called `name` must stand in this relation to `bound`."""
+    """A requirement that was read: the `field` of what is called `name` must stand in this relation to `bound`.
+
+    `attack`: it asks for an attack, not for a score of the same name.
+    """
 
     text: str
+    attack: bool
     name: str
     field: str | None
     sign: str
@@ -72,8 +78,8 @@ def read(text: str) -> Gate:
         raise SettingError(
             f"{text!r} is no requirement", where="require", fix='write name<=number, such as "c2st<=0.6" or "mia.tpr@1%<=0.02"'
         )
-    name, field, sign, bound, percent = found.groups()
-    return Gate(text.strip(), name, field, sign, float(bound), bool(percent))
+    attack, name, field, sign, bound, percent = found.groups()
+    return Gate(text.strip(), bool(attack) or field in OF_ATTACKS, name, field, sign, float(bound), bool(percent))
 
 
 def check(gate: Gate, data: Mapping[str, Any]) -> Outcome:
@@ -84,19 +90,22 @@ def check(gate: Gate, data: Mapping[str, Any]) -> Outcome:
     """
     scores = {s["name"]: s for s in data["scores"]}
     attacks = {a["name"]: a for a in data["attacks"]}
-    if gate.name in scores:
+    if gate.name in attacks and (gate.attack or gate.name not in scores):
+        figure = _of_attack(gate, attacks[gate.name])
+    elif gate.name in scores and not gate.text.startswith("attacks."):
         figure = _of_score(gate, scores[gate.name])
-    elif gate.name == ALL or gate.name in attacks:
-        figure = _of_attacks(gate, list(attacks.values()) if gate.name == ALL else [attacks[gate.name]])
+    elif gate.name == ALL:
+        figure = _of_membership(gate, attacks)
     else:
-        raise UnknownName(gate.name, [*scores, *attacks, ALL], what="score", where=f"require {gate.text}")
+        known = [*attacks, ALL] if gate.text.startswith("attacks.") else [*scores, *attacks, ALL]
+        raise UnknownName(gate.name, known, what="attack" if gate.attack else "score", where=f"require {gate.text}")
     bound = gate.bound / 100 if gate.percent and figure.unit != "%" else gate.bound
     met = figure.counts is not None and math.isfinite(figure.counts) and SIGNS[gate.sign](figure.counts, bound)
     return Outcome(gate.text, met, _told(gate, figure, met))
 
 
 def _told(gate: Gate, figure: _Figure, met: bool) -> str:
-    label = gate.name + (f".{gate.field}" if gate.field else "")
+    label = "attacks." * gate.text.startswith("attacks.") + gate.name + (f".{gate.field}" if gate.field else "")
     if figure.counts is None:
         return f"{label} cannot be shown to be {gate.sign} {gate.bound:g}{'%' * gate.percent}: {figure.why or 'it was not computed'}."
     unit = " %" if figure.unit == "%" else ""
@@ -128,29 +137,26 @@ def _of_score(gate: Gate, score: Mapping[str, Any]) -> _Figure:
     return _Figure(end if end is not None else score["value"], score["value"], score["unit"], why)
 
 
-def _of_attacks(gate: Gate, attacks: list[Mapping[str, Any]]) -> _Figure:
+def _of_membership(gate: Gate, attacks: Mapping[str, Mapping[str, Any]]) -> _Figure:
+    """The figure of `best`; of the only attack on membership, where there was nothing to choose from."""
     _known(gate, OF_ATTACKS)
-    if gate.name == ALL:
-        attacks = [a for a in attacks if "member" in str(a["threat"].get("wants", "")).lower()]
-    attacks = [a for a in attacks if a["value"] is not None]
-    if not attacks:
-        return _Figure(None, None, why="no such attack was run")
-    telling = [a for a in attacks if a["informative"]]
-    if not telling:
-        return _Figure(None, None, why="uninformative: not even a planted leak was noticed")
-    found = [f for f in (_of_attack(gate, a) for a in telling) if f.counts is not None]
-    if not found:
-        return _Figure(None, None, why="too few rows to say")
-    return (max if gate.upper else min)(found, key=lambda f: f.counts or 0.0)
+    if BEST in attacks:
+        return _of_attack(gate, attacks[BEST])
+    ran = [a for a in attacks.values() if a["threat"].get("wants") == "membership" and a["value"] is not None]
+    return _of_attack(gate, ran[0]) if len(ran) == 1 else _Figure(None, None, why="no such attack was run")
 
 
 def _of_attack(gate: Gate, attack: Mapping[str, Any]) -> _Figure:
+    _known(gate, OF_ATTACKS)
+    if attack["value"] is None:
+        return _Figure(None, None, why=attack["note"] or "no such attack was run")
+    if not attack["informative"]:
+        return _Figure(None, None, why="uninformative: not even a planted leak was noticed")
     if gate.field == "epsilon":
         return _Figure(attack["epsilon"], attack["epsilon"])
-    part = (
-        attack if gate.field in (None, "auc") else attack["outliers"] if gate.field == "outliers" else attack["tpr"].get(RATES[gate.field])
-    )
+    auc = gate.field in (None, "auc")
+    part = attack if auc else attack["outliers"] if gate.field == "outliers" else attack["tpr"].get(RATES[str(gate.field)])
     if not part or part.get("value") is None:
-        return _Figure(None, None)
+        return _Figure(None, None, why=(part or {}).get("note") or "too few rows to say")
     end = part.get("high" if gate.upper else "low")
     return _Figure(part["value"] if end is None else end, part["value"])

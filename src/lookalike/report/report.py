@@ -18,6 +18,7 @@ from lookalike.errors import DataError, SettingError, UnknownName
 from lookalike.metrics import utility
 from lookalike.protocol import OnStep, quiet
 from lookalike.report import audience, danger, describe, limits, measure, split
+from lookalike.report.attacked import BEST, THREAT
 from lookalike.report.gates import Gate, Outcome, check, read
 from lookalike.report.map import plane
 from lookalike.report.masked import masked
@@ -330,8 +331,8 @@ def _definitions(effort: measure.Effort, raids: list[dict[str, Any]]) -> list[di
         facts |= {"rows": about.rows, "control_rows": about.control_rows}
         found.append({"name": name, "kind": "metric", "title": about.title, "text": about.definition, "source": about.source} | facts)
     for name in dict.fromkeys(str(r["name"]) for r in raids):
-        if name in attacks.names():
-            threat = attacks.load(name).THREAT
+        if name == BEST or name in attacks.names():
+            threat = THREAT if name == BEST else attacks.load(name).THREAT
             facts = {"area": "privacy", "better": "lower", "against": "train", "rows": threat.targets, "control_rows": threat.targets}
             found.append(
                 {"name": name, "kind": "attack", "title": threat.title, "text": threat.definition, "source": threat.source} | facts
