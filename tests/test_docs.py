@@ -9,10 +9,16 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 import lookalike
+from lookalike import attacks, metrics
 from lookalike.cli import app, main
+from lookalike.compare.about import Context
+from lookalike.compare.frame import code
+from lookalike.schema import Column
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -81,6 +87,48 @@ def test_settings_are_documented() -> None:
         for setting, field in type(lookalike.model(name).settings).model_fields.items():
             row = f"| `{setting}` | {field.default!r} | {field.description} |"
             assert row in section[1], f"docs/models.md, {name}: {row}"
+
+
+def metric_rows() -> list[str]:
+    """What docs/report.md says of each metric: its scores, with unit and direction, when it runs, and what it asks."""
+    rng = np.random.default_rng(0)
+    table = pa.table(
+        {
+            "age": pa.array(rng.integers(18, 80, 300), pa.int64()),
+            "pay": rng.normal(size=300),
+            "job": pa.array(rng.choice(["a", "b", "c"], 300)).dictionary_encode(),
+            "rich": pa.array(rng.random(300) < 0.5),
+        }
+    )
+    kinds = {"age": "integer", "pay": "number", "job": "category", "rich": "boolean"}
+    real, other, fresh = code(dict.fromkeys("rsh", table), [Column(name=n, kind=k) for n, k in kinds.items()]).values()
+    rows = []
+    for name in metrics.names():
+        module, about = metrics.load(name), metrics.load(name).ABOUT
+        context = Context(np.random.default_rng(0), fresh, "rich", protected=("job",), train=real)
+        scores = [f"`{f.name}`" for f in module.measure(real, other, context=context)]
+        better = f"{module.BETTER}{', %' if about.unit else ''}"
+        asks = (module.__doc__ or "").strip().partition("\n")[0]
+        rows.append(f"| {about.area} | {', '.join(scores)} | {better} | {'quick' if about.quick else 'standard'} | {asks} |")
+    return rows
+
+
+def attack_rows() -> list[str]:
+    """What docs/report.md says of each attack: what it wants and how strong it is, when it runs, and its idea."""
+    rows = []
+    for name in attacks.names():
+        module, threat = attacks.load(name), attacks.load(name).THREAT
+        idea = (module.__doc__ or "").strip().partition("\n")[0]
+        rows.append(f"| `{name}` | {threat.wants} | {threat.strength} | {'quick' if threat.quick else 'standard'} | {idea} |")
+    return rows
+
+
+def test_all_scores_and_attacks_are_documented() -> None:
+    text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+    for row in metric_rows() + attack_rows():
+        assert row in text, f"docs/report.md lacks: {row}"
+    listed = re.findall(r"^\| (?:fidelity|diversity|utility|fairness|privacy) \| .*$", text, flags=re.MULTILINE)
+    assert sorted(listed) == sorted(metric_rows()), "docs/report.md lists a metric that is not there"
 
 
 def test_links_lead_somewhere() -> None:
