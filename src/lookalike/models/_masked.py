@@ -18,8 +18,8 @@ PIECE = 2_048
 """Rows told by one thread at a time: what they take stays near the processor."""
 NEVER = -1e9
 """Logit of a code that never occurred."""
-TURNS, STEP_MOST = 6, 1.0
-"""Corrections of one part's shares, and the longest."""
+TURNS, STEP_MOST, NEAR = 6, 1.0, 1e-3
+"""Corrections of one part's shares, the longest, and the one that is too short for another."""
 
 
 class Masked(nn.Module):
@@ -157,7 +157,7 @@ def match(teller: Teller, counts: np.ndarray, *, order: tuple[int, ...], first: 
     pieces = [slice(low, low + PIECE) for low in range(0, rows, PIECE)]
 
     def telling(p: int, here: slice) -> Tensor:
-        with torch.inference_mode():
+        with torch.no_grad():
             told = teller.logits(p, codes[here], seen=seen[here])
         if first[p] != p:
             told[:, 0] = NEVER
@@ -197,5 +197,8 @@ def _shifted(told: list[Tensor], wanted: Tensor, pool: Executor) -> Tensor:
             chance = (square - mean**2).clamp_min(0) / rows
             wanted = torch.where(wanted > 0, mean + off * (1 - chance / (off**2).clamp_min(1e-12)).clamp_min(0), 0.0)
         step = (wanted / mean.clamp_min(1e-12)).clamp_min(1e-12).log().clamp(-STEP_MOST, STEP_MOST).float()
-        shift = shift + torch.where(wanted > 0, step, 0.0)
+        step = torch.where(wanted > 0, step, 0.0)
+        shift = shift + step
+        if step.abs().max() < NEAR:
+            break
     return shift

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Autoregressive"]
 
-MATCHED_LEAST, MATCHED_MOST = 10_000, 40_000
-"""Rows drawn to set the shares right: four times as many as were learned from, within these; fewer would tell of their own chance."""
+MATCHED_LEAST, MATCHED_MOST = 4_000, 40_000
+"""Rows drawn to set the shares right: four times as many as were learned from, within these."""
 
 
 class Settings(BaseModel):
