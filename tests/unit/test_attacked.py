@@ -12,6 +12,7 @@ import lookalike as la
 from lookalike.compare.frame import Frame, code, stack
 from lookalike.data import Dataset
 from lookalike.report import attacked as harness
+from lookalike.report import danger
 from lookalike.report.attacked import BEST, attacked, chosen
 from lookalike.report.measure import stage
 from lookalike.schema import Column
@@ -82,7 +83,7 @@ def test_a_tenth_leaked_is_caught_and_entries_are_plain_json() -> None:
     out = attack(train, synthetic, holdout)
     json.dumps(list(out.values()), allow_nan=False)
     for name, a in out.items():
-        assert set(a) >= KEYS and set(a["threat"]) == {"knows", "wants", "strength"}, name
+        assert set(a) >= KEYS and set(a["threat"]) == {"knows", "wants", "strength", "holds"}, name
         assert len(a["roc"]["fpr"]) <= 60
     copies = out["near_copies"]
     assert copies["tpr"]["0.01"]["low"] > 0.05 and copies["tpr"]["0.001"]["low"] > 0.03
@@ -156,3 +157,17 @@ def test_a_model_that_cannot_learn_other_rows_costs_one_attack_only() -> None:
 def test_the_same_seed_gives_the_same_entries() -> None:
     frames = table(14, 400), table(15, 400), table(16, 600)
     assert json.dumps(attack(*frames)) == json.dumps(attack(*frames))
+
+
+def test_what_the_model_would_tell_is_said_apart_from_what_the_table_tells() -> None:
+    def entry(name: str, holds: str, value: float) -> dict:
+        rate = {"value": value / 2, "low": value / 2 - 0.02, "high": value / 2 + 0.02}
+        threat = {"knows": "", "wants": "membership", "strength": "strong", "holds": holds}
+        area = {"value": value, "low": value - 0.02, "high": value + 0.02}
+        told = {"tpr": {"0.01": rate}, "epsilon": 1.0, "informative": True, "note": ""}
+        return {"name": name, "title": name, "threat": threat, **area, **told}
+
+    table = entry("distance", "table", 0.5) | {"tpr": {"0.01": {"value": 0.01, "low": 0.0, "high": 0.02}}}
+    alone, shared = danger.attacked([table, entry("likelihood", "model", 0.97)], given=True)
+    assert alone["tone"] == "good"
+    assert shared["tone"] == "poor" and "model file" in shared["title"] and "share rows" in shared["text"]

@@ -330,8 +330,9 @@ def planted_report() -> dict[str, Any]:
     }  # fmt: skip
     near = score | {"name": "dcr_share", "area": "privacy"}
     attack = {
-        "name": "domias", "title": "Density ratio", "threat": {"knows": "rows", "wants": "membership", "strength": "medium"},
-        "informative": True, "value": 0.61616, "low": 0.6, "high": 0.7, "tpr": {"0.01": {"value": 0.05}}, "epsilon": 0.5,
+        "name": "domias", "title": "Density ratio",
+        "threat": {"knows": "rows", "wants": "membership", "strength": "medium", "holds": "table"}, "informative": True,
+        "value": 0.61616, "low": 0.6, "high": 0.7, "tpr": {"0.01": {"value": 0.05}}, "epsilon": 0.5,
         "roc": {"fpr": [0.1], "tpr": [0.2]}, "controls": {INSIDE: 1}, "outliers": {INSIDE: 1}, "rows": {"members": 1234},
         "note": INSIDE, "detail": {INSIDE: 1},
     }  # fmt: skip

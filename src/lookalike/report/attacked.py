@@ -144,7 +144,7 @@ def attacked(
     refit: Refit | None = None,
     log_prob: LogProb | None = None,
 ) -> list[dict[str, Any]]:
-    """One entry an attack, as `docs/report.md` names them; the last, `best`, is the best of the others, chosen and judged apart.
+    """One entry an attack, as `docs/report.md` names them; the last, `best`, is the best of those on the table, chosen and judged apart.
 
     The same seed gives the same numbers. Attacks on membership need a holdout: without one, entries say so and have no value.
     """
@@ -169,7 +169,7 @@ def attacked(
                 found.append(_silent(name, threat, f"could not be computed: {error}"))
                 continue
             found.append(_entry(name, threat, scene, run, seed))
-            if threat.wants == "membership" and not threat.unusual:
+            if threat.wants == "membership" and not threat.unusual and _holds(threat) == "table":
                 runs[name] = run
         on_step(Step(len(names), len(names) + 1, "attack: the best of all"))
         if len(runs) > 1:
@@ -213,8 +213,13 @@ def _head(name: str, threat: Threat) -> dict[str, Any]:
     return {
         "name": name,
         "title": threat.title,
-        "threat": {"knows": threat.knows, "wants": threat.wants, "strength": threat.strength},
+        "threat": {"knows": threat.knows, "wants": threat.wants, "strength": threat.strength, "holds": _holds(threat)},
     }
+
+
+def _holds(threat: Threat) -> str:
+    """What was given away for the attack to work: the `table`, or the `model` itself."""
+    return "model" if "log_prob" in threat.needs else "table"
 
 
 def _entry(name: str, threat: Threat, scene: Scene, run: Mapping[str, Guess], seed: int) -> dict[str, Any]:
@@ -296,7 +301,7 @@ def _doubt(controls: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _best(runs: Mapping[str, Mapping[str, Guess]], scene: Scene, seed: int) -> dict[str, Any]:
-    """The attack that does best on some of the rows, judged on the others; candidates are all attacks and their mean rank."""
+    """The attack that does best on some of the rows, judged on the others; candidates are all on the table, and their mean rank."""
     cast = next(scene.cast(attacks.load(n).THREAT) for n in runs)
     choice = np.random.default_rng([seed, 13]).random(len(cast.role)) < CHOICE
     picked = {role: _picked(_candidates(runs, role), cast, choice) for role in ("main", "leak", "noise")}
@@ -325,8 +330,9 @@ def _best(runs: Mapping[str, Mapping[str, Guess]], scene: Scene, seed: int) -> d
 THREAT = Threat(
     title="Best attack",
     definition=(
-        "Of all attacks on membership and the mean of their ranks, the one that finds most on a random third of the rows (ε that it "
-        "proves, then area under the curve) is judged on the others, so that choosing the best does not flatter it."
+        "Of all attacks on membership by who holds the table, not the model, and the mean of their ranks, the one that finds most on a "
+        "random third of the rows (ε that it proves, then area under the curve) is judged on the others, so that choosing the best does "
+        "not flatter it."
     ),
     source="sample splitting",
     knows="what the chosen attack knows",

@@ -19,9 +19,12 @@ def attacked(attacks: Sequence[Attack], *, given: bool) -> list[dict[str, str]]:
     if not given:
         text = "None was made: without a holdout nobody knows how often an attack succeeds on people who were never in the data."
         return [_say("open", title, text)]
+    on_model = [a for a in attacks if a["threat"]["holds"] == "model" and a["value"] is not None and a["informative"]]
+    attacks = [a for a in attacks if a["threat"]["holds"] == "table"]
     ran = [a for a in attacks if a["value"] is not None]
     telling = [a for a in ran if a["informative"]]
     said = [_told(telling, title)] if telling else []
+    said += [_shared(on_model)] if on_model else []
     silent = [a for a in ran if not a["informative"]]
     if silent or not ran:
         said.append(_silent(silent, [a for a in attacks if a["value"] is None], everything=not telling))
@@ -63,6 +66,14 @@ def _told(attacks: list[Attack], title: str) -> dict[str, str]:
     text += f". The release is no more private than ε = {bound:.2f}." if bound > 0.05 else "."
     much = max(a["value"] for a in found) >= MUCH_AUC or max(_at(a).get("value") or 0.0 for a in found) >= MUCH_FOUND
     return _say("poor" if much else "fair", title, text)
+
+
+def _shared(attacks: list[Attack]) -> dict[str, str]:
+    """What the model itself would tell, were it given away with the table."""
+    told = _told(attacks, "If the model file were shared too")
+    if told["tone"] == "good":
+        return told
+    return told | {"text": f"{told['text']} Keep the model file as secret as the data, and share rows drawn from it."}
 
 
 def _at(attack: Attack) -> dict[str, Any]:
