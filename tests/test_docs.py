@@ -16,8 +16,8 @@ import pytest
 import lookalike
 from lookalike import attacks, metrics
 from lookalike.cli import app, main
+from lookalike.compare import frame
 from lookalike.compare.about import Context
-from lookalike.compare.frame import code
 from lookalike.schema import Column
 
 ROOT = Path(__file__).parents[1]
@@ -101,7 +101,7 @@ def metric_rows() -> list[str]:
         }
     )
     kinds = {"age": "integer", "pay": "number", "job": "category", "rich": "boolean"}
-    real, other, fresh = code(dict.fromkeys("rsh", table), [Column(name=n, kind=k) for n, k in kinds.items()]).values()
+    real, other, fresh = frame.code(dict.fromkeys("rsh", table), [Column(name=n, kind=k) for n, k in kinds.items()]).values()
     rows = []
     for name in metrics.names():
         module, about = metrics.load(name), metrics.load(name).ABOUT
