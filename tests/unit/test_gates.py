@@ -28,10 +28,10 @@ SCORE = {
 }
 
 
-def attack(name: str, found: float, *, informative: bool = True, wants: str = "membership") -> dict[str, Any]:
+def attack(name: str, found: float, *, informative: bool = True, wants: str = "membership", holds: str = "table") -> dict[str, Any]:
     return {
         "name": name,
-        "threat": {"wants": wants},
+        "threat": {"wants": wants, "holds": holds},
         "informative": informative,
         "note": "",
         "value": 0.5 + found,
@@ -130,7 +130,7 @@ def test_an_uninformative_best_attack_meets_nothing() -> None:
 
 
 def test_of_a_single_attack_on_membership_nothing_is_chosen() -> None:
-    single = DATA | {"attacks": [attack("near", 0.01), attack("guess", 0.2, wants="attribute")]}
+    single = DATA | {"attacks": [attack("near", 0.01), attack("guess", 0.2, wants="attribute"), attack("likely", 0.3, holds="model")]}
     assert check(read("mia.tpr@1%<=0.02"), single).met
     unmade = attack("near", 0.0) | {"value": None, "note": "no holdout was given"}
     outcome = check(read("attacks.near<=1"), DATA | {"attacks": [unmade]})

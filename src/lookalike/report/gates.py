@@ -138,11 +138,12 @@ def _of_score(gate: Gate, score: Mapping[str, Any]) -> _Figure:
 
 
 def _of_membership(gate: Gate, attacks: Mapping[str, Mapping[str, Any]]) -> _Figure:
-    """The figure of `best`; of the only attack on membership, where there was nothing to choose from."""
+    """The figure of `best`; of the only attack on membership by who holds the table, where there was nothing to choose from."""
     _known(gate, OF_ATTACKS)
     if BEST in attacks:
         return _of_attack(gate, attacks[BEST])
-    ran = [a for a in attacks.values() if a["threat"].get("wants") == "membership" and a["value"] is not None]
+    on_table = [a for a in attacks.values() if (a["threat"]["wants"], a["threat"]["holds"]) == ("membership", "table")]
+    ran = [a for a in on_table if a["value"] is not None]
     return _of_attack(gate, ran[0]) if len(ran) == 1 else _Figure(None, None, why="no such attack was run")
 
 

@@ -84,7 +84,8 @@ def _beside(title: str, data: Mapping[str, Any], found: Sequence[Mapping[str, Ma
 def attacks(data: Mapping[str, Any], table: Mapping[str, Any], *, wide: bool) -> Grid:
     """The attacks on one synthetic table."""
     ran = [a for a in table["attacks"] if a["value"] is not None or data["audience"] == "public"]
-    columns: dict[str, Callable[[Mapping[str, Any]], str]] = {"AUC": lambda a: number(a["value"], "")}
+    columns: dict[str, Callable[[Mapping[str, Any]], str]] = {"holds": lambda a: str(a["threat"]["holds"])}
+    columns["AUC"] = lambda a: number(a["value"], "")
     if wide:
         columns["95 % interval"] = lambda a: span({"unit": "", **a})
     columns["TPR at 1 %"] = _found
