@@ -33,7 +33,10 @@ def plane(setting: Stage) -> dict[str, Any] | None:
     over all columns. `cells`: [x, y, percent of real, of synthetic, of held-out rows], x and y of a hexagon's centre in its widths, and
     null for fewer than 5 rows of a table.
     """
-    frames = {r: _some(f) for r, f in zip(ROLES, (setting.train, setting.synthetic, setting.holdout), strict=True)}
+    given = dict(zip(ROLES, (setting.train, setting.synthetic, setting.holdout), strict=True))
+    # As many synthetic as held-out rows, so that chance alone makes both differ alike from the real ones.
+    most = {"real": MOST} | dict.fromkeys(ROLES[1:], min(MOST, setting.synthetic.rows, setting.holdout.rows))
+    frames = {role: _some(f, most[role]) for role, f in given.items()}
     if min(f.rows for f in frames.values()) < FEWEST or not setting.real.names:
         return None
     cloud = Cloud(frames["real"])
@@ -56,8 +59,9 @@ def plane(setting: Stage) -> dict[str, Any] | None:
     }
 
 
-def _some(table: Frame) -> Frame:
-    return table if table.rows <= MOST else table.take(np.arange(0, table.rows, -(-table.rows // MOST)))
+def _some(table: Frame, most: int) -> Frame:
+    """Rows from all over the table."""
+    return table if table.rows <= most else table.take(np.linspace(0, table.rows - 1, most).astype(np.int64))
 
 
 def _hexagons(points: np.ndarray) -> np.ndarray:

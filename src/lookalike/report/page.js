@@ -105,18 +105,32 @@
     };
   }
 
-  function reasonsChart() {
-    const shown = data.reasons;
+  // Both axes are logarithmic: what counts is how many are found while very few are accused.
+  const hidden = new Set();
+  const shades = ["#4477d6", "#d2762a", "#3c9a6a", "#b4559b", "#8a7a2e", "#c4493f", "#5b8fa8", "#8468c9"];
+  function rocChart() {
+    const least = Math.min(0.01, ...data.roc.flatMap((c) => c.fpr.filter((v) => v > 0)));
+    const start = 10 ** Math.ceil(Math.log10(least) - 1e-9);  // below, a curve rests on single strangers
+    const rate = (v) => (v >= 0.01 ? Math.round(100 * v) : Number((100 * v).toPrecision(1))) + " %";
+    const side = (name, more) => axis({
+      type: "log", min: start, max: 1, name, nameLocation: "middle", nameTextStyle: { ...font(), fontSize: 12 }, axisLabel: { ...font(), formatter: rate }, ...more,
+    });
+    const curves = data.roc.map((c, i) => ({
+      name: c.title, type: "line", symbol: "none", itemStyle: { color: shades[i % 8] },
+      lineStyle: { color: shades[i % 8], width: 1.8, type: i >= 8 ? [5, 3] : "solid" },
+      data: hidden.has(i) ? [] : c.fpr.map((x, j) => [x, Math.max(c.tpr[j], start)]).filter(([x]) => x >= start),
+    }));
+    const chance = { name: "chance", type: "line", symbol: "none", silent: true, data: [[start, start], [1, 1]], lineStyle: { color: color("soft"), width: 1.2, type: [3, 4] }, tooltip: { show: false } };
     return {
       ...base(),
-      tooltip: tip({ trigger: "axis", axisPointer: { type: "none" }, formatter: (at) => table(shown[at[0].dataIndex].name, [["AUC lost", at[0].value.toFixed(3)]]) }),
-      grid: { left: 4, right: 46, top: 4, bottom: 22, containLabel: true },
-      xAxis: axis({ type: "value", min: 0, max: (v) => Math.max(0.05, v.max), name: "AUC lost", nameLocation: "middle", nameGap: 24, nameTextStyle: font() }),
-      yAxis: axis({ type: "category", inverse: true, data: shown.map((r) => r.name), axisLabel: { ...font(), fontSize: 12, interval: 0, formatter: (t) => short(t, 24) } }),
-      series: [{
-        type: "bar", data: shown.map((r) => Math.max(0, r.loss)), barCategoryGap: "35%", itemStyle: { color: color("synthetic"), borderRadius: [0, 3, 3, 0] },
-        label: { show: true, position: "right", ...font(), formatter: (p) => p.value.toFixed(3) },
-      }],
+      tooltip: tip({
+        trigger: "axis", axisPointer: { type: "line", snap: false, label: { show: false } },
+        formatter: (at) => table(`${rate(at[0].axisValue)} of strangers accused`, at.filter((p) => p.seriesName !== "chance").map((p) => [p.seriesName, (100 * p.value[1]).toFixed(1) + " % found"])),
+      }),
+      grid: { left: 30, right: 18, top: 12, bottom: 34, containLabel: true },
+      xAxis: side("strangers accused (FPR)", { nameGap: 28 }),
+      yAxis: side("members found (TPR)", { nameGap: 46 }),
+      series: [chance, ...curves],
     };
   }
 
@@ -136,7 +150,7 @@
     };
   }
 
-  const charts = { column: columnChart, pairs: pairsChart, reasons: reasonsChart, distances: distancesChart };
+  const charts = { column: columnChart, pairs: pairsChart, roc: rocChart, distances: distancesChart };
 
   // Thousands of cells are too many for SVG, which is otherwise sharper on paper.
   const renderer = (element) => (element.dataset.chart === "pairs" && data.pairs.names.length > 40 ? "canvas" : "svg");
@@ -180,9 +194,12 @@
   paint();
 
   // ---- print: all charts, in light colours, as wide as they fit on A4 and Letter; the page's own layout comes too late to be asked
-  const paper = { column: 312, pairs: 214, reasons: 640, distances: 640 };
+  const paper = { column: 312, pairs: 214, roc: 640, distances: 640 };
+  let opened = [];
   addEventListener("beforeprint", () => {
     paint("light");
+    opened = [...document.querySelectorAll("details:not([open])")];
+    opened.forEach((d) => { d.open = true; });
     all.forEach(draw);
     drawn.forEach((chart, element) => {
       const width = paper[element.dataset.chart];
@@ -193,12 +210,20 @@
   });
   addEventListener("afterprint", () => {
     paint();
+    opened.forEach((d) => { d.open = false; });
     drawn.forEach((chart, element) => { element.firstElementChild.style.zoom = ""; chart.resize({ width: "auto", height: "auto" }); });
   });
 
+  // ---- curves that are shown
+  document.querySelectorAll("[data-curve]").forEach((box) => box.addEventListener("change", () => {
+    const at = Number(box.dataset.curve);
+    if (box.checked) hidden.delete(at); else hidden.add(at);
+    drawn.forEach((_, element) => { if (element.dataset.chart === "roc") draw(element); });
+  }));
+
   // ---- find and order columns
   const cards = document.getElementById("cards"), find = document.getElementById("find"), order = document.getElementById("order");
-  const list = [...cards.children], count = document.getElementById("count");
+  const list = cards ? [...cards.children] : [], count = document.getElementById("count");
   function filter() {
     const wanted = find.value.trim().toLowerCase();
     list.forEach((card) => { card.hidden = !(card.dataset.name + " " + card.dataset.kind).toLowerCase().includes(wanted); });
@@ -209,8 +234,10 @@
     table: (a, b) => a.dataset.index - b.dataset.index,
     name: (a, b) => a.dataset.name.localeCompare(b.dataset.name),
   };
-  find.addEventListener("input", filter);
-  order.addEventListener("change", () => cards.append(...list.sort(ways[order.value])));
+  if (cards) {
+    find.addEventListener("input", filter);
+    order.addEventListener("change", () => cards.append(...list.sort(ways[order.value])));
+  }
 
   // ---- mark the section being read
   const links = new Map([...document.querySelectorAll("nav a")].map((a) => [a.hash.slice(1), a]));

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
+from lookalike.report import drill, hexes, tracks
 from lookalike.report.view import number, span
 
 PAIRS = 15
@@ -22,33 +23,188 @@ PROTECTED = {
     "words": "rare words withheld",
 }
 """What a codebook counts, in words."""
+GROUPS = 16
+PER_COLUMN = {"wasserstein", "jensen_shannon", "column_prediction"}
+SECTIONS = {
+    "verdict": "Verdict",
+    "compared": "Side by side",
+    "overview": "Overview",
+    "classifier": "Classifier test",
+    "map": "Map",
+    "columns": "Columns",
+    "pairs": "Pairs",
+    "fidelity": "Fidelity",
+    "diversity": "Diversity",
+    "utility": "Utility",
+    "fairness": "Fairness",
+    "privacy": "Privacy",
+    "protected": "Protected",
+    "untested": "Not tested",
+    "definitions": "Definitions",
+}
+INTERNAL = {"classifier", "map", "columns", "pairs", "fidelity", "diversity", "utility", "fairness", "protected"}
+"""Sections that a public page has not."""
+NAMED = (
+    "shape",
+    "trend",
+    "missing",
+    "c2st",
+    "utility",
+    "exact_copies",
+    "near_copies",
+    "dcr_share",
+    "bias_amplification",
+    "demographic_parity",
+)
+"""Scores of which the page has a drawing of its own, if they are there."""
+MODELS = {
+    "selected": "How many a model selects, among real held-out rows",
+    "true_positive": "How many it selects of those who have the outcome",
+}
 TONES = {"good": "As real", "fair": "Near", "poor": "Far", "open": "Open"}
 
 
 def render(data: Mapping[str, Any]) -> str:
-    """The page of a report's `data`; all names and texts in it are escaped."""
-    from jinja2 import Environment, StrictUndefined
+    """The page of a report's `data`, internal or public; all names and texts in it are escaped."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     here = resources.files(__package__)
     scripts = [(here / name).read_text(encoding="utf-8") for name in ("vendor/echarts.min.js", "page.js")]
-    engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    by_name = {s["name"]: s for s in data["scores"]}
-    return engine.from_string((here / "page.html").read_text(encoding="utf-8")).render(
-        data=data,
+    engine = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(lambda name: (here / name).read_text(encoding="utf-8")),
+    )
+    public = data["audience"] == "public"
+    held = "held-out real" if data["rows"]["holdout"] else "other half of real"
+    known = {
+        "data": data,
+        "public": public,
+        "held": held,
+        "tones": TONES,
+        "number": number,
+        "span": span,
+        "figure": tracks.figure,
+        "between": _between,
+    }
+    by_name = dict.fromkeys(NAMED) | {s["name"]: s for s in data["scores"]}
+    text = engine.get_template("page.html").render(
+        **known,
+        **_summary(data, public=public),
+        **({} if public else _details(data, by_name, held)),
+        score=by_name,
         style=(here / "page.css").read_text(encoding="utf-8"),
         scripts=scripts,
         policy=" ".join(f"'sha256-{_digest(s)}'" for s in scripts),
         payload=_payload(data, by_name),
-        score=by_name,
-        rows=[_row(s) for s in data["scores"]],
-        cards=_cards(data, by_name.get("shape")),
-        pairs=_worst_pairs(by_name.get("trend")),
-        holes=_holes(by_name.get("missing")),
-        protected=[_protected(name, facts) for name, facts in data["protected"].items()],
-        tones=TONES,
-        number=number,
-        span=span,
     )
+    return text.lstrip()
+
+
+def _summary(data: Mapping[str, Any], *, public: bool) -> dict[str, Any]:
+    """What every page has: sections, overview and comparison."""
+    tables = [{k: data[k] for k in ("name", "rows", "scores", "verdict")}, *data["others"]]
+    several = len(tables) > 1
+    left_out = {"compared"} if not several else set()
+    left_out |= set() if data["map"] else {"map"}
+    left_out |= INTERNAL if public else set()
+    areas = {v["area"] for v in data["verdict"]}
+    return {
+        "sections": [(id, title) for id, title in SECTIONS.items() if id not in left_out],
+        "area_titles": tracks.AREAS | {a: a.capitalize() for a in sorted(areas - set(tracks.AREAS))},
+        "overview": tracks.overview(data["scores"], coarse=public),
+        "tables": tables,
+        "compared": tracks.compared(tables, coarse=public) if several else [],
+        "toned": tracks.tones(tables) if several else [],
+    }
+
+
+def _details(data: Mapping[str, Any], scores: Mapping[str, Any], held: str) -> dict[str, Any]:
+    """What only an internal page has."""
+    told = (scores["c2st"] or {}).get("detail", {}).get("synthetic") or {}
+    words = {d["name"]: d for d in data["definitions"] if d["kind"] == "attack"}
+    raids = sorted(data["attacks"], key=lambda a: a["name"] != "best")  # the best comes last in the report, and is read first
+    rules = drill.table("rules", told.get("rules"))
+    return {
+        "areas_known": {area: _drills(data, area) for area in tracks.AREAS},
+        "cards": _cards(data, scores),
+        "pairs": _worst_pairs(scores["trend"]),
+        "holes": _holes(scores["missing"]),
+        "reasons": _bars(told.get("reasons", [])[:REASONS]),
+        "told_pairs": [[f"{p['a']} × {p['b']}", f"{p['loss']:.3f}"] for p in told.get("pairs", [])[:REASONS]],
+        "rules": rules,
+        "plane": hexes.panels(data["map"], held=held) if data["map"] else None,
+        "axes": [_axis_words(a) for a in data["map"]["axes"]] if data["map"] else [],
+        "rates": _rates(scores),
+        "attacks": tracks.attacks(raids),
+        "attack_words": {a["name"]: words.get(a["name"]) for a in raids},
+        "found_by": [drill.drill({"name": a["name"], "detail": {"synthetic": a["detail"]}}) for a in raids],
+        "curves": [a["title"] for a in _curves(data)],
+        "protected": [_protected(name, facts) for name, facts in data["protected"].items()],
+    }
+
+
+def _drills(data: Mapping[str, Any], area: str) -> list[dict[str, Any]]:
+    """Everything that is known of each score of an area."""
+    words = {d["name"]: d for d in data["definitions"] if d["kind"] == "metric"}
+    return [
+        {
+            "score": s,
+            "row": tracks.row(s),
+            "definition": words.get(s["metric"]),
+            "drill": drill.drill(s),
+            "flagged": [[f["name"], f"{f['p']:.2g}", f"{f['q']:.2g}"] for f in s["flagged"][: drill.ROWS]],
+        }
+        for s in data["scores"]
+        if s["area"] == area
+    ]
+
+
+def _bars(reasons: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Columns by what the classifier loses, with the width of a bar in percent."""
+    most = max([0.01, *(r["loss"] for r in reasons)])
+    return [{**r, "width": round(max(0.0, 100 * r["loss"] / most), 1)} for r in reasons]
+
+
+def _axis_words(axis: Mapping[str, Any]) -> str:
+    names = ", ".join(f"{c['name']} ({100 * c['weight']:.0f} %)" for c in axis["columns"]) or "no single column"
+    return f"{names}, {100 * axis['share']:.0f} % of the variance"
+
+
+def _rates(scores: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rates by group, real and synthetic: of the outcome in the tables, of selection by models."""
+    out = []
+    bias = ((scores["bias_amplification"] or {}).get("detail") or {}).get("synthetic") or {}
+    if bias.get("groups"):
+        caption = f"How many have the outcome ({bias['outcome']}), in the tables themselves"
+        out.append(
+            {"caption": caption, "sides": ("Real", "Synthetic")}
+            | tracks.rates((g["group"], g["real"], g["other"]) for g in bias["groups"][:GROUPS])
+        )
+    parity = (scores["demographic_parity"] or {}).get("detail") or {}
+    if parity.get("synthetic", {}).get("groups") and parity.get("ceiling", {}).get("groups"):
+        usual = {g["group"]: g for g in parity["ceiling"]["groups"]}
+        for what, said in MODELS.items():
+            groups = [(g["group"], _three(usual.get(g["group"]), what), _three(g, what)) for g in parity["synthetic"]["groups"][:GROUPS]]
+            out.append({"caption": said, "sides": ("Trained on real", "on synthetic")} | tracks.rates(groups))
+    return out
+
+
+def _three(group: Mapping[str, Any] | None, what: str) -> dict[str, Any] | None:
+    found = group and group.get(what)
+    return {"rate": found[0], "low": found[1], "high": found[2]} if found else None
+
+
+def _curves(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Attacks that have a curve of ranks, not of right and wrong."""
+    return [a for a in data["attacks"] if a["value"] is not None and a["threat"]["wants"] == "membership" and a["roc"]["fpr"]]
+
+
+def _between(found: Mapping[str, Any]) -> str:
+    """The interval of an area under the curve."""
+    return "–" if found["low"] is None else f"{found['low']:.3f} – {found['high']:.3f}"
 
 
 def _digest(script: str) -> str:
@@ -58,63 +214,42 @@ def _digest(script: str) -> str:
 
 def _payload(data: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
     """What the charts need, as JSON that can stand inside a script element."""
-    trend, near, told = (scores.get(n, {}).get("detail", {}).get("synthetic", {}) for n in ("trend", "dcr_share", "c2st"))
+    trend, near = ((scores[n] or {}).get("detail", {}).get("synthetic") or {} for n in ("trend", "dcr_share"))
     payload = {
         "columns": [{"name": c["name"], **c["chart"]} for c in data["columns"]],
         "pairs": {k: trend[k] for k in ("names", "association")} if trend else None,
         "distances": near.get("distances"),
-        "reasons": told.get("reasons", [])[:REASONS],
+        "roc": [{"title": a["title"], **a["roc"]} for a in _curves(data)],
         "holdout": bool(data["rows"]["holdout"]),
     }
     text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _row(score: Mapping[str, Any]) -> dict[str, Any]:
-    """A score's line of the overview, with the places of its marks on a scale of its own, in percent of the width."""
-    ceiling, floor = score["detail"].get("ceiling_interval"), score["detail"].get("floor_interval")
-    marks = {"value": score["value"], "low": score["low"], "high": score["high"], "ceiling": score["ceiling"], "floor": score["floor"]}
-    marks |= {"ceiling_low": ceiling and ceiling[0], "ceiling_high": ceiling and ceiling[1]}
-    known = [v for v in (*marks.values(), *(floor or [])) if v is not None]
-    start, end = _scale(score["name"], known)
-    places = {k: None if v is None else round(100 * (v - start) / (end - start), 2) for k, v in marks.items()}
-    ends = [number(v, score["unit"]) for v in (start, end)]
-    return {"score": score, "at": places, "ends": ends, "title": score["detail"]["title"]}
-
-
-def _scale(name: str, known: list[float]) -> tuple[float, float]:
-    """From the best to the worst that can be, or to what was seen."""
-    least, most = min(known, default=0.0), max(known, default=1.0)
-    if name == "c2st":
-        return min(0.45, least), 1.0
-    if name == "dcr_share":
-        reach = max(0.1, 1.1 * (most - 0.5), 1.1 * (0.5 - least))
-        return 0.5 - reach, 0.5 + reach
-    if name == "utility":
-        room = max(0.02, 0.06 * (most - least))
-        return least - room, min(1.0, most + room)
-    return 0.0, (1.08 * most if most > 0 else 1.0)
-
-
-def _cards(data: Mapping[str, Any], shape: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """The columns, the greatest error first."""
-    found = shape["detail"]["synthetic"].get("columns", {}) if shape else {}
-    usual = shape["detail"].get("ceiling", {}).get("columns", {}) if shape else {}
+def _cards(data: Mapping[str, Any], scores: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The columns, the greatest error first, each with what single figures say of it."""
+    shape = scores["shape"] or {"detail": {}}
+    found, usual = ((shape["detail"].get(role) or {}).get("columns", {}) for role in ("synthetic", "ceiling"))
+    details = [
+        (s["title"], (s["detail"].get("synthetic") or {}).get("columns"), s["unit"]) for s in data["scores"] if s["name"] in PER_COLUMN
+    ]
     cards = []
     for i, column in enumerate(data["columns"]):
-        error, fresh = found.get(column["name"]), usual.get(column["name"])
+        name = column["name"]
+        error, fresh = found.get(name), usual.get(name)
         beyond = bool(error and fresh and error["low"] > max(fresh["high"], fresh["value"]))
-        cards.append({"index": i, "column": column, "error": error, "fresh": fresh, "beyond": beyond})
+        more = [(t, number(c[name]["value"], unit)) for t, c, unit in details if isinstance(c, Mapping) and "value" in c.get(name, {})]
+        cards.append({"index": i, "column": column, "error": error, "fresh": fresh, "beyond": beyond, "more": more})
     return sorted(cards, key=lambda c: -c["error"]["value"] if c["error"] else 0.0)
 
 
 def _worst_pairs(trend: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """The pairs whose error is furthest beyond what real rows show."""
-    found = trend["detail"]["synthetic"] if trend else {}
+    found = (trend["detail"].get("synthetic") or {}) if trend else {}
     if not found:
         return []
     names, error, bond = found["names"], found["error"], found["association"]
-    usual = trend["detail"].get("ceiling", {}).get("error") if trend else None
+    usual = (trend["detail"].get("ceiling") or {}).get("error") if trend else None
     correlation = found["correlation"]
     at = {n: i for i, n in enumerate(correlation["names"])}
     rows = []
@@ -137,7 +272,7 @@ def _worst_pairs(trend: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 
 
 def _holes(missing: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    found = missing["detail"]["synthetic"].get("columns", []) if missing else []
+    found = (missing["detail"].get("synthetic") or {}).get("columns", []) if missing else []
     return sorted(found, key=lambda c: -c["rate"]["real"])
 
 
