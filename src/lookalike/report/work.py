@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Event
 from typing import Any
 
@@ -40,7 +43,7 @@ def side_by_side(
         if stopped.is_set():
             raise CancelledError
 
-    with one_thread():  # all workers' libraries keep to one thread each, whichever of them ends first
+    with one_thread(), _undisturbed():  # all workers' libraries keep to one thread each, whichever of them ends first
         pool = ThreadPoolExecutor(min(MOST, os.cpu_count() or 1))
         try:
             raids = pool.submit(attacked, setting, seed=plan.seed, effort=plan.effort, on_step=look, **offers)
@@ -55,3 +58,24 @@ def side_by_side(
         finally:
             stopped.set()  # after an error, or Ctrl-C, what still runs ends at its next step
             pool.shutdown(cancel_futures=True)
+
+
+UNFOUNDED = "`sklearn.utils.parallel.delayed` should be used"
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold back a warning that is none, and leave the list of filters as it was.
+
+    scikit-learn empties the list of warning filters, which all threads share, for a moment; if another of its threads looks just then, it
+    warns that it was called wrongly, and may put back the wrong list.
+    """
+    heard: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as log:
+            heard = log
+            yield
+    finally:
+        for w in heard:
+            if UNFOUNDED not in str(w.message):
+                warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
