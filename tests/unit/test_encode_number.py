@@ -149,3 +149,13 @@ def test_more_distinct_values_than_buckets() -> None:
     whole = number.measure(pa.array(np.concatenate(parts)), column)
     assert left == right == whole and len(whole["tally"]["low"]) <= 65_536 and whole["tally"]["level"] > 0
     assert distance(np.concatenate(parts), redrawn(np.concatenate(parts))) < 0.003
+
+
+def test_numbers_with_many_decimals_have_fewer_as_often_as_they_had() -> None:
+    rng = np.random.default_rng(0)
+    halves, thirds = rng.integers(1, 9_000, 4_000) / 2, rng.integers(1, 9_000, 4_000) / 3
+    real = pa.array(np.round(np.concatenate([halves, thirds]), 6))
+    made = redrawn(real)
+    for decimals in (0, 1):
+        was, now = (np.isclose(x, np.round(x, decimals), rtol=0, atol=1e-9).mean() for x in (real.to_numpy(), made))
+        assert abs(was - now) < 0.03

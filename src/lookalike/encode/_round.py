@@ -15,8 +15,17 @@ from lookalike.encode._tally import Tally
 
 TENS = (5, 10, 50, 100, 500, 1_000, 5_000, 10_000, 100_000, 1_000_000)
 """Ladder of decimal numbers, in grid steps; each divides the next."""
+MONEY = 2
+"""Up to so many decimals, multiples of five of them are habits of their own; beyond, fewer decimals are."""
 _EXACT = 2.0**53
 _SLACK = 1e-6
+
+
+def tens(decimals: int | None) -> tuple[int, ...]:
+    """The ladder of numbers with so many decimals: fives and tens; with many decimals, numbers that have fewer, and then fives and tens."""
+    if decimals is None or decimals <= MONEY:
+        return TENS
+    return (*(10**k for k in range(1, decimals + 1)), *(10**decimals * step for step in TENS[:6]))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.encode import _arrow, _cells, _tally
-from lookalike.encode._round import Grid
+from lookalike.encode._round import Grid, tens
 from lookalike.encode._tally import Tally
 from lookalike.schema import Column
 
@@ -105,7 +105,8 @@ def _grid(stats: Stats, t: Tally, column: Column) -> Grid:
         decimals = int(np.searchsorted(np.cumsum(stats["digits"]), MOST * sum(stats["digits"])))
     most = max(abs(float(t.low[0])), abs(float(t.high[-1]))) if len(t.low) else 0.0
     fits = decimals < DIGITS and most < 1e250
-    return Grid(decimals=decimals if fits else None)
+    decimals = decimals if fits else None
+    return Grid(decimals=decimals, steps=tens(decimals))
 
 
 def _bounds(column: Column) -> tuple[float | None, float | None]:
