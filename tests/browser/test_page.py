@@ -1,8 +1,9 @@
-"""The report page in a real browser: it draws, asks nobody for anything, fits a phone, and turns dark."""
+"""The report page in a real browser: it draws, asks nobody for anything, fits a phone, turns dark, and works by keyboard and on paper."""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from lookalike.data import Dataset
-from lookalike.report import build
+from lookalike.report import Report, build
 from lookalike.schema import Column, Schema, Table
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: the page was NOT looked at in a browser")
@@ -51,10 +52,21 @@ def people(seed: int, rows: int = 300) -> Dataset:
     return Dataset.from_arrow({"table": table}, schema)
 
 
+PAGES = ("internal", "several", "public", "no holdout")
+
+
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("page") / "report.html"
-    return build(people(1), people(2), holdout=people(3), about={NASTY: NASTY}).write(path).as_uri()
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """One comparison of two tables as several pages: each a file's address."""
+    folder = tmp_path_factory.mktemp("page")
+    both = build(people(1), people(2), holdout=people(3), others={NASTY: people(4)}, about={NASTY: NASTY}, require=["c2st<=0.9"])
+    reports = {
+        "internal": Report(both.data | {"others": []}, both.scores),
+        "several": both,
+        "public": both.public(),
+        "no holdout": build(people(1), people(2)),
+    }
+    return {name: report.write(folder / f"{name}.html").as_uri() for name, report in reports.items()}
 
 
 @pytest.fixture(scope="module")
@@ -72,16 +84,16 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture
-def look(browser: Any, page: str) -> Callable[..., Any]:
+def look(browser: Any, pages: dict[str, str]) -> Callable[..., Any]:
     """Open the page at a width, in light or dark, and scroll through all of it."""
 
-    def opened(width: int = 1280, *, dark: bool = False) -> Any:
+    def opened(width: int = 1280, *, dark: bool = False, page: str = "internal") -> Any:
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
         browser.get_log("browser"), browser.get_log("performance")
-        browser.get(page)
+        browser.get(pages[page])
         browser.execute_async_script(SCROLL)
         await_(lambda: not browser.find_elements("css selector", "[data-chart]:not([data-drawn])"))
         return browser
@@ -102,11 +114,22 @@ def background(browser: Any) -> int:
     return int(colour.strip("rgba() ").split(",")[0])
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (400, False)])
-def test_it_draws_all_charts_without_a_word_in_the_console(look: Callable[..., Any], width: int, dark: bool) -> None:
-    browser = look(width, dark=dark)
+@pytest.mark.parametrize(
+    ("page", "width", "dark"),
+    [
+        ("internal", 1280, False),
+        ("internal", 1280, True),
+        ("internal", 400, False),
+        ("several", 400, True),
+        ("public", 1280, True),
+        ("no holdout", 1280, False),
+    ],
+)
+def test_it_draws_all_charts_without_a_word_in_the_console(look: Callable[..., Any], page: str, width: int, dark: bool) -> None:
+    browser = look(width, dark=dark, page=page)
     charts = browser.find_elements("css selector", "[data-chart]")
-    assert len(charts) == len(KINDS) + 3 + 2
+    distances_and_curves = 2 if page in ("internal", "several") else 0
+    assert len(charts) == (0 if page == "public" else len(KINDS) + 3 + distances_and_curves)
     for chart in charts:
         assert browser.execute_script("return arguments[0].querySelectorAll('path, canvas').length", chart) > 0
     assert browser.get_log("browser") == []
@@ -120,9 +143,10 @@ def test_it_asks_nobody_for_anything(look: Callable[..., Any]) -> None:
     assert asked and all(url.startswith(("file:", "data:", "blob:")) for url in asked)
 
 
-@pytest.mark.parametrize("width", [400, 768, 1280])
-def test_nothing_sticks_out_sideways(look: Callable[..., Any], width: int) -> None:
-    browser = look(width)
+@pytest.mark.parametrize(("page", "width"), [("several", 400), ("several", 768), ("several", 1280), ("public", 400)])
+def test_nothing_sticks_out_sideways(look: Callable[..., Any], page: str, width: int) -> None:
+    browser = look(width, page=page)
+    browser.execute_script("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     await_(lambda: browser.execute_script("return document.documentElement.scrollWidth") <= width)  # charts follow a new width in a while
 
 
@@ -151,7 +175,46 @@ def test_columns_are_found_and_ordered(look: Callable[..., Any]) -> None:
     assert [c.get_attribute("data-index") for c in browser.find_elements("css selector", ".card")] == list("01234")
 
 
-def test_it_prints_all_charts(look: Callable[..., Any], page: str, browser: Any) -> None:
-    browser.get(page)  # nothing scrolled: charts below were never seen
+def test_it_prints_all_charts_and_all_details(look: Callable[..., Any], pages: dict[str, str], browser: Any) -> None:
+    browser.get(pages["internal"])  # nothing scrolled: charts below were never seen
+    browser.execute_script(
+        "addEventListener('beforeprint', () => { window.closed_ = document.querySelectorAll('details:not([open])').length; })"
+    )
     browser.execute_cdp_cmd("Page.printToPDF", {})
     assert not browser.find_elements("css selector", "[data-chart]:not([data-drawn])")
+    assert browser.execute_script("return window.closed_") == 0
+    assert browser.execute_script("return document.querySelectorAll('details[open]').length") == 0  # as it was before
+
+
+def test_details_open_by_keyboard(look: Callable[..., Any]) -> None:
+    browser = look()
+    summary = browser.find_element("css selector", "#fidelity .drill summary")
+    summary.send_keys("\ue007")  # Enter
+    assert browser.find_element("css selector", "#fidelity .drill[open] .inside").is_displayed()
+    browser.get(browser.current_url.split("#")[0])
+    browser.find_element("tag name", "body").send_keys("\ue004")  # Tab: the first stop is the way past the sections
+    assert browser.execute_script("return document.activeElement.className") == "skip"
+
+
+def test_a_curve_can_be_taken_away(look: Callable[..., Any]) -> None:
+    browser = look()
+    count = "return document.querySelectorAll('#privacy .roc path[fill=none]').length"
+    before = browser.execute_script(count)
+    browser.execute_script("document.querySelector('[data-curve]').click()")
+    await_(lambda: browser.execute_script(count) == before - 1)
+
+
+def test_every_section_of_the_list_is_there(look: Callable[..., Any]) -> None:
+    for page in PAGES:
+        browser = look(page=page)
+        wanted = [a.get_attribute("hash")[1:] for a in browser.find_elements("css selector", "nav a")]
+        assert wanted == [s.get_attribute("id") for s in browser.find_elements("css selector", "main > section")]
+
+
+def test_a_public_page_has_no_figure_that_is_not_coarse(look: Callable[..., Any], pages: dict[str, str]) -> None:
+    browser = look(page="public")
+    text = browser.find_element("tag name", "main").text
+    assert "As confidential as the data" not in text and "public" in text
+    figures = re.findall(r"\d+\.(\d+)", browser.find_element("id", "overview").text)
+    assert figures and max(map(len, figures)) <= 2
+    assert "95 %" not in browser.find_element("id", "overview").text

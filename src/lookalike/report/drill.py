@@ -21,18 +21,19 @@ WORDS = {"other": "synthetic", "a": "first", "b": "second", "p": "p", "q": "q"}
 
 
 def drill(score: Mapping[str, Any]) -> dict[str, Any]:
-    """`facts`: (name, text) of single values; `tables`: `title`, `head`, `rows` (cells of text), `left_out` (lines); `curve` or None."""
+    """`facts`: (name, text) of single values; `tables`: see `table`; `curves`: lines by what they are of, or nothing."""
     detail = score["detail"].get("synthetic") or {}
-    curve, facts, tables = _curve(detail), [], []
+    curves = {role: line for role in ("synthetic", "ceiling") if (line := _curve(score["detail"].get(role) or {}))}
+    facts, tables = [], []
     for key, value in detail.items():
-        if key in DRAWN.get(score["name"], ()) or value is None or value == [] or value == {} or (curve and key in CURVE):
+        if key in DRAWN.get(score["name"], ()) or value is None or value == [] or value == {} or (curves and key in CURVE):
             continue
-        lines = table(key, value)
+        lines = table(key, value, worst_low=score.get("better") == "higher")
         if lines:
             tables.append(lines)
         else:
             facts.append((word(key), text(value)))
-    return {"facts": facts, "tables": tables, "curve": curve}
+    return {"facts": facts, "tables": tables, "curves": curves}
 
 
 def _curve(detail: Mapping[str, Any]) -> str | None:
@@ -86,18 +87,29 @@ def _parts(value: Mapping[str, Any]) -> str:
     return ", ".join(f"{word(k)} {text(v)}" for k, v in value.items()) or "–"
 
 
-def table(key: str, value: Any) -> dict[str, Any] | None:
-    """Lists of things, and things by name, as a table; None if it is neither."""
+def table(key: str, value: Any, *, worst_low: bool = False) -> dict[str, Any] | None:
+    """Lists of things, and things by name (the worst first), as a table: `title`, `head`, `rows` (cells of text), `left` (which columns
+    are text) and `left_out` (lines); None if it is neither."""
     if isinstance(value, Mapping) and value and all(isinstance(v, Mapping) for v in value.values()):
         rows = [{"name": name, **v} for name, v in value.items()]
+        if all(isinstance(r.get("value"), int | float) for r in rows):
+            rows.sort(key=lambda r: r["value"], reverse=not worst_low)
     elif isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value):
         rows = [dict(v) for v in value]
     else:
         return None
-    head = list(dict.fromkeys(k for r in rows for k in r))
+    rows = [_joined(r) for r in rows]
+    head = [k for k in dict.fromkeys(k for r in rows for k in r) if any(r.get(k) not in ("", None) for r in rows)]
     lines = [[text(r[k]) if k in r else "–" for k in head] for r in rows[:ROWS]]
     left = [all(isinstance(r.get(k), str | list | type(None)) and not _numeric(r.get(k)) for r in rows) for k in head]
     return {"title": word(key), "head": [word(k) for k in head], "left": left, "rows": lines, "left_out": max(0, len(rows) - ROWS)}
+
+
+def _joined(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose figure and its interval are one cell."""
+    if not {"value", "low", "high"} <= set(row):
+        return row
+    return {k: [row["value"], row["low"], row["high"]] if k == "value" else v for k, v in row.items() if k not in ("low", "high")}
 
 
 def _numeric(value: Any) -> bool:

@@ -105,18 +105,22 @@ def render(data: Mapping[str, Any]) -> str:
 
 def _summary(data: Mapping[str, Any], *, public: bool) -> dict[str, Any]:
     """What every page has: sections, overview and comparison."""
-    tables = [{k: data[k] for k in ("name", "rows", "scores", "verdict")}, *data["others"]]
+    tables = [{k: data[k] for k in ("name", "rows", "scores", "attacks", "verdict")}, *data["others"]]
     several = len(tables) > 1
     left_out = {"compared"} if not several else set()
     left_out |= set() if data["map"] else {"map"}
     left_out |= INTERNAL if public else set()
-    areas = {v["area"] for v in data["verdict"]}
+    doubtful = data["split"]["tone"] in ("fair", "poor")
+    said = [v for v in data["verdict"] if not (doubtful and v["text"] == data["split"]["text"])]  # that stands above all
     return {
         "sections": [(id, title) for id, title in SECTIONS.items() if id not in left_out],
-        "area_titles": tracks.AREAS | {a: a.capitalize() for a in sorted(areas - set(tracks.AREAS))},
+        "doubtful": doubtful,
+        "said": said,
+        "area_titles": {a: tracks.AREAS.get(a, a.capitalize()) for a in dict.fromkeys(v["area"] for v in said)},
         "overview": tracks.overview(data["scores"], coarse=public),
         "tables": tables,
         "compared": tracks.compared(tables, coarse=public) if several else [],
+        "raided": tracks.compared_attacks(tables) if several else [],
         "toned": tracks.tones(tables) if several else [],
     }
 
@@ -149,16 +153,21 @@ def _details(data: Mapping[str, Any], scores: Mapping[str, Any], held: str) -> d
 def _drills(data: Mapping[str, Any], area: str) -> list[dict[str, Any]]:
     """Everything that is known of each score of an area."""
     words = {d["name"]: d for d in data["definitions"] if d["kind"] == "metric"}
+    here = [s for s in data["scores"] if s["area"] == area]
+    firsts: dict[str, str] = {}
+    for s in here:
+        firsts.setdefault(s["metric"], s["title"])
     return [
         {
             "score": s,
+            "first": firsts[s["metric"]] == s["title"],
+            "with": firsts[s["metric"]],
             "row": tracks.row(s),
             "definition": words.get(s["metric"]),
             "drill": drill.drill(s),
             "flagged": [[f["name"], f"{f['p']:.2g}", f"{f['q']:.2g}"] for f in s["flagged"][: drill.ROWS]],
         }
-        for s in data["scores"]
-        if s["area"] == area
+        for s in here
     ]
 
 

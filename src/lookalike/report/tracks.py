@@ -69,6 +69,21 @@ def compared(tables: Sequence[Mapping[str, Any]], *, coarse: bool) -> list[dict[
     return out
 
 
+def compared_attacks(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Attacks on several tables, one scale for all: a row an attack, a cell (or None) a table."""
+    by_name = [{a["name"]: a for a in t["attacks"] if a["value"] is not None} for t in tables]
+    places = attacks([a for named in by_name for a in named.values()])
+    at = {id(p["attack"]): p for p in places}
+    names = dict.fromkeys(n for named in by_name for n in named)
+    return [
+        {
+            "title": next(named[name]["title"] for named in by_name if name in named),
+            "cells": [at[id(named[name])] if name in named else None for named in by_name],
+        }
+        for name in names
+    ]
+
+
 def tones(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """What the verdict says of each of several tables: a row a statement, a tone (or None) a table."""
     titles = dict.fromkeys(v["title"] for t in tables for v in t["verdict"])
