@@ -19,7 +19,7 @@ from lookalike.compare.stats import around, false_discovery
 from lookalike.compare.uncode import recode, uncode
 from lookalike.report import audience, measure, split
 from lookalike.report.masked import masked
-from lookalike.report.verdict import tone
+from lookalike.report.verdict import judged, tone
 from lookalike.schema import Column
 from lookalike.score import Score
 
@@ -249,6 +249,40 @@ def test_a_tone_needs_a_sure_and_a_notable_difference() -> None:
     assert tone(figure(0.3, better="target")) == "poor"
     assert tone(figure(0.505, half=0.0001)) == "good"  # sure, and of no consequence
     assert tone(figure(None)) == tone(figure(ceiling=None)) == "open"
+
+
+def pair_score(name: str, value: float, ceiling: float = 1.0, floor: float = 9.0) -> Score:
+    low, high = ((at - 0.1, at + 0.1) for at in (ceiling, floor))
+    known = {"ceiling": ceiling, "ceiling_interval": low, "floor": floor, "floor_interval": high, "zero": "floor", "zero_interval": high}
+    words = {"area": "fidelity", "unit": "%", "title": name.title()}
+    return Score(name=name, value=value, better="lower", low=value - 0.1, high=value + 0.1, **known, **words)
+
+
+@pytest.mark.parametrize(
+    ("trend", "dependence", "correlation", "tone_", "words"),
+    [
+        (1.0, 1.0, 1.0, "good", "As good as real rows: 1.00 %"),
+        (1.6, 1.0, 1.0, "fair", "Near real rows: 1.60 %"),
+        (1.6, 5.0, 1.0, "poor", "Far from real rows in dependence (5.00 %, real rows 1.00 %). Cells of two-way tables: 1.60 % error"),
+        (1.0, 1.0, 5.0, "poor", "Far from real rows in correlation (5.00 %"),
+        (1.0, 1.8, 1.0, "fair", "Off as well: dependence (1.80 %"),
+        (8.0, 5.0, 5.0, "poor", "Off as well: dependence (5.00 %, real rows 1.00 %) and correlation"),
+    ],
+)
+def test_pairs_are_as_good_as_the_worst_that_is_said_of_them(
+    trend: float, dependence: float, correlation: float, tone_: str, words: str
+) -> None:
+    scores = [pair_score("trend", trend), pair_score("dependence", dependence), pair_score("correlation", correlation)]
+    said = judged(scores, given=True, target=None)
+    assert [s["title"] for s in said] == ["Pairs of columns"], "told once"
+    assert said[0]["tone"] == tone_ and words in said[0]["text"], said
+    assert not ("Near real rows" in said[0]["text"] and tone_ == "poor")
+
+
+def test_a_nearness_that_says_nothing_is_open() -> None:
+    vague = Score(name="dcr_share", value=1.0, better="target", area="privacy", low=0.2, high=1.0, ceiling=0.5, note="all far off")
+    said = judged([vague], given=True, target=None)
+    assert [(s["tone"], s["text"]) for s in said] == [("open", "Cannot be judged: all far off.")]
 
 
 def test_intervals_of_a_rate_cover_on_simulated_tables() -> None:

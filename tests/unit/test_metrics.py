@@ -9,7 +9,7 @@ import scipy.stats
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
-from lookalike.compare import pairs, space, stats
+from lookalike.compare import near, pairs, stats
 from lookalike.compare.about import Context
 from lookalike.compare.frame import Frame, code, grid
 from lookalike.compare.rows import among
@@ -199,8 +199,10 @@ def test_copies_are_counted() -> None:
 def test_nearest_is_scikit_learns() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.random((700, 9), np.float32), rng.random((300, 9), np.float32)
-    known = NearestNeighbors(n_neighbors=1).fit(b).kneighbors(a)[0][:, 0]
-    np.testing.assert_allclose(space.nearest(a, b), known, atol=1e-5)
+    known, index = (x[:, 0] for x in NearestNeighbors(n_neighbors=1).fit(b).kneighbors(a))
+    found, squared = near.closest(a, b)
+    np.testing.assert_allclose(np.sqrt(squared), known, atol=1e-5)
+    np.testing.assert_array_equal(found, index)
 
 
 def test_ties_count_half_and_copies_are_seen() -> None:
@@ -212,6 +214,20 @@ def test_ties_count_half_and_copies_are_seen() -> None:
     draw = lambda: {"x": rng.normal(size=400), "y": rng.normal(size=400)}  # noqa: E731
     many = frames(train=draw(), hold=draw())
     assert nearness.measure(many["train"], many["train"], context=context(fresh=many["hold"]))[0].value == 1
+
+
+def test_a_table_far_outside_is_not_called_near_to_the_training_rows() -> None:
+    for seed in range(3):  # whichever table the one outermost row stands in
+        rng = np.random.default_rng(seed)
+        tables = frames(
+            **{k: {"x": rng.normal(size=400), "y": rng.normal(size=400)} for k in ("train", "hold")},
+            far={"x": rng.normal(40, 0.1, 400), "y": rng.normal(40, 0.1, 400)},
+        )
+        found = nearness.measure(tables["train"], tables["far"], context=context(fresh=tables["hold"]))[0]
+        assert found.low <= 0.5 <= found.high and found.high - found.low > 0.5
+        assert found.note.startswith("its rows are nearest to the same")
+        usual = nearness.measure(tables["train"], tables["hold"], context=context(fresh=tables["hold"]))[0]
+        assert not usual.note and usual.high - usual.low < 0.2
 
 
 # ---- utility

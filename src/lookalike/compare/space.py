@@ -1,4 +1,4 @@
-"""Rows as points: numbers on one axis each, levels on one axis a level, and the nearest of many points."""
+"""Rows as points: numbers on one axis each, levels on one axis a level, or turned onto few axes; and the nearest of many points."""
 
 from __future__ import annotations
 
@@ -49,19 +49,6 @@ def _commonest(codes: np.ndarray, known: int) -> np.ndarray:
     counts = np.bincount(codes[codes >= 0], minlength=known)
     rank = np.minimum(np.argsort(np.argsort(-counts, kind="stable")), LEVELS)
     return np.append(rank, rank.max(initial=-1) + 1)
-
-
-def nearest(a: np.ndarray, b: np.ndarray, *, step: int = 512) -> np.ndarray:
-    """Euclidean distance from each row of `a` to the nearest of `b`, in blocks: memory is `step` × rows of `b`."""
-    out, square = np.empty(len(a), np.float32), (b * b).sum(1)
-    turned = np.ascontiguousarray(b.T)
-    for i in range(0, len(a), step):
-        part = a[i : i + step]
-        gap = part @ turned
-        gap *= -2
-        gap += square
-        out[i : i + step] = gap.min(1) + (part * part).sum(1)
-    return np.sqrt(np.maximum(out, 0))
 
 
 AXES = 32

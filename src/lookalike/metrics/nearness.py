@@ -6,8 +6,9 @@ import numpy as np
 
 from lookalike.compare.about import About, Context, Finding
 from lookalike.compare.frame import Frame
-from lookalike.compare.space import Space, nearest
-from lookalike.compare.stats import around
+from lookalike.compare.near import closest
+from lookalike.compare.space import Space
+from lookalike.compare.stats import around, wilson
 
 BETTER = "target"
 ABOUT = About(
@@ -27,6 +28,8 @@ ABOUT = About(
 REFERENCES = 20_000
 WORK = 2e11
 """Multiplications at most; wide tables get fewer rows."""
+CROWD = 30
+"""Fewer nearest real rows than these, shared by all, make an interval of their own: a table far away from all real rows has one."""
 
 
 def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
@@ -40,13 +43,30 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     n = min(real.rows, fresh.rows, REFERENCES)
     queries = min(other.rows, max(500, int(WORK / (4 * n * space.width))))
     here = space.embed(other.cut(queries, rng))
-    train, hold = (nearest(here, space.embed(f.cut(n, rng))) for f in (real, fresh))
-    nearer = np.where(np.abs(train - hold) < 1e-4, 0.5, train < hold)
+    found = [closest(here, space.embed(f.cut(n, rng))) for f in (real, fresh)]
+    train, hold = (np.sqrt(squared) for _, squared in found)
+    tied = np.abs(train - hold) < 1e-4
+    nearer = np.where(tied, 0.5, train < hold)
     value = float(nearer.mean())
     low, high = around(value, float(nearer.std() / np.sqrt(len(nearer))), least=0, most=1)
+    told, note = 0 if tied.all() else min(_distinct(rows[~tied]) for rows, _ in found), ""
+    if 0 < told < CROWD:
+        # All rows that share their nearest rows fall on one side together: so many independent rows tell as much.
+        share = 1 - float(tied.mean())
+        ends = [share * end + (1 - share) / 2 for end in wilson(round(float(nearer[~tied].mean()) * told), told)]
+        low, high = min(low, ends[0]), max(high, ends[1])
+        if share > 0.5:
+            note = f"its rows are nearest to the same {told} real row{'s' if told > 1 else ''}, far from most others, so this says little"
     steps = np.linspace(0, 1, 41)
     distances = {"share": steps.tolist(), "train": _quantiles(train, steps), "holdout": _quantiles(hold, steps)}
-    return [Finding(name="dcr_share", value=value, low=low, high=high, detail={"distances": distances, "rows": len(here), "references": n})]
+    detail = {"distances": distances, "rows": len(here), "references": n}
+    return [Finding(name="dcr_share", value=value, low=low, high=high, note=note, detail=detail)]
+
+
+def _distinct(rows: np.ndarray) -> int:
+    """How many equally common nearest rows would be shared as much as these are."""
+    times = np.unique(rows, return_counts=True)[1]
+    return max(1, round(len(rows) ** 2 / float((times.astype(np.float64) ** 2).sum())))
 
 
 def _quantiles(values: np.ndarray, steps: np.ndarray) -> list[float]:

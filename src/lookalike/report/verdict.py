@@ -19,7 +19,9 @@ SLIGHT = {"%": 1.0, "": 0.01}
 """Differences that are near where no control is far enough off to tell skill."""
 FALSE = 0.05
 """Chance that a table of the real law is said to differ in any column, pair or group."""
-ALONE = ("shape", "trend", "c2st", "utility", "exact_copies", "dcr_share")
+VAGUE = 0.5
+"""Width of an interval of a share that says nothing."""
+ALONE = ("shape", "trend", "dependence", "correlation", "c2st", "utility", "exact_copies", "dcr_share")
 """Scores with a statement of their own; the others are told together, an area at a time."""
 
 
@@ -30,7 +32,7 @@ def judged(scores: Sequence[Score], *, given: bool, target: str | None) -> list[
     said = [
         _differing(scores),
         _alone(by_name.get("shape"), "Single columns", "column shapes"),
-        _alone(by_name.get("trend"), "Pairs of columns", "pair trends"),
+        _pairs(by_name),
         together(rest["fidelity"], "Other likeness"),
         _told(by_name.get("c2st")),
         together(rest["diversity"], "Diversity"),
@@ -156,6 +158,21 @@ def _alone(score: Score | None, title: str, what: str) -> Said:
     return _say(found, score.area, title, f"{'Near' if found == 'fair' else 'Far from'} real rows: {pair}.{differ}")
 
 
+def _pairs(by_name: Mapping[str, Score]) -> Said:
+    """The statement on pairs: shares of cells can be near where what they say of dependence is far, so that the worst of three counts."""
+    said = _alone(by_name.get("trend"), "Pairs of columns", "pair trends")
+    others = [by_name[n] for n in ("dependence", "correlation") if n in by_name]
+    off = [s for s in others if tone(s) in ("fair", "poor")]
+    if not said or not off:
+        return said
+    named = " and ".join(_pair(s) for s in off)
+    if any(tone(s) == "poor" for s in off) and said["tone"] != "poor":
+        # The text of a lesser tone would contradict this one.
+        _, _, figures = said["text"].partition(": ")
+        return said | {"tone": "poor", "text": f"Far from real rows in {named}. Cells of two-way tables: {figures}"}
+    return said | {"tone": said["tone"] if said["tone"] == "poor" else "fair", "text": f"{said['text']} Off as well: {named}."}
+
+
 def _tolerable(score: Score) -> float:
     """An error that is still near: a few times that of real rows, and at most a quarter of the way to the floor where that lies far off."""
     ceiling, floor = score.ceiling or 0.0, score.floor or 0.0
@@ -234,6 +251,8 @@ def _near(score: Score | None, given: bool) -> Said:
         return _say("open", score.area, title, text)
     if score.value is None or score.low is None or score.high is None:
         return _open(score, title)
+    if score.high - score.low > VAGUE:
+        return _say("open", score.area, title, f"Cannot be judged: {score.note or 'too few rows'}.")
     figure = f"{100 * score.value:.1f} % of rows lie nearer to a training row than to a held-out one; 50 % means that no trace is left"
     end = "This finds copying, not every leak."
     if score.value - SURE * variance(score.value, (score.low, score.high)) ** 0.5 <= 0.5 or score.value <= 0.51:
