@@ -198,7 +198,7 @@ def test_details_open_by_keyboard(look: Callable[..., Any]) -> None:
 
 def test_a_curve_can_be_taken_away(look: Callable[..., Any]) -> None:
     browser = look()
-    count = "return document.querySelectorAll('#privacy .roc path[fill=none]').length"
+    count = "return [...document.querySelectorAll('#privacy .roc path')].filter((p) => p.getAttribute('d')).length"
     before = browser.execute_script(count)
     browser.execute_script("document.querySelector('[data-curve]').click()")
     await_(lambda: browser.execute_script(count) == before - 1)

@@ -116,8 +116,8 @@
       type: "log", min: start, max: 1, name, nameLocation: "middle", nameTextStyle: { ...font(), fontSize: 12 }, axisLabel: { ...font(), formatter: rate }, ...more,
     });
     const curves = data.roc.map((c, i) => ({
-      name: c.title, type: "line", symbol: "none", itemStyle: { color: shades[i % 8] },
-      lineStyle: { color: shades[i % 8], width: 1.8, type: i >= 8 ? [5, 3] : "solid" },
+      name: c.title, type: "line", symbol: "none", itemStyle: { color: c.best ? color("ink") : shades[i % 8] }, z: c.best ? 4 : 2,
+      lineStyle: { color: c.best ? color("ink") : shades[i % 8], width: c.best ? 2.6 : 1.6, type: i >= 8 && !c.best ? [5, 3] : "solid" },
       data: hidden.has(i) ? [] : c.fpr.map((x, j) => [x, Math.max(c.tpr[j], start)]).filter(([x]) => x >= start),
     }));
     const chance = { name: "chance", type: "line", symbol: "none", silent: true, data: [[start, start], [1, 1]], lineStyle: { color: color("soft"), width: 1.2, type: [3, 4] }, tooltip: { show: false } };

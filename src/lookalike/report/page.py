@@ -145,7 +145,7 @@ def _details(data: Mapping[str, Any], scores: Mapping[str, Any], held: str) -> d
         "attacks": tracks.attacks(raids),
         "attack_words": {a["name"]: words.get(a["name"]) for a in raids},
         "found_by": [drill.drill({"name": a["name"], "detail": {"synthetic": a["detail"]}}) for a in raids],
-        "curves": [a["title"] for a in _curves(data)],
+        "curves": [(a["title"], a["name"] == "best") for a in _curves(data)],
         "protected": [_protected(name, facts) for name, facts in data["protected"].items()],
     }
 
@@ -228,7 +228,7 @@ def _payload(data: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
         "columns": [{"name": c["name"], **c["chart"]} for c in data["columns"]],
         "pairs": {k: trend[k] for k in ("names", "association")} if trend else None,
         "distances": near.get("distances"),
-        "roc": [{"title": a["title"], **a["roc"]} for a in _curves(data)],
+        "roc": [{"title": a["title"], "best": a["name"] == "best", **a["roc"]} for a in _curves(data)],
         "holdout": bool(data["rows"]["holdout"]),
     }
     text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
