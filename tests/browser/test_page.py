@@ -178,7 +178,7 @@ def test_columns_are_found_and_ordered(look: Callable[..., Any]) -> None:
 def test_it_prints_all_charts_and_all_details(look: Callable[..., Any], pages: dict[str, str], browser: Any) -> None:
     browser.get(pages["internal"])  # nothing scrolled: charts below were never seen
     browser.execute_script(
-        "addEventListener('beforeprint', () => { window.closed_ = document.querySelectorAll('details:not([open])').length; })"
+        "addEventListener('beforeprint', () => { window.closed_ = document.querySelectorAll('.drill:not([open])').length; })"
     )
     browser.execute_cdp_cmd("Page.printToPDF", {})
     assert not browser.find_elements("css selector", "[data-chart]:not([data-drawn])")

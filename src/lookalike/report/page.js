@@ -198,7 +198,7 @@
   let opened = [];
   addEventListener("beforeprint", () => {
     paint("light");
-    opened = [...document.querySelectorAll("details:not([open])")];
+    opened = [...document.querySelectorAll("details.drill:not([open])")];
     opened.forEach((d) => { d.open = true; });
     all.forEach(draw);
     drawn.forEach((chart, element) => {
