@@ -72,6 +72,19 @@ def test_every_score_stands_beside_ceiling_floor_and_interval(report: Report) ->
     assert "total" not in {s.name for s in report.scores}
 
 
+def test_all_that_is_shown_is_defined(report: Report) -> None:
+    data = report.json()
+    defined = {(d["kind"], d["name"]): d for d in data["definitions"]}
+    assert {("metric", s["metric"]) for s in data["scores"]} | {("attack", a["name"]) for a in data["attacks"]} == set(defined)
+    assert "best" in {a["name"] for a in data["attacks"]} and "on the others" in defined["attack", "best"]["text"]
+    assert all(d["text"] and d["source"] for d in defined.values())
+
+
+def test_scores_keep_what_is_theirs_in_one_place(report: Report) -> None:
+    for s in report.json()["scores"]:
+        assert set(s["detail"]) <= {"synthetic", "ceiling"}, s["name"]
+
+
 def test_rows_of_the_same_law_are_said_to_be_as_real(report: Report) -> None:
     tones = {v["title"]: v["tone"] for v in report.json()["verdict"]}
     assert {title for title, tone in tones.items() if tone not in ("good", "open")} == set()

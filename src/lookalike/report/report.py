@@ -252,8 +252,6 @@ def _entry(score: Score) -> dict[str, Any]:
     """A score as JSON, with what follows from its figures."""
     ends = score.skill_interval or (None, None)
     given = {k: v for k, v in asdict(score).items() if k != "zero_interval"}
-    # Views that know version 1 look for these three in the detail.
-    given["detail"] |= {"title": score.title, "ceiling_interval": score.ceiling_interval, "floor_interval": score.floor_interval}
     return given | {"skill": score.skill, "skill_low": ends[0], "skill_high": ends[1], "detectable": score.detectable}
 
 
