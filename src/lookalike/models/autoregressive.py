@@ -43,7 +43,7 @@ class Settings(BaseModel):
     vector: int = Field(32, ge=2, le=256, description="length of the vector that stands for a code")
     drop: float = Field(0.0, ge=0, le=0.9, description="share of the units silenced while learning, against learning by heart")
     chain: float = Field(
-        0.5, ge=0, le=1, description="share of learning spent on the order in which columns are drawn; the rest goes to any order"
+        0.7, ge=0, le=1, description="share of learning spent on the order in which columns are drawn; the rest goes to any order"
     )
     order: Literal["table", "small"] = Field("table", description="order of drawing: as in the table, or columns with few levels first")
     epochs: int = Field(30, ge=1, le=10_000, description="passes over the rows at most")
