@@ -129,7 +129,8 @@ def _details(data: Mapping[str, Any], scores: Mapping[str, Any], held: str) -> d
     """What only an internal page has."""
     told = (scores["c2st"] or {}).get("detail", {}).get("synthetic") or {}
     words = {d["name"]: d for d in data["definitions"] if d["kind"] == "attack"}
-    raids = sorted(data["attacks"], key=lambda a: a["name"] != "best")  # the best comes last in the report, and is read first
+    # The best comes last in the report, and is read first; attacks by who holds the model itself are of another kind.
+    raids = sorted(data["attacks"], key=lambda a: (a["threat"].get("holds") == "model", a["name"] != "best"))
     rules = drill.table("rules", told.get("rules"))
     return {
         "areas_known": {area: _drills(data, area) for area in tracks.AREAS},
@@ -143,6 +144,7 @@ def _details(data: Mapping[str, Any], scores: Mapping[str, Any], held: str) -> d
         "axes": [_axis_words(a) for a in data["map"]["axes"]] if data["map"] else [],
         "rates": _rates(scores),
         "attacks": tracks.attacks(raids),
+        "holders": any(a["threat"].get("holds") == "model" for a in raids),
         "attack_words": {a["name"]: words.get(a["name"]) for a in raids},
         "found_by": [drill.drill({"name": a["name"], "detail": {"synthetic": a["detail"]}}) for a in raids],
         "curves": [(a["title"], a["name"] == "best") for a in _curves(data)],
