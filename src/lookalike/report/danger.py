@@ -58,7 +58,8 @@ def _told(attacks: list[Attack], title: str) -> dict[str, str]:
         return _say("good", title, text)
     worst = max(found, key=lambda a: (_at(a).get("value") or 0.0, a["value"]))
     share = _at(worst).get("value")
-    text = f"{len(found)} of {number} tell members from strangers. {worst['title']}: AUC {worst['value']:.3f}"
+    tell = "tells" if len(found) == 1 else "tell"
+    text = f"{len(found)} of {number} {tell} members from strangers. {worst['title']}: AUC {worst['value']:.3f}"
     if share is not None:
         times = f", {share / 0.01:.0f} times as often as a blind guess" if share >= 0.02 else ""
         text += f"; it finds {100 * share:.1f} % of the members when 1 % of strangers are accused{times}"
