@@ -19,7 +19,7 @@ ACROSS = (6, 30)
 """Hexagons from one side of the map to the other, at least and at most: fewer in small tables, or hardly one would hold `LEAST` rows."""
 HELD = 9
 """Rows of the smallest table to a hexagon, if all were alike full."""
-MOST, FEWEST = 50_000, 100
+MOST, FEWEST = 20_000, 100
 """Rows of a table that are looked at, at most, and rows that a map needs."""
 NAMED = 3
 """Columns that are named of an axis."""
