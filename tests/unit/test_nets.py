@@ -20,7 +20,7 @@ from lookalike.nets import need_torch
 from lookalike.nets.blocks import Embedding, Heads, Layout, Linear, Residual, arrays_of, draw_codes, put_arrays, start
 from lookalike.nets.checkpoint import Checkpoint
 from lookalike.nets.rows import counts_of
-from lookalike.nets.train import Course, Turn, choose_device, generator, train
+from lookalike.nets.train import Course, Turn, _Run, choose_device, generator, train, whole_threads
 from lookalike.protocol import Step
 
 LAYOUT = Layout((3, 40, 5), (False, True, False))
@@ -80,6 +80,20 @@ def test_neither_threads_nor_global_random_numbers_matter() -> None:
     other = Line()
     train(other, points(), course=course(), seed=4)
     assert other.layer.weight.detach().numpy().tobytes() != found[0]
+
+
+def test_weights_lent_to_a_second_device_learn_the_same() -> None:
+    """The same processor under two names: what several cards would do."""
+    found = []
+    for devices in ([torch.device("cpu")], [torch.device("cpu"), torch.device("cpu", 0)]):
+        net = Line()
+        run = _Run(net, points(), course(), 3)
+        run.devices = devices
+        with whole_threads() as pool:
+            run.go(pool, lambda step: None, None)
+        found.append(net.layer.weight.detach())
+    assert torch.device("cpu") != torch.device("cpu", 0)
+    assert torch.allclose(*found, atol=1e-5)
 
 
 def test_it_stops_when_nothing_gets_better() -> None:

@@ -171,7 +171,7 @@ def train(
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise _too_large(course) from error
     except RuntimeError as error:
-        if "allocate memory" not in str(error):
+        if "allocat" not in str(error):
             raise
         raise _too_large(course) from error
     return run.done
