@@ -19,8 +19,8 @@ ACROSS = (6, 30)
 """Hexagons from one side of the map to the other, at least and at most: fewer in small tables, or hardly one would hold `LEAST` rows."""
 HELD = 9
 """Rows of the smallest table to a hexagon, if all were alike full."""
-MOST, FEWEST = 20_000, 100
-"""Rows of a table that are looked at, at most, and rows that a map needs."""
+MOST, FEWEST, LEARNED = 20_000, 100, 5_000
+"""Rows of a table that are looked at, at most, rows that a map needs, and rows from which the plane is learned, at most."""
 NAMED = 3
 """Columns that are named of an axis."""
 ROLES = ("real", "synthetic", "holdout")
@@ -39,7 +39,7 @@ def plane(setting: Stage) -> dict[str, Any] | None:
     frames = {role: _some(f, most[role]) for role, f in given.items()}
     if min(f.rows for f in frames.values()) < FEWEST or not setting.real.names:
         return None
-    cloud = Cloud(frames["real"])
+    cloud = Cloud(_some(frames["real"], LEARNED))
     if len(cloud.scale) < 2:
         return None
     points = {role: cloud.points(f)[:, :2] for role, f in frames.items()}
