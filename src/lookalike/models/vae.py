@@ -1,0 +1,304 @@
+"""Rows become points of a latent space and points become rows: a variational autoencoder over the codes of a table.
+
+Every part of a row has a softmax over its levels or cells. Points are drawn from a mixture that is learned with the networks, and
+columns keep their shares exactly. `encode`, `decode`, `interpolate` and `around` give access to the latent space.
+(Kingma and Welling 2014; Xu et al. 2019, TVAE; docs/decisions.md has what was tried.)
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from lookalike.errors import DataError, SettingError
+from lookalike.nets import need_torch
+from lookalike.protocol import Can, OnStep, State, Step, part, quiet
+from lookalike.schema import KINDS
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from torch import Tensor
+
+    from lookalike.data import Dataset
+    from lookalike.encode import Codebook
+    from lookalike.models._variational import Variational
+    from lookalike.schema import Schema
+
+__all__ = ["Vae"]
+
+PIECE = 2_048
+"""Rows drawn by one thread at a time."""
+SETTLED = 20_000
+"""Rows by which the shares are set right."""
+
+
+class Settings(BaseModel):
+    """What can be set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    latent: int = Field(24, ge=1, le=1_024, description="dimensions of the latent space")
+    modes: int = Field(128, ge=1, le=4_096, description="Gaussians of the mixture that points are drawn from")
+    beta: float = Field(0.5, ge=0.001, le=100, description="weight of the latent law: low makes rows exact, high makes the space smooth")
+    warm: float = Field(0.2, ge=0, le=1, description="share of the training over which beta rises from 0")
+    width: int = Field(256, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower")
+    depth: int = Field(2, ge=0, le=16, description="residual layers of encoder and decoder, each")
+    vector: int = Field(16, ge=2, le=256, description="length of the vector that stands for a code")
+    epochs: int = Field(24, ge=1, le=10_000, description="passes over the rows at most")
+    batch: int = Field(512, ge=16, le=65_536, description="rows of one step")
+    rate: float = Field(0.003, gt=0, le=0.1, description="highest learning rate")
+    patience: int = Field(
+        8,
+        ge=1,
+        le=1_000,
+        description="judgements by held-out rows without a better one before learning stops",
+        json_schema_extra={"beside": {"rate": 0.1, "epochs": 10, "batch": 32, "warm": 0.0}},
+    )
+    minutes: float | None = Field(None, ge=0.01, le=10_000, description="time budget of the training in minutes; not given: none")
+    protect: int = Field(5, ge=1, le=1_000, description="values held by fewer subjects than this are not given out as they are")
+    cells: int = Field(255, ge=4, le=1_024, description="cells that a number or a moment is cut into at most")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto",
+        description="where to train: auto takes a graphics card if there is one",
+        json_schema_extra={"inert": "where it is computed is no part of the model"},
+    )
+    checkpoint: str | None = Field(
+        None,
+        description="file that keeps an unfinished training; the same fit goes on from it, and removes it at the end",
+        json_schema_extra={"inert": "a training that was taken up again ends in the same model"},
+        exclude=True,
+    )
+
+
+class Vae:
+    """A variational autoencoder over the parts of a codebook.
+
+    Fitted attributes: `codebook_` (how cells become codes), `net_` (the networks, on the CPU), `counts_` (int64 [codes], how often each
+    code occurred), `shift_` (float32 [codes], added to logits of rows that are drawn), `trained_` (how the training went).
+    """
+
+    can: ClassVar[Can] = Can(kinds=frozenset(KINDS))
+
+    schema: Schema
+    codebook_: Codebook
+    net_: Variational
+    counts_: np.ndarray
+    shift_: np.ndarray
+    trained_: dict[str, Any]
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = Settings(**settings)
+
+    def fit(self, data: Dataset, *, rng: np.random.Generator, on_step: OnStep = quiet) -> Self:
+        """Learn codebook, networks and shares; codes are read in batches and are all that is kept in memory.
+
+        Raises:
+            MissingExtra: torch is not installed.
+            TrainingError: the training diverged, memory is full, or there is no such device.
+            StoreError: the checkpoint is of another training.
+        """
+        need_torch("vae")
+        from lookalike.encode import Codebook
+        from lookalike.nets.blocks import start
+        from lookalike.nets.rows import codes_of, counts_of
+        from lookalike.nets.train import Course, generator, train
+
+        s, (first, second, third) = self.settings, (int(v) for v in rng.integers(0, 1 << 62, 3))
+        self.schema = data.schema
+        self.codebook_ = Codebook.measure_all(data, protect=s.protect, cells=s.cells, on_step=part(on_step, 0, 0.03))
+        (codes,) = codes_of(data, self.codebook_, on_step=part(on_step, 0.03, 0.05))
+        self.counts_ = counts_of(codes, tuple(p.size for p in self.codebook_.parts))
+        self.net_ = self._net()
+        start(self.net_, generator(first))
+        course = Course(epochs=s.epochs, batch=s.batch, rate=s.rate, patience=s.patience, minutes=s.minutes, device=s.device)
+        clock = self.net_.clock(part(on_step, 0.05, 0.95))
+        done = train(self.net_, (codes,), course=course, seed=second, on_step=clock, checkpoint=s.checkpoint)
+        self.trained_ = done.to_json()
+        self.shift_ = self._settled(third)
+        on_step(Step(1, 1, "setting shares right"))
+        return self
+
+    def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Dataset:
+        """Draw `n` rows; they are the same on any number of threads."""
+        import torch
+
+        from lookalike.nets.train import generator
+
+        seed = int(rng.integers(0, 1 << 62))
+        with torch.inference_mode():
+            pieces = [self.net_.prior.sample(min(PIECE, n - low), generator(seed, 0, low)) for low in range(0, n, PIECE)]
+            return self._drawn(torch.cat(pieces), rng, start=start, shift=torch.from_numpy(self.shift_))
+
+    def encode(self, data: Dataset) -> np.ndarray:
+        """float32 [n, latent]: the points that the rows of `data` are most likely at."""
+        import torch
+
+        from lookalike.nets.train import precision
+
+        codes = self.codebook_.encode(data.table()).codes.T
+        found = np.empty((len(codes), self.settings.latent), np.float32)
+
+        def piece(low: int) -> None:
+            with torch.inference_mode(), precision(torch.device("cpu")):
+                rows = torch.from_numpy(codes[low : low + PIECE].astype(np.int64))
+                found[low : low + PIECE] = self.net_.reader(rows)[0].numpy()
+
+        _each(piece, range(0, len(codes), PIECE))
+        return found
+
+    def decode(self, z: np.ndarray, *, rng: np.random.Generator) -> Dataset:
+        """One row drawn at each point z [n, latent].
+
+        Raises:
+            SettingError: `z` has another shape, or holds what is no number.
+        """
+        import torch
+
+        z = np.asarray(z, np.float32)
+        if z.ndim != 2 or z.shape[1] != self.settings.latent or not np.isfinite(z).all():
+            raise SettingError(f"points of shape {z.shape}", where="vae.decode", fix=f"give finite numbers [rows, {self.settings.latent}]")
+        with torch.inference_mode():
+            return self._drawn(torch.from_numpy(z), rng)
+
+    def interpolate(self, a: Dataset, b: Dataset, steps: int, *, rng: np.random.Generator) -> Dataset:
+        """`steps` rows on the straight way from the row `a` to the row `b`, both ends included.
+
+        Raises:
+            DataError: `a` or `b` is not one row.
+            SettingError: fewer than two steps.
+        """
+        if steps < 2:
+            raise SettingError(f"{steps} steps", where="vae.interpolate", fix="at least 2, the two ends")
+        one, other = (self._point(row) for row in (a, b))
+        along = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
+        return self.decode(one * (1 - along) + other * along, rng=rng)
+
+    def around(self, row: Dataset, n: int, radius: float, *, rng: np.random.Generator) -> Dataset:
+        """`n` rows drawn about one row, at Gaussian steps of `radius` times the spread of all rows in the latent space.
+
+        Raises:
+            DataError: `row` is not one row.
+        """
+        import torch
+
+        from lookalike.nets.train import generator
+
+        with torch.inference_mode():
+            spread = self.net_.prior.sample(PIECE, generator(0)).std(0).numpy()
+        z = self._point(row)
+        return self.decode(z + radius * spread * rng.standard_normal((n, z.shape[1]), dtype=np.float32), rng=rng)
+
+    def state(self) -> State:
+        """The codebook and the course of the training as JSON, weights and counts as arrays."""
+        from lookalike.nets.blocks import arrays_of
+
+        arrays = {f"net.{name}": a for name, a in arrays_of(self.net_).items()} | {"counts": self.counts_, "shift": self.shift_}
+        return State(card={"codebook": self.codebook_.to_json(), "trained": self.trained_}, arrays=arrays)
+
+    def restore(self, schema: Schema, state: State) -> Self:
+        """Become the model that `state` was taken from.
+
+        Raises:
+            MissingExtra: torch is not installed.
+        """
+        need_torch("vae")
+        from lookalike.encode import Codebook
+        from lookalike.nets.blocks import put_arrays
+
+        self.schema = schema
+        self.codebook_ = Codebook.from_json(state.card["codebook"], schema.table)
+        self.trained_ = state.card["trained"]
+        self.counts_, self.shift_ = state.arrays["counts"], state.arrays["shift"]
+        self.net_ = self._net()
+        put_arrays(self.net_, {k.removeprefix("net."): a for k, a in state.arrays.items() if k.startswith("net.")})
+        return self
+
+    def _net(self) -> Variational:
+        """The networks, their weights not yet filled."""
+        from lookalike.models._variational import Variational
+        from lookalike.nets.blocks import Layout
+
+        s = self.settings
+        sizes = {"space": (s.latent, s.modes), "beta": (s.beta, s.warm), "width": s.width, "depth": s.depth, "vector": s.vector}
+        return Variational(Layout.of(self.codebook_.parts), self.counts_, **sizes)
+
+    def _firsts(self) -> np.ndarray:
+        """For each part, the first part of its column."""
+        return np.searchsorted(self.codebook_.owners, self.codebook_.owners)
+
+    def _spans(self) -> list[slice]:
+        """Where the codes of each part lie."""
+        ends = np.cumsum([0, *(p.size for p in self.codebook_.parts)])
+        return [slice(int(a), int(b)) for a, b in pairwise(ends)]
+
+    def _settled(self, seed: int) -> np.ndarray:
+        """float32 [codes]: what brings drawn rows to the shares that were counted."""
+        import torch
+
+        from lookalike.nets.shares import settle
+        from lookalike.nets.train import generator, precision, whole_threads
+
+        net, spans, (weight, bias) = self.net_, self._spans(), self.net_.table()
+        pieces = range(SETTLED // PIECE)
+
+        def points(k: int) -> Tensor:
+            with torch.inference_mode(), precision(torch.device("cpu")):
+                return net.writer(net.prior.sample(PIECE, generator(seed, k))).to(weight.dtype)
+
+        with whole_threads() as pool, torch.inference_mode():
+            hidden = list(pool.map(points, pieces))
+
+            def telling(p: int, k: int) -> Tensor:
+                with torch.inference_mode():
+                    return torch.nn.functional.linear(hidden[k], weight[spans[p]]).float() + bias[spans[p]]
+
+            counts = [self.counts_[span] for span in spans]
+            shifts = settle(telling, len(pieces), counts, first=self._firsts(), seed=seed, pool=pool)
+            return torch.cat(shifts).numpy()
+
+    def _drawn(self, z: Tensor, rng: np.random.Generator, *, start: int = 0, shift: Tensor | None = None) -> Dataset:
+        """One row drawn at each point."""
+        import torch
+
+        from lookalike.data import Dataset
+        from lookalike.encode import Coded
+        from lookalike.nets.shares import drawn_after
+        from lookalike.nets.train import generator, precision
+
+        seed, net, spans, first = int(rng.integers(0, 1 << 62)), self.net_, self._spans(), self._firsts()
+        weight, bias = net.table()
+        bias = bias if shift is None else bias + shift
+        codes = np.zeros((len(spans), len(z)), np.uint16)
+
+        def piece(low: int) -> None:
+            draw, here = generator(seed, low), slice(low, low + PIECE)
+            with torch.inference_mode(), precision(torch.device("cpu")):
+                h = net.writer(z[here]).to(weight.dtype)
+            with torch.inference_mode():
+                for p, span in enumerate(spans):
+                    told = torch.nn.functional.linear(h, weight[span]).float() + bias[span]
+                    head = torch.from_numpy(codes[first[p], here].astype(np.int64)) if first[p] != p else None
+                    codes[p, here] = drawn_after(told, head, draw).numpy()
+
+        _each(piece, range(0, len(z), PIECE))
+        inside = rng.random((len(self.codebook_.books), len(z)), dtype=np.float32)
+        table = self.codebook_.decode(Coded(codes, inside), start=start)
+        return Dataset.from_arrow({self.schema.table.name: table}, self.schema)
+
+    def _point(self, row: Dataset) -> np.ndarray:
+        """float32 [1, latent]."""
+        if row.rows != 1:
+            raise DataError(f"{row.rows} rows", where="vae", fix="give one row, such as data.take(np.array([0]))")
+        return self.encode(row)
+
+
+def _each(work: Any, items: range) -> None:
+    """Do `work` for all items, several at a time."""
+    from lookalike.nets.train import whole_threads
+
+    with whole_threads() as pool:
+        list(pool.map(work, items))
