@@ -144,6 +144,7 @@ def _details(data: Mapping[str, Any], scores: Mapping[str, Any], held: str) -> d
         "axes": [_axis_words(a) for a in data["map"]["axes"]] if data["map"] else [],
         "rates": _rates(scores),
         "attacks": tracks.attacks(raids),
+        "tried": any(a["value"] is not None for a in raids),
         "holders": any(a["threat"].get("holds") == "model" for a in raids),
         "attack_words": {a["name"]: words.get(a["name"]) for a in raids},
         "found_by": [drill.drill({"name": a["name"], "detail": {"synthetic": a["detail"]}}) for a in raids],
