@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -34,7 +35,7 @@ FEW = 16
 """Numbers with so many codes at most are taken as levels, whose order need not be that of what they go with."""
 ENOUGH = 200
 """Rows for each such code; fewer would make an order of chance."""
-PROFILED, TOLD = 40_000, 64
+PROFILED, TOLD = 20_000, 64
 """Rows, and the most frequent levels of each other column, by which levels are told apart."""
 
 
@@ -204,10 +205,9 @@ class Copula:
 
 def _means(table: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
     """float64 [size, features]: means of the rows of `table` with each code; 0 where there are none."""
-    counts = np.bincount(codes, minlength=size)
-    there = np.flatnonzero(counts)
+    ends, sorted_ = np.cumsum(np.bincount(codes, minlength=size)), table[np.argsort(codes, kind="stable")]
     found = np.zeros((size, table.shape[1]))
-    if len(there):
-        starts = (np.cumsum(counts) - counts)[there]
-        found[there] = np.add.reduceat(table[np.argsort(codes, kind="stable")], starts, axis=0, dtype=np.float64) / counts[there][:, None]
+    for code, (low, high) in enumerate(pairwise([0, *ends.tolist()])):
+        if high > low:
+            found[code] = sorted_[low:high].mean(axis=0)
     return found
