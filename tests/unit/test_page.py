@@ -126,6 +126,15 @@ def test_what_is_the_matter_with_the_split_stands_above_all() -> None:
     assert "As confidential as the data" in html
 
 
+def test_reasons_pairs_and_rules_of_the_classifier_are_told() -> None:
+    reasons = [{"name": "age", "loss": 0.2}, {"name": "pay", "loss": 0.1}]
+    rules = [{"text": "age > 90", "columns": ["age"], "hidden": False, "real": 1.5, "other": 20.25}]
+    detail = {"rows": 500, "saturated": False, "reasons": reasons, "pairs": [{"a": "age", "b": "pay", "loss": 0.05}], "rules": rules}
+    told = section(page.render(report(scores=[score("c2st", unit="", detail={"synthetic": detail})])), "classifier")
+    assert 'width="100.0%"' in told and 'width="50.0%"' in told
+    assert "age × pay" in told and "age &gt; 90" in told and "20.25" in told
+
+
 def test_several_tables_stand_side_by_side_on_one_scale() -> None:
     other = {
         "name": "<rival>",

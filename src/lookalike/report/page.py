@@ -131,7 +131,7 @@ def _details(data: Mapping[str, Any], scores: Mapping[str, Any], held: str) -> d
     words = {d["name"]: d for d in data["definitions"] if d["kind"] == "attack"}
     # The best comes last in the report, and is read first; attacks by who holds the model itself are of another kind.
     raids = sorted(data["attacks"], key=lambda a: (a["threat"].get("holds") == "model", a["name"] != "best"))
-    rules = drill.table("rules", told.get("rules"))
+    rules = [{"rule": r["text"], "% of real rows": r["real"], "% of synthetic rows": r["other"]} for r in told.get("rules", [])]
     return {
         "areas_known": {area: _drills(data, area) for area in tracks.AREAS},
         "cards": _cards(data, scores),
@@ -139,7 +139,7 @@ def _details(data: Mapping[str, Any], scores: Mapping[str, Any], held: str) -> d
         "holes": _holes(scores["missing"]),
         "reasons": _bars(told.get("reasons", [])[:REASONS]),
         "told_pairs": [[f"{p['a']} × {p['b']}", f"{p['loss']:.3f}"] for p in told.get("pairs", [])[:REASONS]],
-        "rules": rules,
+        "rules": drill.table("what holds far more often in one table", rules),
         "plane": hexes.panels(data["map"], held=held) if data["map"] else None,
         "axes": [_axis_words(a) for a in data["map"]["axes"]] if data["map"] else [],
         "rates": _rates(scores),
