@@ -10,8 +10,8 @@ def number(value: float | None, unit: str) -> str:
     if value is None:
         return "–"
     if unit == "%":
-        return f"{value:.2f} %" if value < 10 else f"{value:.1f} %"
-    return f"{value:.3f}"
+        return f"{value:z.2f} %" if value < 10 else f"{value:z.1f} %"
+    return f"{value:z.3f}"  # z: what rounds to nothing has no sign
 
 
 def span(score: dict[str, Any]) -> str:
