@@ -16,8 +16,8 @@ __all__ = ["NEVER", "drawn_after", "settle"]
 
 NEVER = -1e9
 """Logit of a code that never occurred."""
-TURNS, STEP_MOST = 6, 1.0
-"""Corrections of one part's shares, and the longest."""
+TURNS, STEP_MOST, NEAR = 20, 1.0, 5e-4
+"""Corrections of one part's shares at most, the longest, and how far the shares may stay off."""
 
 
 def drawn_after(told: Tensor, head: Tensor | None, draw: torch.Generator) -> Tensor:
@@ -58,11 +58,15 @@ def _shifted(told: list[Tensor], wanted: Tensor, pool: Executor) -> Tensor:
     """What brings the mean of softmax(told) to `wanted`; codes that are not wanted stay as they are."""
     shift, rows = torch.zeros(len(wanted)), sum(map(len, told))
 
-    def share(some: Tensor) -> Tensor:
-        return (some + shift).softmax(1).sum(0, dtype=torch.float64)
+    def share(some: Tensor) -> tuple[Tensor, Tensor]:
+        p = (some + shift).softmax(1)
+        return p.sum(0, dtype=torch.float64), (p * (1 - p)).sum(0, dtype=torch.float64)
 
     for _ in range(TURNS):
-        mean = torch.stack(list(pool.map(share, told))).sum(0) / rows
-        step = (wanted / mean.clamp_min(1e-12)).clamp_min(1e-12).log().clamp(-STEP_MOST, STEP_MOST).float()
-        shift = shift + torch.where(wanted > 0, step, 0.0)
+        mean, give = (torch.stack(sums).sum(0) / rows for sums in zip(*pool.map(share, told), strict=True))
+        off = torch.where(wanted > 0, wanted - mean, 0.0)
+        if float(off.abs().max()) < NEAR:
+            break
+        step = 0.5 * off / give.clamp_min(1e-9)  # half of Newton's, as each code's step moves the others' shares too
+        shift = shift + step.clamp(-STEP_MOST, STEP_MOST).float()
     return shift
