@@ -1,0 +1,141 @@
+"""The adversarial model: it learns what pairs of columns do not show, and what collapses is seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from lookalike.models.ctgan import Ctgan
+
+import lookalike as la
+from lookalike.nets.adversary import Adversaries, Bank, Shape, Watch
+from lookalike.nets.blocks import start
+from lookalike.nets.modes import axis, mixture
+from lookalike.nets.train import generator
+
+SMALL = {"width": 64, "depth": 1, "noise": 16, "pac": 1, "critic": 2, "epochs": 50, "batch": 256, "rate": 0.003, "patience": 40, "line": 60}
+
+
+def frame(rows: int = 2_000, seed: int = 0) -> pd.DataFrame:
+    """`flip` follows from `left` and `right` together and from neither alone, nor does any pair of columns show it."""
+    rng = np.random.default_rng(seed)
+    left, right = rng.choice(["a", "b"], rows), rng.choice(["x", "y"], rows)
+    flip = np.where((left == "a") ^ (right == "x"), "up", "down")
+    town = rng.choice(list("klmnop"), rows, p=[0.5, 0.2, 0.1, 0.1, 0.06, 0.04])
+    size = np.where(rng.random(rows) < 0.2, 0.0, rng.normal(np.where(flip == "up", 4, -4), 1)).round(3)
+    paid = np.where(rng.random(rows) < 0.1, np.nan, np.exp(rng.normal(0, 0.5, rows)).round(2))
+    return pd.DataFrame({"left": left, "right": right, "town": town, "size": size, "paid": paid, "flip": flip})
+
+
+@pytest.fixture(scope="module")
+def real() -> pd.DataFrame:
+    return frame()
+
+
+@pytest.fixture(scope="module")
+def model(real: pd.DataFrame) -> Ctgan:
+    return la.fit(real, model="ctgan", settings=SMALL, seed=1)
+
+
+def test_what_only_three_columns_together_show_is_learned(model: Ctgan) -> None:
+    made = la.sample(model, 4_000, seed=2)
+    assert (((made.left == "a") ^ (made.right == "x")) == (made.flip == "up")).mean() > 0.8
+    there = made[made["size"] != 0]
+    assert ((there["size"] > 0) == (there.flip == "up")).mean() > 0.8
+
+
+def test_columns_keep_their_shares_and_places(model: Ctgan, real: pd.DataFrame) -> None:
+    made = la.sample(model, 20_000, seed=2)
+    for name in ("left", "town", "flip"):
+        was, now = (f[name].value_counts(normalize=True) for f in (real, made))
+        assert (was - now).abs().max() < 0.015, name
+    assert abs(made.paid.isna().mean() - real.paid.isna().mean()) < 0.015
+    assert abs((made["size"] == 0).mean() - (real["size"] == 0).mean()) < 0.015
+    assert np.abs(np.quantile(made["size"], [0.1, 0.3, 0.9]) - np.quantile(real["size"], [0.1, 0.3, 0.9])).max() < 0.35
+
+
+def test_seeds_decide(real: pd.DataFrame) -> None:
+    few = SMALL | {"epochs": 2}
+    a, b, c = (la.sample(la.fit(real, model="ctgan", settings=few, seed=s), 50, seed=1) for s in (1, 1, 2))
+    pd.testing.assert_frame_equal(a, b)
+    assert not a.equals(c)
+
+
+def test_it_is_stored_and_drawn_from_again(model: Ctgan, tmp_path: Path) -> None:
+    again = la.load(la.save(model, tmp_path / "a.lookalike"))
+    pd.testing.assert_frame_equal(la.sample(again, 300, seed=1), la.sample(model, 300, seed=1))
+    assert again.trained_["watch"] == model.trained_["watch"]
+    assert all(0 <= look["levels"] <= 1 and 0 <= look["clusters"] <= 1 for look in model.trained_["watch"])
+
+
+def test_two_hundred_rows_and_thousands_of_levels() -> None:
+    rng = np.random.default_rng(0)
+    wide = frame(200).assign(code=rng.integers(0, 40, 200).astype(str))
+    assert len(la.sample(la.fit(wide, model="ctgan", settings={"epochs": 2}), 50)) == 50
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_modes_of_a_line_are_found(share: float) -> None:
+    x = np.arange(100) + 0.5
+    weight = 1_000 * (np.exp(-0.5 * ((x - 20) / 4) ** 2) + share * np.exp(-0.5 * ((x - 70) / 6) ** 2))
+    centre, spread = mixture(x, weight)
+    assert np.abs(centre - 20).min() < 2
+    assert (np.abs(centre - 70).min() < 3) == (share > 0)
+    assert (spread > 0).all()
+
+
+def test_places_come_back() -> None:
+    rng = np.random.default_rng(0)
+    counts = np.array([10, *[40] * 30, 900, *[40] * 30])
+    one = axis(counts, ordered=True, line=40)
+    codes = rng.permutation(np.repeat(np.arange(len(counts)), counts))
+    inside = rng.random(len(codes))
+    mode, place = one.code(codes, inside, rng)
+    one = one.with_knots(mode, place)
+    back, at = one.uncode(mode, place, one.knots, rng)
+    assert (np.abs(back - codes) <= 2).all() and (back[codes == 31] == 31).all() and (back[codes == 0] == 0).all()
+    assert np.abs((back + at) - (codes + inside))[(codes > 0) & (codes != 31)].mean() < 0.2
+    assert axis(counts, ordered=False, line=40).light is None
+
+
+def test_rare_levels_are_learned_from_more_often() -> None:
+    modes = np.zeros((1_000, 1), np.uint16)
+    modes[:10] = 1
+    bank = Bank.of(modes, np.zeros((1_000, 0), np.float32), (0,), (2,))
+    which, level = bank.draw(4_000, np.random.default_rng(0))
+    assert 0.2 < level.mean() < 0.3, "by the logarithms of 990 and 10"
+    assert (modes[bank.rows(which, level, np.random.default_rng(1)), 0] == level).all()
+
+
+def test_a_generator_that_collapses_is_seen_and_the_one_before_is_kept() -> None:
+    rng = np.random.default_rng(0)
+    left = rng.integers(0, 8, 3_000)
+    modes = np.stack([left, (left + rng.integers(0, 2, 3_000)) % 8, rng.integers(0, 5, 3_000)], axis=1)
+    watch = Watch(modes, (8, 8, 5), seed=1)
+    good = watch.look(modes[:2_000])
+    assert not watch.flaws()
+    broken = watch.look(np.tile(modes[:1], (2_000, 1)))
+    assert broken > 2 * good
+    assert [note for note in watch.flaws() if "fell to" in note and "before it were kept" in note]
+    never = Watch(modes, (8, 8, 5), seed=1)
+    never.look(np.tile(modes[:1], (2_000, 1)))
+    assert [note for note in never.flaws() if "mode collapse: the generator covers" in note]
+
+
+def test_a_generator_with_one_answer_is_watched_through_its_net() -> None:
+    modes = np.random.default_rng(0).integers(0, 6, (500, 3))
+    net = Adversaries((6, 6, 6), (), bank=None, parts=(), shape=Shape(noise=4, width=16, depth=1, pac=2, loss="hinge"))
+    start(net, generator(1))
+    counts, looks = [np.bincount(m, minlength=6) for m in modes.T], []
+    for sure in (False, True):
+        if sure:
+            with torch.no_grad():
+                net.generator.out.bias[[0, 6, 12]] += 50.0
+        watch = Watch(modes, (6, 6, 6), seed=1)
+        watch.judge(net, counts)
+        looks.append(watch.looks[0]["levels"])
+    assert looks[0] > 0.9 and looks[1] < 0.25
+    assert watch.flaws()
