@@ -19,7 +19,7 @@ from lookalike.models import _plan
 from lookalike.models.diffusion import Diffusion
 from lookalike.nets.blocks import Layout
 
-SMALL = {"width": 64, "depth": 1, "vector": 8, "epochs": 40, "batch": 256, "rate": 0.01, "patience": 40, "cells": 64}
+SMALL = {"width": 64, "depth": 1, "vector": 8, "epochs": 40, "batch": 256, "rate": 0.01, "patience": 40, "cells": 64, "levels": 4}
 
 
 def frame(rows: int = 2_500, seed: int = 0) -> pd.DataFrame:

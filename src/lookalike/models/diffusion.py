@@ -3,7 +3,8 @@
 A number's cells lie on a line of normal scores, where Gaussian noise is added; a category, a spike among the cells or a missing value is a
 code like any other, and hidden (absorbed) at the end. The net tells which code is under the noise, and a step of the sampler draws one and
 keeps the noise that the next level leaves: exact for each column, however few steps there are. A column that is known is clear from
-the start, so conditions need no guidance. With levels=1 nothing is noised, only hidden: an any-order autoregressive model.
+the start, so conditions need no guidance. With levels=1, the default, nothing is noised, only hidden, and one column is told at each
+step: masked diffusion, which is an autoregressive model of any order. It was the best of what was tried (docs/decisions.md).
 (Sohl-Dickstein et al. 2015; Austin et al. 2021, absorbing diffusion; Dieleman et al. 2022, noise told by classification; Chen et al. 2024,
 a noise for each part; Shi et al. 2025, TabDiff, a schedule for each column.)
 """
@@ -46,7 +47,7 @@ class Settings(BaseModel):
     vector: int = Field(32, ge=2, le=256, description="length of the vector that stands for a code")
     drop: float = Field(0.0, ge=0, le=0.9, description="share of the units silenced while learning, against learning by heart")
     levels: int = Field(
-        4, ge=1, le=32, description="times that a number is told more of, from noise to its cell; 1: at once, as categories are"
+        1, ge=1, le=32, description="times that a number is told more of, from noise to its cell; 1: at once, as categories are"
     )
     steps: int | None = Field(None, ge=1, le=10_000, description="steps from noise to a row at most; not given: one column moves at each")
     given: float = Field(
@@ -60,7 +61,7 @@ class Settings(BaseModel):
         ge=1,
         le=1_000,
         description="judgements by held-out rows without a better one before learning stops",
-        json_schema_extra={"beside": {"rate": 0.1, "epochs": 14, "batch": 64}},
+        json_schema_extra={"beside": {"rate": 0.1, "epochs": 12, "batch": 16}},
     )
     minutes: float | None = Field(None, ge=0.01, le=10_000, description="time budget of the training in minutes; not given: none")
     protect: int = Field(5, ge=1, le=1_000, description="values held by fewer subjects than this are not given out as they are")
