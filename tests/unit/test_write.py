@@ -254,8 +254,9 @@ def test_the_old_file_is_there_until_the_new_one_is_whole(tmp_path: Path) -> Non
 
 
 SLOW = """
-import sys, time
+import signal, sys, time
 import pyarrow as pa
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 from lookalike.data import Writer
 from lookalike.schema import Column, Schema, Table
 schema = Schema(tables=(Table(columns=(Column(name="n", kind="integer", storage="int64"),)),))

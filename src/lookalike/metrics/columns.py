@@ -52,8 +52,10 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     for j in chosen.tolist():
         name = real.names[j]
         side = np.delete(x, j, 1), np.delete(test, j, 1)
-        got = _label(real, other, name, side, group=group, seed=seed) if real.is_label(name) else _number(
-            real, other, name, side, group=group, seed=seed
+        got = (
+            _label(real, other, name, side, group=group, seed=seed)
+            if real.is_label(name)
+            else _number(real, other, name, side, group=group, seed=seed)
         )
         if got is not None:
             scores.append(got[0])
@@ -73,9 +75,7 @@ def _settings(seed: int) -> dict[str, Any]:
 Scored = tuple[np.ndarray, dict[str, float]]
 
 
-def _number(
-    real: Frame, other: Frame, name: str, side: tuple[np.ndarray, np.ndarray], *, group: np.ndarray, seed: int
-) -> Scored | None:
+def _number(real: Frame, other: Frame, name: str, side: tuple[np.ndarray, np.ndarray], *, group: np.ndarray, seed: int) -> Scored | None:
     """R² [1 + groups]; None where the real column does not vary, 0 where the other's cannot teach."""
     from sklearn.ensemble import RandomForestRegressor
 
@@ -99,9 +99,7 @@ def _number(
     return np.array([explained(group >= 0), *(explained(group != g) for g in range(BLOCKS))]), {}
 
 
-def _label(
-    real: Frame, other: Frame, name: str, side: tuple[np.ndarray, np.ndarray], *, group: np.ndarray, seed: int
-) -> Scored | None:
+def _label(real: Frame, other: Frame, name: str, side: tuple[np.ndarray, np.ndarray], *, group: np.ndarray, seed: int) -> Scored | None:
     """2·AUC − 1 [1 + groups], and F1; classes that the other table lacks get chance 0."""
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.metrics import f1_score

@@ -71,8 +71,7 @@ def _patterns(real: Frame, other: Frame, holes: list[str], rng: np.random.Genera
     seen, codes = _common(real, other, holes)
     size = seen.shape[1] + 1
     p, q = (
-        np.bincount(blocks(len(c), rng) * size + c, minlength=BLOCKS * size).reshape(BLOCKS, size)
-        for c in np.split(codes, [real.rows])
+        np.bincount(blocks(len(c), rng) * size + c, minlength=BLOCKS * size).reshape(BLOCKS, size) for c in np.split(codes, [real.rows])
     )
     (one, two), (all_p, all_q) = (without(p), without(q)), (p.sum(0), q.sum(0))
     errors = [50 * np.abs(x - y[:1]).sum(1) for x, y in ((one, two), (two, one))]

@@ -79,9 +79,7 @@ def _single(real: Frame, other: Frame, names: list[str], group: tuple[np.ndarray
     columns: dict[str, dict[str, list[float]]] = {}
     for cut, a, b in zip(found, 100 * p[:, 0], 100 * q[:, 0], strict=True):
         columns.setdefault(cut.column, {})[cut.name] = [round(float(a), 3), round(float(b), 3)]
-    tests = {
-        f"{c.column} {c.name}": chance.proportion(int(c.hits[0].sum()), real.rows, int(c.hits[1].sum()), other.rows) for c in found
-    }
+    tests = {f"{c.column} {c.name}": chance.proportion(int(c.hits[0].sum()), real.rows, int(c.hits[1].sum()), other.rows) for c in found}
     return Finding(name="tails", value=float(value.mean()), low=low, high=high, tests=tests, detail={"columns": columns})
 
 

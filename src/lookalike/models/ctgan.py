@@ -58,9 +58,9 @@ class Settings(BaseModel):
         ge=1,
         le=1_000,
         description="looks at the generator without a better one before learning stops",
-        json_schema_extra={"beside": {"rate": 0.1, "epochs": 8, "batch": 64}},
+        json_schema_extra={"inert": "it ends learning where held-out rows get worse; the training loop has its own test"},
     )
-    minutes: float | None = Field(None, ge=0.01, le=10_000, description="time budget of the training in minutes; not given: none")
+    minutes: float | None = Field(None, ge=0.0001, le=10_000, description="time budget of the training in minutes; not given: none")
     protect: int = Field(5, ge=1, le=1_000, description="values held by fewer subjects than this are not given out as they are")
     cells: int = Field(255, ge=4, le=1_024, description="cells that a number or a moment is cut into at most")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(

@@ -113,6 +113,7 @@ class Forest:
         order = plan.order(rng)
         self.stages_ = plan.learn(order, rng, on_step=part(on_step, 0.2, 0.95))
         self._tilt(rng)
+        on_step(Step(1, 1, "learned"))
         return self
 
     def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Dataset:
