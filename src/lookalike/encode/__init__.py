@@ -72,6 +72,9 @@ class Codebook:
     table: Table
     books: tuple[dict[str, Any], ...]
 
+    def __post_init__(self) -> None:
+        _encoders()  # modules are imported before there are threads: two that import at once may wait for each other
+
     @property
     def parts(self) -> tuple[Part, ...]:
         """All parts, column by column; the first part of a column says whether it is missing."""
@@ -98,6 +101,7 @@ class Codebook:
         table = data.schema.table
         stats: list[Any] | None = None
         done, total = 0, data.rows
+        _encoders()  # as in __post_init__
         with ThreadPoolExecutor() as pool:
             for batch, subjects in _batches(data):
                 held = [subjects] * len(table.columns)
