@@ -147,7 +147,7 @@ def test_differences_between_groups_are_counted() -> None:
     picked[:80] = picked[100:110] = picked[200:250] = picked[300:330] = True  # of f: 80 of 100, 10 of 100; of m: 50 and 30
     judged = fairness.Judged(truth, picked, None, np.arange(400) % 20)
     parts = [("sex", code_)]
-    found = {n: fairness._worst(n, parts, judged, "", {}) for n in fairness.TITLES}
+    found = {n: fairness._worst(n, parts, [judged] * 3, "", {}) for n in fairness.TITLES}
     assert found["demographic_parity"].value == pytest.approx(0.45 - 0.40)
     assert found["equalised_odds"].value == pytest.approx(max(0.8 - 0.5, 0.3 - 0.1))
     part = groups.Facet(("sex",), (np.empty(0),), np.array([0, 1]), ("f", "m"))

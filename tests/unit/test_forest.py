@@ -303,3 +303,45 @@ def test_likely_rows_have_a_greater_log_prob_than_shuffled_ones(real: pd.DataFra
     told = [model.log_prob(Dataset.of(f, schema=model.schema)) for f in (fresh, mixed)]
     assert all(t.shape == (ROWS,) and np.isfinite(t).all() for t in told)
     assert (told[0] > told[1]).mean() > 0.95
+
+
+def companions(rows: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Codes of two nominal parts of 200 levels each: those from 60 to 99 of the first bring a rare one of the second with them."""
+    weight = 1 / np.arange(5, 205)
+    x, y = rng.choice(200, (2, rows), p=weight / weight.sum())
+    tied = (x >= 60) & (x < 100) & (rng.random(rows) < 0.6)
+    return x.astype(np.uint16), np.where(tied, x + 80, y).astype(np.uint16)
+
+
+def test_rare_levels_keep_their_rare_companions() -> None:
+    rng = np.random.default_rng(0)
+    x, y = companions(20_000, rng)
+    real = pd.DataFrame({"first": [f"a{v}" for v in x], "second": [f"b{v}" for v in y]})
+    made = la.sample(la.fit(real, seed=1), 20_000, seed=2)
+    together = ((real["first"] == "a70") & (real["second"] == "b150")).sum()
+    pairs = [(f["first"].str[1:].astype(int) + 80 == f["second"].str[1:].astype(int)).sum() for f in (real, made)]
+    assert together > 10
+    assert pairs[1] > 0.8 * pairs[0]
+    shares = [f["second"].value_counts(normalize=True) for f in (real, made)]
+    assert shares[0].sub(shares[1], fill_value=0).abs().sum() / 2 < 0.05
+
+
+def test_pairs_that_are_put_are_in_the_chance_of_a_code() -> None:
+    rng = np.random.default_rng(0)
+    x, y = companions(20_000, rng)
+    target = _stage.Target(1, y, 200, ordered=False)
+    bins = np.minimum(x, 255).astype(np.uint8)[None]
+    how = _stage.Growing(trees=4, sample=0.6, leaf=8, features=1.0)
+    stage = _stage.learn(target, [0], bins, np.array([True]), how=how, boosts=[], rows=None, rng=rng)
+    learned = np.stack([x, y])
+    mended = stage.paired(learned, bins, learned, {0: 200, 1: 200}, seed=1)
+    assert len(mended.pairs) == 1
+    rows = np.repeat([[70, 5]], 40_000, axis=0).T.ravel().astype(np.uint16)
+    codes = np.stack([rows, rows])
+    drawn = mended.draw(codes.astype(np.uint8)[:1], codes, seed=3, first=0)
+    for level, code in ((70, 150), (5, 150), (5, 3)):
+        here = rows == level
+        told = mended.chance(codes[:1, here].astype(np.uint8), codes[:, here], np.full(here.sum(), code))
+        assert told[0] == pytest.approx((drawn[here] == code).mean(), abs=0.02), (level, code)
+    again = _stage.Stage.restore(*mended.state())
+    np.testing.assert_array_equal(again.draw(codes.astype(np.uint8)[:1], codes, seed=3, first=0), drawn)

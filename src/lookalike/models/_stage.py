@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lookalike.models._boost import FOLDS, Boost, cross_fit
+from lookalike.models._pairs import Pairs, find_pairs
 from lookalike.models._ties import Tie
 from lookalike.models._trees import LOOK, Trees, chance, cut_back, draw, grow, positions, tell, tells
 
@@ -31,8 +32,11 @@ WORTH = 2.0
 """Nats that a cut must gain on the rows it is chosen by; less is chance."""
 PILOTS, FEWEST_PILOTS, PILOT_CELLS = 30_000, 1_000, 3_000_000
 """Rows of a pilot draw, fewest of them that a stage is tilted by, and cells of the whole pilot at most."""
+PAIRINGS, PAIRS_WORTH, SCARCE = 8, 0.005, 0.05
+"""Parts at most whose pairs with the own part are put right; share of the rows that this must change; least a code may be kept for it."""
 EXPECTED, BY_CHANCE, TURNS, MOST_TILT = 200, 1.3, 3, 2.0
 """Rows that a group of codes is expected to have in a pilot; excess that chance explains; turns; how far a weight may go from 1."""
+PAIRED = ("chance", "level", "code", "share")
 JUDGES = 8
 """Trees by which the size of leaves is judged; the others grow to that size only."""
 
@@ -63,7 +67,7 @@ class Stage:
     """How part `part` is drawn from the bins of the parts `features` and from `boosts`; or by `table` from one part's codes.
 
     Codes from `size` on mean the value of `ties`. `groups` int32, `edges` int64, `keep` float32: see `_trees.draw`; `plain`: the
-    commonest code that is no tie, for rows in which a tie cannot be computed.
+    commonest code that is no tie, for rows in which a tie cannot be computed. `pairs`: put in place of some of the drawn codes.
     """
 
     part: int
@@ -78,6 +82,7 @@ class Stage:
     plain: int = 0
     decider: int = -1
     table: np.ndarray | None = None
+    pairs: tuple[Pairs, ...] = ()
 
     def draw(self, bins: np.ndarray, codes: np.ndarray, *, seed: int, first: int) -> np.ndarray:
         """uint16 [n]: codes for rows whose earlier parts have `bins` (uint8 [parts, n]) and `codes`; `first`: number of the first row."""
@@ -85,6 +90,8 @@ class Stage:
             return self.table[codes[self.decider]]
         out = np.empty(bins.shape[1], np.uint16)
         draw(self._rows(bins, first), *self._drawn(), out, seed, first)
+        for k, pairs in enumerate(self.pairs, 1):
+            pairs.put(out, codes, seed=seed + k, first=first)
         return out
 
     def chance(self, bins: np.ndarray, codes: np.ndarray, own: np.ndarray) -> np.ndarray:
@@ -94,6 +101,8 @@ class Stage:
             return np.where(self.table[codes[self.decider]] == own, 1.0, DOUBT / self.size)
         found = np.empty(len(own))
         chance(self._rows(bins, 0), *self._drawn(), own, found)
+        for pairs in self.pairs:
+            found = pairs.told(found, codes, own)
         counts = np.bincount(self.trees.donors, minlength=int(own.max(initial=0)) + 1) + 1.0
         return (1 - DOUBT) * found + DOUBT * counts[own] / counts.sum()
 
@@ -133,8 +142,34 @@ class Stage:
                 break
             ratio = 1 + (1 - 1 / excess) * (due / np.maximum(got, 1) - 1)  # James & Stein 1961: drawn towards no change
             weight = np.clip(weight * ratio[group], 1 / MOST_TILT, MOST_TILT)
-            stage = replace(self, keep=(weight / weight[learned > 0].max()).astype(np.float32))
+            stage = self._kept(weight, learned)
         return stage
+
+    def paired(self, learned: np.ndarray, bins: np.ndarray, codes: np.ndarray, among: Mapping[int, int], *, seed: int) -> Stage:
+        """This stage, drawing pairs of levels with earlier parts as often as they were learned, where that is much too seldom.
+
+        learned: uint16 [parts, n], rows learned from. bins, codes: a pilot, as in `tilted`. among: the codes that nominal parts have.
+        """
+        if self.trees is None or self.ties or self.part not in among or self.size <= GROUPS or codes.shape[1] < FEWEST_PILOTS:
+            return self
+        stage, own = self, np.bincount(learned[self.part], minlength=self.size) / learned.shape[1]
+        for turn in range(PAIRINGS):
+            drawn, best, most = stage.draw(bins, codes, seed=seed + turn, first=0), None, PAIRS_WORTH
+            for q in sorted(set(self.features) & set(among)):
+                found = find_pairs(q, (learned[q], learned[self.part]), (codes[q], drawn), (among[q], self.size))
+                if found is not None and found.changed(learned[q]) > most:
+                    best, most = found, found.changed(learned[q])
+            if best is None:
+                break
+            # What is put is drawn less often elsewhere: shares stay as they are.
+            rest = (own - best.given(learned[best.of], self.size)) / np.maximum(own, 1e-12) / (1 - most)
+            stage = replace(stage._kept(np.clip(rest, SCARCE, 1 / SCARCE), own), pairs=(*stage.pairs, best))
+        return stage
+
+    def _kept(self, weight: np.ndarray, learned: np.ndarray) -> Stage:
+        """This stage, keeping codes by `weight` times as often as it did, where they were `learned`."""
+        whole = weight * (1.0 if self.keep is None else self.keep)
+        return replace(self, keep=(whole / whole[learned > 0].max()).astype(np.float32))
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """JSON values and arrays."""
@@ -143,7 +178,10 @@ class Stage:
         arrays |= {f"trees.{f.name}": getattr(self.trees, f.name) for f in fields(Trees) if self.trees is not None}
         for k, boost in enumerate(self.boosts):
             arrays |= {f"boost{k}.{f.name}": getattr(boost, f.name) for f in fields(Boost)}
-        return card | {"ties": [{**asdict(t), "of": list(t.of)} for t in self.ties], "boosts": len(self.boosts)}, arrays
+        for k, pairs in enumerate(self.pairs):
+            arrays |= {f"pairs{k}.{name}": getattr(pairs, name) for name in PAIRED}
+        card |= {"ties": [{**asdict(t), "of": list(t.of)} for t in self.ties], "boosts": len(self.boosts)}
+        return card | {"pairs": [pairs.of for pairs in self.pairs]}, arrays
 
     @classmethod
     def restore(cls, card: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Stage:
@@ -151,7 +189,8 @@ class Stage:
         ties = tuple(Tie(**{**t, "of": tuple(t["of"])}) for t in card["ties"])
         boosts = tuple(Boost(**{f.name: arrays[f"boost{k}.{f.name}"] for f in fields(Boost)}) for k in range(card["boosts"]))
         trees = Trees(**{f.name: arrays[f"trees.{f.name}"] for f in fields(Trees)}) if "trees.root" in arrays else None
-        rest = {name: arrays.get(name) for name in ("groups", "edges", "keep", "table")}
+        pairs = tuple(Pairs(of, **{name: arrays[f"pairs{k}.{name}"] for name in PAIRED}) for k, of in enumerate(card.get("pairs", [])))
+        rest = {name: arrays.get(name) for name in ("groups", "edges", "keep", "table")} | {"pairs": pairs}
         plain = {name: card[name] for name in ("part", "size", "plain", "decider")}
         return cls(features=tuple(card["features"]), ties=ties, boosts=boosts, trees=trees, **plain, **rest)
 

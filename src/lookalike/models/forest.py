@@ -112,7 +112,7 @@ class Forest:
         self.maps_ = plan.maps
         order = plan.order(rng)
         self.stages_ = plan.learn(order, rng, on_step=part(on_step, 0.2, 0.95))
-        self._tilt(rng)
+        self._tilt(codes, rng)
         on_step(Step(1, 1, "learned"))
         return self
 
@@ -187,29 +187,32 @@ class Forest:
         """The number of the column that a part belongs to."""
         return int(self.codebook_.owners[part_])
 
-    def _tilt(self, rng: np.random.Generator) -> None:
-        """Draw a pilot stage by stage, each tilted so that it meets what it learned before the next one builds on it."""
+    def _tilt(self, learned: np.ndarray, rng: np.random.Generator) -> None:
+        """Draw a pilot stage by stage, each set right, by the rows learned from, before the next one builds on it."""
         from lookalike.encode import Coded
         from lookalike.models._stage import FEWEST_PILOTS, PILOT_CELLS, PILOTS
 
         n = max(FEWEST_PILOTS, min(PILOTS, PILOT_CELLS // max(1, len(self.stages_))))
         columns, parts = len(self.schema.table.columns), len(self.codebook_.parts)
         pilot = Coded(np.zeros((parts, n), np.uint16), rng.random((columns, n), dtype=np.float32))
-        self._draw(pilot, rng.integers(0, 1 << 62, len(self.stages_)), 0, tilting=True)
+        self._draw(pilot, rng.integers(0, 1 << 62, len(self.stages_)), 0, learned=learned)
 
-    def _draw(self, coded: Coded, seeds: np.ndarray, first: int, *, tilting: bool = False) -> dict[int, np.ndarray]:
+    def _draw(self, coded: Coded, seeds: np.ndarray, first: int, *, learned: np.ndarray | None = None) -> dict[int, np.ndarray]:
         """Fill `coded.codes` stage by stage; returns the numbers of columns with ties. `first`: number of the first row.
 
-        tilting: each stage is replaced by a tilted one before it draws.
+        learned: the rows learned from; each stage is replaced, before it draws, by one that meets them.
         """
         owners, bins = self.codebook_.owners, np.zeros(coded.codes.shape, np.uint8)
+        among = {p: about.size for p, about in enumerate(self.codebook_.parts) if not about.ordered}
         numbers: dict[int, np.ndarray] = {}
         for at, (seed, stage) in enumerate(zip(seeds, self.stages_, strict=False)):
             p, head = stage.part, int(np.searchsorted(owners, owners[stage.part]))
             later = p != head  # later parts of a column are missing where the first is
-            if tilting:
+            if learned is not None:
                 rows = np.flatnonzero(coded.codes[head]) if later else np.arange(coded.codes.shape[1])
-                stage = self.stages_[at] = stage.tilted(bins, coded.codes, rows, seed=int(seed) >> 1)
+                stage = stage.tilted(bins, coded.codes, rows, seed=int(seed) >> 1)
+                paired = stage.paired(learned, bins, coded.codes, among, seed=int(seed) >> 2)
+                stage = self.stages_[at] = stage if paired is stage else paired.tilted(bins, coded.codes, rows, seed=int(seed) >> 3)
             drawn = stage.draw(bins, coded.codes, seed=int(seed), first=first)
             if later:
                 drawn[coded.codes[head] == 0] = 0

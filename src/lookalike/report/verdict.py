@@ -232,14 +232,19 @@ def _copied(score: Score | None, given: bool) -> Said:
     if score.value is None:
         return _open(score, title)
     if not given or score.ceiling is None or score.low is None:
-        text = f"{score.value:.2f} % of rows equal a real row. Without a holdout nobody can say whether that is chance or memory."
+        text = f"{_equal(score.value, 'a real row').capitalize()}. Without a holdout nobody can say whether that is chance or memory."
         return _say("open", score.area, title, text)
     forced = score.detail["synthetic"].get("forced", 0.0)
-    pair = f"{score.value:.2f} % of rows equal a training row; fresh real rows do so in {score.ceiling:.2f} %"
+    pair = f"{_equal(score.value, 'a training row')}; {_equal(score.ceiling, 'one', 'fresh real row')}"
     more = f" ({forced:.2f} % also equal a held-out row, so they are common by nature)" if forced > 0 else ""
     if score.low <= _upper(score):
         return _say("good", score.area, title, f"No more than by chance: {pair}{more}.")
     return _say("poor", score.area, title, f"More than by chance: {pair}{more}. The model repeats people.")
+
+
+def _equal(percent: float, what: str, row: str = "row") -> str:
+    """How many rows equal something, where none is said to be none."""
+    return f"no {row} equals {what}" if percent == 0 else f"{percent:.2f} % of {row}s equal {what}"
 
 
 def _near(score: Score | None, given: bool) -> Said:
