@@ -9,17 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lookalike.nets.blocks import Embedding, Heads, Layout, Linear, Residual, draw_codes
+from lookalike.nets.blocks import Embedding, Heads, Layout, Linear, Residual
+from lookalike.nets.shares import NEVER, drawn_after, shifted
 from lookalike.nets.train import generator, precision
 
 __all__ = ["PIECE", "Masked", "Teller", "chances", "draw_rows", "match"]
 
 PIECE = 2_048
 """Rows told by one thread at a time: what they take stays near the processor."""
-NEVER = -1e9
-"""Logit of a code that never occurred."""
-TURNS, STEP_MOST, NEAR = 6, 1.0, 1e-3
-"""Corrections of one part's shares, the longest, and the one that is too short for another."""
 
 
 class Masked(nn.Module):
@@ -118,16 +115,8 @@ def draw_rows(
         if fill and (told[0, 1:] > NEVER / 2).any():
             told[:, 0] = NEVER
         head = codes[rows, int(first[p])] if first[p] != p else None
-        codes[here, p] = _drawn(told, head, draw)
+        codes[here, p] = drawn_after(told, head, draw)
         seen[:, p] = True
-
-
-def _drawn(told: Tensor, head: Tensor | None, draw: torch.Generator) -> Tensor:
-    """Codes drawn; a later part is missing exactly where the first part of its column, `head`, is."""
-    if head is not None:
-        told[:, 0] = NEVER
-    drawn = draw_codes(told, draw)
-    return drawn if head is None else drawn * (head > 0)
 
 
 @torch.inference_mode()
@@ -172,33 +161,8 @@ def match(teller: Teller, counts: np.ndarray, *, order: tuple[int, ...], first: 
             wanted[0] = 0
         kept = [t if head is None else t[head > 0] for t, head in zip(told, heads, strict=True)]
         if wanted.sum() > 0 and sum(map(len, kept)):
-            shift[span] = _shifted(kept, wanted / wanted.sum(), pool)
+            shift[span] = shifted(kept, wanted / wanted.sum(), pool)
         for k, (here, head) in enumerate(zip(pieces, heads, strict=True)):
-            codes[here, p] = _drawn(told[k] + shift[span], head, generator(seed, p, k))
+            codes[here, p] = drawn_after(told[k] + shift[span], head, generator(seed, p, k))
         seen[:, p] = True
-    return shift
-
-
-def _shifted(told: list[Tensor], wanted: Tensor, pool: Executor) -> Tensor:
-    """float32 [size]: what brings the mean of softmax(told) to `wanted`, as far as the difference is more than the chance of these rows.
-
-    Codes that are not wanted stay as they are.
-    """
-    shift, rows = torch.zeros(len(wanted)), sum(map(len, told))
-
-    def share(some: Tensor) -> tuple[Tensor, Tensor]:
-        p = (some + shift).softmax(1)
-        return p.sum(0, dtype=torch.float64), (p * p).sum(0, dtype=torch.float64)
-
-    for turn in range(TURNS):
-        mean, square = (torch.stack(sums).sum(0) / rows for sums in zip(*pool.map(share, told), strict=True))
-        if turn == 0:
-            off = wanted - mean
-            chance = (square - mean**2).clamp_min(0) / rows
-            wanted = torch.where(wanted > 0, mean + off * (1 - chance / (off**2).clamp_min(1e-12)).clamp_min(0), 0.0)
-        step = (wanted / mean.clamp_min(1e-12)).clamp_min(1e-12).log().clamp(-STEP_MOST, STEP_MOST).float()
-        step = torch.where(wanted > 0, step, 0.0)
-        shift = shift + step
-        if step.abs().max() < NEAR:
-            break
     return shift

@@ -15,10 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lookalike.models._masked import _shifted
 from lookalike.models._plan import Plan
 from lookalike.nets.blocks import Embedding, Heads, Layout, Linear, Residual
-from lookalike.nets.shares import NEVER, drawn_after
+from lookalike.nets.shares import NEVER, drawn_after, shifted
 from lookalike.nets.train import generator, precision
 
 __all__ = ["PIECE", "Noised", "Teller", "draw_rows", "match"]
@@ -278,7 +277,7 @@ def match(teller: Teller, counts: np.ndarray, *, first: np.ndarray, rows: int, s
                     t[:, 0] = NEVER
             kept = [t if head is None else t[head > 0] for t, head in zip(told, heads, strict=True)]
             fair = bool(wanted.sum() > 0) and sum(map(len, kept)) > 0
-            shifts.append(_shifted(kept, wanted / wanted.sum(), pool) if fair else torch.zeros(len(wanted)))
+            shifts.append(shifted(kept, wanted / wanted.sum(), pool) if fair else torch.zeros(len(wanted)))
             for k, (here, head) in enumerate(zip(pieces, heads, strict=True)):
                 draw = generator(seed, e, k)
                 teller.move(state, here, plan.events[e], drawn_after(told[k] + shifts[e], head, draw), draw)

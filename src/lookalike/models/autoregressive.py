@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from lookalike.nets import need_torch
+from lookalike.nets.settings import Learning, waits
 from lookalike.protocol import Can, OnStep, State, Step, part, quiet
 from lookalike.schema import KINDS
 
@@ -33,10 +34,8 @@ MATCHED_LEAST, MATCHED_MOST = 4_000, 40_000
 """Rows drawn to set the shares right: four times as many as were learned from, within these."""
 
 
-class Settings(BaseModel):
+class Settings(Learning):
     """What can be set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     width: int = Field(256, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower")
     depth: int = Field(2, ge=0, le=16, description="residual layers")
@@ -46,30 +45,7 @@ class Settings(BaseModel):
         0.7, ge=0, le=1, description="share of learning spent on the order in which columns are drawn; the rest goes to any order"
     )
     order: Literal["table", "small"] = Field("table", description="order of drawing: as in the table, or columns with few levels first")
-    epochs: int = Field(30, ge=1, le=10_000, description="passes over the rows at most")
-    batch: int = Field(512, ge=16, le=65_536, description="rows of one step")
-    rate: float = Field(0.003, gt=0, le=0.1, description="highest learning rate")
-    patience: int = Field(
-        5,
-        ge=1,
-        le=1_000,
-        description="judgements by held-out rows without a better one before learning stops",
-        json_schema_extra={"inert": "it ends learning where held-out rows get worse; the training loop has its own test"},
-    )
-    minutes: float | None = Field(None, ge=0.0001, le=10_000, description="time budget of the training in minutes; not given: none")
-    protect: int = Field(5, ge=1, le=1_000, description="values held by fewer subjects than this are not given out as they are")
-    cells: int = Field(255, ge=4, le=1_024, description="cells that a number or a moment is cut into at most")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
-        "auto",
-        description="where to train: auto takes a graphics card if there is one",
-        json_schema_extra={"inert": "where it is computed is no part of the model"},
-    )
-    checkpoint: str | None = Field(
-        None,
-        description="file that keeps an unfinished training; the same fit goes on from it, and removes it at the end",
-        json_schema_extra={"inert": "a training that was taken up again ends in the same model"},
-        exclude=True,
-    )
+    patience: int = waits(5)
 
 
 class Autoregressive:
@@ -105,7 +81,7 @@ class Autoregressive:
         from lookalike.models._masked import Teller, match
         from lookalike.nets.blocks import start
         from lookalike.nets.rows import codes_of, counts_of
-        from lookalike.nets.train import Course, generator, train, whole_threads
+        from lookalike.nets.train import generator, train, whole_threads
 
         s, (first, second, third) = self.settings, (int(v) for v in rng.integers(0, 1 << 62, 3))
         self.schema = data.schema
@@ -114,8 +90,7 @@ class Autoregressive:
         self.counts_ = counts_of(codes, tuple(p.size for p in self.codebook_.parts))
         self.net_ = self._net()
         start(self.net_, generator(first))
-        course = Course(epochs=s.epochs, batch=s.batch, rate=s.rate, patience=s.patience, minutes=s.minutes, device=s.device)
-        done = train(self.net_, (codes,), course=course, seed=second, on_step=part(on_step, 0.05, 0.95), checkpoint=s.checkpoint)
+        done = train(self.net_, (codes,), course=s.course(), seed=second, on_step=part(on_step, 0.05, 0.95), checkpoint=s.checkpoint)
         self.trained_ = done.to_json()
         with whole_threads() as pool:
             rows = min(max(4 * len(codes), MATCHED_LEAST), MATCHED_MOST)
@@ -144,22 +119,13 @@ class Autoregressive:
         Raises:
             UnknownName: there is no such column.
         """
-        import pyarrow.compute as pc
+        from lookalike.models._given import filled_in
 
-        wanted = {self.schema.column(name)[1].name for name in columns}
-        owners, names = self.codebook_.owners, self.schema.table.names
-        codes = self.codebook_.encode(table).codes.T.copy()
-        lacking = {name: pc.is_null(table[name]).combine_chunks() for name in wanted}
-        known = np.ones(codes.shape, bool)
-        for p, owner in enumerate(owners):
-            if names[owner] in wanted:
-                known[:, p] = ~lacking[names[owner]].to_numpy(zero_copy_only=False)
-        self._fill(codes, known, rng, whole=False, fill=fill)
-        drawn = self._decode(codes, rng, start)
-        for name in wanted:
-            at = names.index(name)
-            table = table.set_column(at, table.schema.field(at), _either(lacking[name], drawn[name], table[name]))
-        return table
+        def draw(codes: np.ndarray, known: np.ndarray) -> pa.Table:
+            self._fill(codes, known, rng, whole=False, fill=fill)
+            return self._decode(codes, rng, start)
+
+        return filled_in(table, columns, schema=self.schema, codebook=self.codebook_, draw=draw)
 
     def log_prob(self, data: Dataset) -> np.ndarray:
         """float64 [n]: log of the probability that a row drawn has the cells of each row of `data`; −1e9 or less if it cannot be drawn."""
@@ -252,17 +218,6 @@ class Autoregressive:
 
         inside = rng.random((len(self.codebook_.books), len(codes)), dtype=np.float32)
         return self.codebook_.decode(Coded(np.ascontiguousarray(codes.T), inside), start=start)
-
-
-def _either(choose: pa.Array, yes: pa.ChunkedArray, no: pa.ChunkedArray) -> pa.ChunkedArray:
-    """`yes` where `choose`, else `no`; of the type of `no`."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not pa.types.is_dictionary(no.type):
-        return pc.if_else(choose, yes.cast(no.type), no)
-    plain = pc.if_else(choose, yes.cast(no.type.value_type), no.cast(no.type.value_type))
-    return plain.cast(no.type)
 
 
 def _each(work: Callable[[int], None], items: Sequence[int]) -> None:

@@ -12,12 +12,13 @@ a noise for each part; Shi et al. 2025, TabDiff, a schedule for each column.)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from lookalike.nets import need_torch
+from lookalike.nets.settings import Learning
 from lookalike.protocol import Can, OnStep, State, Step, part, quiet
 from lookalike.schema import KINDS
 
@@ -37,10 +38,8 @@ MATCHED_LEAST, MATCHED_MOST = 10_000, 40_000
 """Rows drawn to set the shares right: twice as many as were learned from, within these; fewer would tell of their own chance."""
 
 
-class Settings(BaseModel):
+class Settings(Learning):
     """What can be set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     width: int = Field(256, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower")
     depth: int = Field(2, ge=0, le=16, description="residual layers")
@@ -52,30 +51,6 @@ class Settings(BaseModel):
     steps: int | None = Field(None, ge=1, le=10_000, description="steps from noise to a row at most; not given: one column moves at each")
     given: float = Field(
         0.25, ge=0, le=1, description="share of learning spent on rows of which some columns are known, as conditions want it"
-    )
-    epochs: int = Field(30, ge=1, le=10_000, description="passes over the rows at most")
-    batch: int = Field(512, ge=16, le=65_536, description="rows of one step")
-    rate: float = Field(0.003, gt=0, le=0.1, description="highest learning rate")
-    patience: int = Field(
-        10,
-        ge=1,
-        le=1_000,
-        description="judgements by held-out rows without a better one before learning stops",
-        json_schema_extra={"inert": "it ends learning where held-out rows get worse; the training loop has its own test"},
-    )
-    minutes: float | None = Field(None, ge=0.0001, le=10_000, description="time budget of the training in minutes; not given: none")
-    protect: int = Field(5, ge=1, le=1_000, description="values held by fewer subjects than this are not given out as they are")
-    cells: int = Field(255, ge=4, le=1_024, description="cells that a number or a moment is cut into at most")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
-        "auto",
-        description="where to train: auto takes a graphics card if there is one",
-        json_schema_extra={"inert": "where it is computed is no part of the model"},
-    )
-    checkpoint: str | None = Field(
-        None,
-        description="file that keeps an unfinished training; the same fit goes on from it, and removes it at the end",
-        json_schema_extra={"inert": "a training that was taken up again ends in the same model"},
-        exclude=True,
     )
 
 
@@ -113,7 +88,7 @@ class Diffusion:
         from lookalike.models._plan import points, schedule
         from lookalike.nets.blocks import Layout, start
         from lookalike.nets.rows import codes_of, counts_of
-        from lookalike.nets.train import Course, generator, train, whole_threads
+        from lookalike.nets.train import generator, train, whole_threads
 
         s, (first, second, third) = self.settings, (int(v) for v in rng.integers(0, 1 << 62, 3))
         self.schema = data.schema
@@ -124,8 +99,7 @@ class Diffusion:
         line = points(layout, self.counts_)
         self.net_ = self._net(line, schedule(layout, self.counts_, line, levels=s.levels))
         start(self.net_, generator(first))
-        course = Course(epochs=s.epochs, batch=s.batch, rate=s.rate, patience=s.patience, minutes=s.minutes, device=s.device)
-        done = train(self.net_, (codes,), course=course, seed=second, on_step=part(on_step, 0.05, 0.95), checkpoint=s.checkpoint)
+        done = train(self.net_, (codes,), course=s.course(), seed=second, on_step=part(on_step, 0.05, 0.95), checkpoint=s.checkpoint)
         self.trained_ = done.to_json()
         rows = min(max(2 * len(codes), MATCHED_LEAST), MATCHED_MOST)
         with whole_threads() as pool:

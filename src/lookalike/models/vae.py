@@ -8,13 +8,14 @@ columns keep their shares exactly. `encode`, `decode`, `interpolate` and `around
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from lookalike.errors import DataError, SettingError
 from lookalike.nets import need_torch
+from lookalike.nets.settings import Learning, passes, waits
 from lookalike.protocol import Can, OnStep, State, Step, part, quiet
 from lookalike.schema import KINDS
 
@@ -36,10 +37,8 @@ SETTLED = 20_000
 """Rows by which the shares are set right."""
 
 
-class Settings(BaseModel):
+class Settings(Learning):
     """What can be set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     latent: int = Field(24, ge=1, le=1_024, description="dimensions of the latent space")
     modes: int = Field(128, ge=1, le=4_096, description="Gaussians of the mixture that points are drawn from")
@@ -48,30 +47,8 @@ class Settings(BaseModel):
     width: int = Field(256, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower")
     depth: int = Field(2, ge=0, le=16, description="residual layers of encoder and decoder, each")
     vector: int = Field(16, ge=2, le=256, description="length of the vector that stands for a code")
-    epochs: int = Field(24, ge=1, le=10_000, description="passes over the rows at most")
-    batch: int = Field(512, ge=16, le=65_536, description="rows of one step")
-    rate: float = Field(0.003, gt=0, le=0.1, description="highest learning rate")
-    patience: int = Field(
-        8,
-        ge=1,
-        le=1_000,
-        description="judgements by held-out rows without a better one before learning stops",
-        json_schema_extra={"inert": "it ends learning where held-out rows get worse; the training loop has its own test"},
-    )
-    minutes: float | None = Field(None, ge=0.0001, le=10_000, description="time budget of the training in minutes; not given: none")
-    protect: int = Field(5, ge=1, le=1_000, description="values held by fewer subjects than this are not given out as they are")
-    cells: int = Field(255, ge=4, le=1_024, description="cells that a number or a moment is cut into at most")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
-        "auto",
-        description="where to train: auto takes a graphics card if there is one",
-        json_schema_extra={"inert": "where it is computed is no part of the model"},
-    )
-    checkpoint: str | None = Field(
-        None,
-        description="file that keeps an unfinished training; the same fit goes on from it, and removes it at the end",
-        json_schema_extra={"inert": "a training that was taken up again ends in the same model"},
-        exclude=True,
-    )
+    epochs: int = passes(24)
+    patience: int = waits(8, epochs=10, batch=32, warm=0.0)
 
 
 class Vae:
@@ -105,7 +82,7 @@ class Vae:
         from lookalike.encode import Codebook
         from lookalike.nets.blocks import start
         from lookalike.nets.rows import codes_of, counts_of
-        from lookalike.nets.train import Course, generator, train
+        from lookalike.nets.train import generator, train
 
         s, (first, second, third) = self.settings, (int(v) for v in rng.integers(0, 1 << 62, 3))
         self.schema = data.schema
@@ -114,9 +91,8 @@ class Vae:
         self.counts_ = counts_of(codes, tuple(p.size for p in self.codebook_.parts))
         self.net_ = self._net()
         start(self.net_, generator(first))
-        course = Course(epochs=s.epochs, batch=s.batch, rate=s.rate, patience=s.patience, minutes=s.minutes, device=s.device)
         clock = self.net_.clock(part(on_step, 0.05, 0.95))
-        done = train(self.net_, (codes,), course=course, seed=second, on_step=clock, checkpoint=s.checkpoint)
+        done = train(self.net_, (codes,), course=s.course(), seed=second, on_step=clock, checkpoint=s.checkpoint)
         self.trained_ = done.to_json()
         self.shift_ = self._settled(third)
         on_step(Step(1, 1, "setting shares right"))

@@ -12,11 +12,11 @@ from torch import Tensor
 from lookalike.nets.blocks import draw_codes
 from lookalike.nets.train import generator
 
-__all__ = ["NEVER", "drawn_after", "settle"]
+__all__ = ["NEVER", "drawn_after", "settle", "shifted"]
 
 NEVER = -1e9
 """Logit of a code that never occurred."""
-TURNS, STEP_MOST, NEAR = 20, 1.0, 5e-4
+TURNS, STEP_MOST, NEAR = 12, 1.0, 5e-4
 """Corrections of one part's shares at most, the longest, and how far the shares may stay off."""
 
 
@@ -48,25 +48,33 @@ def settle(
             for t in told:
                 t[:, 0] = NEVER
         fair = bool(wanted.sum() > 0) and sum(map(len, told)) > 0
-        shifts.append(_shifted(told, wanted / wanted.sum(), pool) if fair else torch.zeros(len(wanted)))
+        shifts.append(shifted(told, wanted / wanted.sum(), pool) if fair else torch.zeros(len(wanted)))
         if (first[p + 1 :] == p).any():
             drawn[p] = [draw_codes(t + shifts[p], generator(seed, p, k)) for k, t in enumerate(told)]
     return shifts
 
 
-def _shifted(told: list[Tensor], wanted: Tensor, pool: Executor) -> Tensor:
-    """What brings the mean of softmax(told) to `wanted`; codes that are not wanted stay as they are."""
+def shifted(told: list[Tensor], wanted: Tensor, pool: Executor) -> Tensor:
+    """float32 [size]: what brings the mean of softmax(told) to `wanted`, as far as the difference is more than the chance of these rows.
+
+    told: pieces of logits float32 [n, size]. wanted: shares float64 [size]; codes that are not wanted stay as they are.
+    """
     shift, rows = torch.zeros(len(wanted)), sum(map(len, told))
 
-    def share(some: Tensor) -> tuple[Tensor, Tensor]:
+    def sums(some: Tensor) -> tuple[Tensor, Tensor]:
         p = (some + shift).softmax(1)
-        return p.sum(0, dtype=torch.float64), (p * (1 - p)).sum(0, dtype=torch.float64)
+        return p.sum(0, dtype=torch.float64), (p * p).sum(0, dtype=torch.float64)
 
-    for _ in range(TURNS):
-        mean, give = (torch.stack(sums).sum(0) / rows for sums in zip(*pool.map(share, told), strict=True))
-        off = torch.where(wanted > 0, wanted - mean, 0.0)
+    for turn in range(TURNS):
+        mean, square = (torch.stack(each).sum(0) / rows for each in zip(*pool.map(sums, told), strict=True))
+        off = wanted - mean
+        if turn == 0:
+            chance = (square - mean**2).clamp_min(0) / rows
+            off = off * (1 - chance / (off**2).clamp_min(1e-12)).clamp_min(0)
+            wanted = torch.where(wanted > 0, mean + off, 0.0)
+        off = torch.where(wanted > 0, off, 0.0)
         if float(off.abs().max()) < NEAR:
             break
-        step = 0.5 * off / give.clamp_min(1e-9)  # half of Newton's, as each code's step moves the others' shares too
+        step = 0.5 * off / (mean - square).clamp_min(1e-9)  # half of Newton's, as each code's step moves the others' shares too
         shift = shift + step.clamp(-STEP_MOST, STEP_MOST).float()
     return shift

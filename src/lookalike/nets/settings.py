@@ -1,0 +1,62 @@
+"""What can be set of the training of any deep model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from lookalike.nets.train import Course
+
+__all__ = ["Learning", "passes", "waits"]
+
+
+def passes(default: int) -> Any:
+    """The setting `epochs`, whose default each model has of its own."""
+    return Field(default, ge=1, le=10_000, description="passes over the rows at most")
+
+
+def waits(default: int, what: str = "judgements by held-out rows", **beside: float) -> Any:
+    """The setting `patience`, whose default each model has of its own. `beside`: other settings with which it shows what it does."""
+    # Rows that are learned by heart and large steps: the loss on held-out rows goes up and down before it is least.
+    wild = {"beside": {"rate": 0.1, "epochs": 12, "batch": 16, **beside}}
+    return Field(default, ge=1, le=1_000, description=f"{what} without a better one before learning stops", json_schema_extra=wild)
+
+
+class Learning(BaseModel):
+    """Settings of the training; a model's own come before and after."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = passes(30)
+    batch: int = Field(512, ge=16, le=65_536, description="rows of one step")
+    rate: float = Field(0.003, gt=0, le=0.1, description="highest learning rate")
+    patience: int = waits(10)
+    minutes: float | None = Field(
+        None,
+        ge=0.01,
+        le=10_000,
+        description="time budget of the training in minutes; not given: none",
+        json_schema_extra={"beside": {"epochs": 200, "patience": 1_000}},
+    )
+    protect: int = Field(5, ge=1, le=1_000, description="values held by fewer subjects than this are not given out as they are")
+    cells: int = Field(255, ge=4, le=1_024, description="cells that a number or a moment is cut into at most")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto",
+        description="where to train: auto takes a graphics card if there is one",
+        json_schema_extra={"inert": "where it is computed is no part of the model"},
+    )
+    checkpoint: str | None = Field(
+        None,
+        description="file that keeps an unfinished training; the same fit goes on from it, and removes it at the end",
+        json_schema_extra={"inert": "a training that was taken up again ends in the same model"},
+        exclude=True,
+    )
+
+    def course(self, **more: Any) -> Course:
+        """How the training goes; `more`: what only some models set."""
+        from lookalike.nets.train import Course
+
+        named = ("epochs", "batch", "rate", "patience", "minutes", "device")
+        return Course(**{name: getattr(self, name) for name in named}, **more)
