@@ -43,17 +43,25 @@ class Real:
     """Skip the judge's logistic regression: its one-hot matrix would need many GB."""
     peers: bool = False
     """Run the other tools on it too."""
+    models: bool = False
+    """Run this project's other models on it too."""
 
 
 REAL = {
     "adult": Real(
-        path="tabular/adult/adult_train.csv.gz", test="tabular/adult/adult_test.csv.gz", target="income", peers=True, about="census, mixed"
+        path="tabular/adult/adult_train.csv.gz",
+        test="tabular/adult/adult_test.csv.gz",
+        target="income",
+        peers=True,
+        models=True,
+        about="census, mixed",
     ),
     "credit_default": Real(
         path="tabular/credit_default/credit_default.csv.gz",
         target="default_payment_next_month",
         drop=("ID",),
         peers=True,
+        models=True,
         cats=("SEX", "EDUCATION", "MARRIAGE", "PAY_0", "PAY_2", "PAY_3", "PAY_4", "PAY_5", "PAY_6"),
         about="amounts with many zeros, codes",
     ),
@@ -61,6 +69,7 @@ REAL = {
         path="ecommerce/online_shoppers/online_shoppers_intention.csv.gz",
         target="Revenue",
         peers=True,
+        models=True,
         cats=("OperatingSystems", "Browser", "Region", "TrafficType"),
         about="skewed numbers, rates",
     ),
@@ -75,7 +84,11 @@ REAL = {
         about="large, 700-label codes",
     ),
     "california_housing": Real(
-        path="tabular/california_housing/california_housing.csv.gz", target="median_house_value", about="numeric, capped"
+        path="tabular/california_housing/california_housing.csv.gz",
+        target="median_house_value",
+        peers=True,
+        models=True,
+        about="numeric, capped",
     ),
     "communities_crime": Real(
         path="tabular/communities_crime/communities_crime.csv.gz",

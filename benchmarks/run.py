@@ -3,6 +3,7 @@
     python benchmarks/run.py                                    # everything not yet done, then docs/benchmarks.md
     python benchmarks/run.py --quick --tools lookalike          # small trial; touches no document
     python benchmarks/run.py --sets adult --tools lookalike --again
+    python benchmarks/run.py --sets diabetes130 --tools lookalike-vae   # named both: also where it is not run by default
 
 Finished cells stay in `.work/results.json`, so a run that was stopped goes on where it was. This process itself loads nothing heavy: on
 Linux a child inherits the peak memory of the process that started it.
@@ -20,10 +21,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import rivals
 import table
 from clock import clock
 from data import REAL, plain
-from tools import ALONE, HERE, TOOLS, environment, last, measure, watch
+from tools import HERE, TOOLS, environment, last, measure, renamed, watch
 
 ROOT = HERE.parent
 SHARED = Path(os.environ.get("LOOKALIKE_DATA", ROOT.parent / "shared" / "data"))
@@ -38,7 +40,7 @@ class Results:
         self.path = path
         self.all: dict[str, Any] = {}
         if path.exists():
-            self.all = json.loads(path.read_text())
+            self.all = renamed(json.loads(path.read_text()))
 
     def keep(self, key: str, value: dict[str, Any]) -> None:
         """Remember and write, whole or not at all."""
@@ -100,14 +102,14 @@ def told(name: str, tool: str, cell: dict[str, Any]) -> str:
     figures = [f"{k} {cell[k]:.2f}" for k in ("fit_s", "draw_s", "million_s") if cell.get(k) is not None]
     figures += [f"{k} {score[k]:.3f}" for k in ("shape_err", "trend_err", "c2st_auc_hold", "tstr", "dcr_share") if score.get(k) is not None]
     words = [w for w in (cell.get("failed"), score.get("failed"), cell.get("note")) if w]
-    return f"{name:20} {tool:10} {'  '.join(figures + words)}" + ("  BUSY MACHINE" if cell.get("busy", 0) > table.BUSY else "")
+    return f"{name:20} {tool:24} {'  '.join(figures + words)}" + ("  BUSY MACHINE" if cell.get("busy", 0) > table.BUSY else "")
 
 
 def arguments() -> argparse.Namespace:
     """What was asked for."""
     asked = argparse.ArgumentParser(description="Measure lookalike beside other tools.")
-    asked.add_argument("--tools", default=",".join(TOOLS), help="comma-separated, of: %(default)s")
-    asked.add_argument("--sets", default=",".join(REAL), help="comma-separated, of: %(default)s")
+    asked.add_argument("--tools", help=f"comma-separated, of: {', '.join(TOOLS)}; each runs on the tables meant for it, or on all --sets")
+    asked.add_argument("--sets", help=f"comma-separated, of: {', '.join(REAL)}")
     asked.add_argument("--cap", type=int, default=600, help="seconds that one fit may take (default %(default)s)")
     asked.add_argument("--quick", action="store_true", help=f"learn from {QUICK_ROWS} rows, no million rows, leave the document alone")
     asked.add_argument("--again", action="store_true", help="measure chosen cells again that are done")
@@ -116,11 +118,19 @@ def arguments() -> argparse.Namespace:
     asked.add_argument("--no-clock", action="store_true", help="leave out start, help, make and the whole large table")
     asked.add_argument("--judge", type=Path, default=JUDGE, help="the judging script (or LOOKALIKE_JUDGE)")
     given = asked.parse_args()
-    given.tools, given.sets = given.tools.split(","), given.sets.split(",")
+    given.both = bool(given.tools and given.sets)
+    given.tools = given.tools.split(",") if given.tools else list(TOOLS)
+    given.sets = given.sets.split(",") if given.sets else list(REAL)
     for word, known in [(w, TOOLS) for w in given.tools] + [(w, REAL) for w in given.sets]:
         if word not in known:
             asked.error(f"{word!r} is not one of {', '.join(known)}")
     return given
+
+
+def meant(tool: str, name: str) -> bool:
+    """Whether a tool runs on a table without being asked to by both names."""
+    on = TOOLS[tool].on
+    return on == "all" or getattr(REAL[name], on)
 
 
 def measure_all(given: argparse.Namespace, work: Path, results: Results) -> None:
@@ -132,8 +142,8 @@ def measure_all(given: argparse.Namespace, work: Path, results: Results) -> None
         if given.judge.is_file() and f"{name}/ceiling" not in results.all:
             results.keep(f"{name}/ceiling", {"score": judge(name, folder, folder / "judge-holdout.csv", given.judge)})
         for tool in given.tools:
-            foreign, done = not REAL[name].peers and tool not in ALONE, f"{name}/{tool}" in results.all
-            if foreign or (done and not given.again):
+            done = f"{name}/{tool}" in results.all
+            if not (given.both or meant(tool, name)) or (done and not given.again):
                 continue
             results.keep(f"{name}/{tool}", one(name, tool, folder, given, sizes["rows"]))
             print(told(name, tool, results.all[f"{name}/{tool}"]), flush=True)
@@ -163,6 +173,7 @@ def main() -> None:
         print(page)
     else:
         table.write(ROOT / "docs" / "benchmarks.md", page)
+        table.write(ROOT / "docs" / "models.md", rivals.overview(results.all))
 
 
 if __name__ == "__main__":

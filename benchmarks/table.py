@@ -7,32 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import rivals
 from data import REAL
-from tools import ALONE, TOOLS
+from lines import Results, figure, head, row
+from tools import TOOLS
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 BUSY = 0.1
 """Share of the processors in use by others from which on the times of a cell are marked."""
-Results = dict[str, Any]
 COLUMNS = (
     "fit s", "MB fit / all", "n rows s", "1M rows s", "rows/s", "shape %", "trend %", "null pp", "C2ST", "C2ST vs holdout", "LR det.",
     "TSTR / TRTR", "DCR share", "copies % (holdout)",
 )  # fmt: skip
-
-
-def figure(value: float | None, digits: int) -> str:
-    """A number with thousands separators, or a dash."""
-    return "–" if value is None else f"{value:,.{digits}f}"
-
-
-def row(cells: list[str]) -> str:
-    """One line of a Markdown table."""
-    return "| " + " | ".join(cells) + " |"
-
-
-def head(names: tuple[str, ...], left: int) -> list[str]:
-    """The two first lines of a Markdown table; the columns after the first `left` hold numbers."""
-    return [row(list(names)), row(["---"] * left + ["--:"] * (len(names) - left))]
 
 
 def pace(cell: dict[str, Any]) -> list[str]:
@@ -82,13 +68,13 @@ def beside(results: Results, name: str) -> list[str]:
 
 
 def alone(results: Results, names: list[str]) -> list[str]:
-    """lookalike, its floor and the ceiling on the other tables."""
+    """What was measured on the other tables: lookalike, its floor and the ceiling, and what was asked for by name."""
     out = ["### Other tables, lookalike alone", "", *head(("table", "rows × columns", "tool", *COLUMNS), 3)]
     for name in names:
         sizes = results[f"{name}/sizes"]
         first = [f"**{name}**: {REAL[name].about}; target `{REAL[name].target}`", f"{sizes['rows']:,} × {sizes['columns']}"]
         out.append(line([*first, "real holdout (ceiling)"], results.get(f"{name}/ceiling", {})))
-        out += [line(["", "", TOOLS[t].title], results[f"{name}/{t}"]) for t in ALONE if f"{name}/{t}" in results]
+        out += [line(["", "", TOOLS[t].title], results[f"{name}/{t}"]) for t in TOOLS if f"{name}/{t}" in results]
     return [*out, ""]
 
 
@@ -191,13 +177,13 @@ def extra(clock: dict[str, float]) -> float | None:
 
 
 def versions(results: Results) -> list[str]:
-    """Which versions made each tool's rows."""
-    out = []
+    """Which versions made each tool's rows; tools that ran on the same ones share a line."""
+    made: dict[str, list[str]] = {}
     for tool, about in TOOLS.items():
         found = [cell["versions"] for key, cell in results.items() if key.endswith(f"/{tool}") and cell.get("versions")]
         if found and tool != "floor":
-            out.append(f"- {about.title}: " + ", ".join(f"{name} {number}" for name, number in found[-1].items()))
-    return out
+            made.setdefault(", ".join(f"{name} {number}" for name, number in found[-1].items()), []).append(about.title)
+    return [f"- {'; '.join(titles)}: {numbers}" for numbers, titles in made.items()]
 
 
 def page(results: Results) -> str:
@@ -206,7 +192,7 @@ def page(results: Results) -> str:
     known = [name for name in REAL if f"{name}/sizes" in results]
     box = f"{where['cores']} cores ({where['cpu']}), {where['memory_gb']} GB, {where['system']}, Python {where['python']}"
     out = [f"Measured {where['date']} on {box}.", "", "### Asked and measured (Adult unless said)", ""]
-    out += [*head(("what", "at least", "aim", "measured", ""), 1), *(ask.line(results) for ask in ASKS), ""]
+    out += [*head(("what", "at least", "aim", "measured", ""), 1), *(ask.line(results) for ask in ASKS), "", *rivals.verdicts(results)]
     for name in known:
         if REAL[name].peers:
             out += beside(results, name)

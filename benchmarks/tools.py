@@ -28,18 +28,43 @@ class Tool:
     model: str = "default"
     env: str = ""
     """Requirements `peers/ENV.txt`; empty for the interpreter that runs the benchmark, where this project is installed."""
+    on: str = "peers"
+    """The tables that it runs on unless asked otherwise: `all`, or those that have this mark in `data.REAL` (`peers`, `models`)."""
+
+
+def own_models() -> tuple[str, ...]:
+    """Names of this project's models beside `forest` and the floor; found as the project finds them, by their files.
+
+    Not `auto`, which is no model but a choice among these.
+    """
+    found = sorted(file.stem for file in (HERE.parent / "src" / "lookalike" / "models").glob("[!_]*.py"))
+    return tuple(name for name in found if name not in ("auto", "forest", "independent"))
 
 
 TOOLS = {
-    "lookalike": Tool("lookalike, `forest`", "lookalike", "forest"),
-    "floor": Tool("floor: lookalike, `independent`", "lookalike", "independent"),
+    "lookalike": Tool("lookalike, `forest`", "lookalike", "forest", on="all"),
+    "floor": Tool("floor: lookalike, `independent`", "lookalike", "independent", on="all"),
+    **{f"lookalike-{name}": Tool(f"lookalike, `{name}`", "lookalike", name, on="models") for name in own_models()},
     "synthpop": Tool("synthpop-py, CART", "synthpop", env="synthpop"),
     "mostlyai": Tool("mostlyai-engine", "mostlyai", env="mostlyai"),
-    "tvae": Tool("SDV TVAE", "sdv", "tvae", env="sdv"),
-    "ctgan": Tool("SDV CTGAN", "sdv", "ctgan", env="sdv"),
-    "copula": Tool("SDV GaussianCopula", "sdv", "copula", env="sdv"),
+    "sdv-tvae": Tool("SDV TVAE", "sdv", "tvae", env="sdv"),
+    "sdv-ctgan": Tool("SDV CTGAN", "sdv", "ctgan", env="sdv"),
+    "sdv-copula": Tool("SDV GaussianCopula", "sdv", "copula", env="sdv"),
 }
 ALONE = ("lookalike", "floor")
+"""Shown on tables that no other tool runs on."""
+WAS = {"tvae": "sdv-tvae", "ctgan": "sdv-ctgan", "copula": "sdv-copula"}
+"""What tools were called in results before this project had models of those names."""
+
+
+def renamed(results: dict[str, Any]) -> dict[str, Any]:
+    """Results by the names of today. Where there are two, the cell under the old name is newer: only old code still writes such names."""
+    out = dict(results)
+    for key in results:
+        name, _, tool = key.rpartition("/")
+        if name and tool in WAS:
+            out[f"{name}/{WAS[tool]}"] = out.pop(key)
+    return out
 
 
 def environment(name: str) -> Path:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pandas as pd
 import pytest
 
+from lookalike import models
+
 BENCH = Path(__file__).resolve().parents[2] / "benchmarks"
-NAMES = ("data", "tools", "table")
+NAMES = ("data", "tools", "lines", "rivals", "table", "clock", "run")
 
 
 @pytest.fixture
@@ -93,3 +97,105 @@ def test_the_word_of_a_log_names_the_error_and_no_folder(bench: dict[str, Module
     assert bench["tools"].last(log) == "FileError"
     log.write_text("")
     assert bench["tools"].last(log) == "no message"
+
+
+def test_old_names_of_tools_are_read_as_todays(bench: dict[str, ModuleType]) -> None:
+    renamed = bench["tools"].renamed
+    old = {"machine": {"cores": 2}, "clock": {"help_s": 1.0}, "adult/copula": {"fit_s": 1.0}, "adult/lookalike-copula": {"fit_s": 2.0}}
+    new = {"machine": {"cores": 2}, "clock": {"help_s": 1.0}, "adult/sdv-copula": {"fit_s": 1.0}, "adult/lookalike-copula": {"fit_s": 2.0}}
+    assert renamed(old) == renamed(new) == new
+    assert renamed({"adult/sdv-ctgan": {"fit_s": 1.0}, "adult/ctgan": {"fit_s": 3.0}}) == {"adult/sdv-ctgan": {"fit_s": 3.0}}
+    assert not set(bench["tools"].WAS) & set(bench["tools"].TOOLS), "an old name must not come to mean another tool"
+
+
+def test_every_model_is_a_tool_and_runs_on_the_tables_meant_for_it(bench: dict[str, ModuleType]) -> None:
+    tools, meant, real = bench["tools"].TOOLS, bench["run"].meant, bench["data"].REAL
+    assert {tool.model for tool in tools.values() if tool.script == "lookalike"} == set(models.names()) - {"auto"}
+    assert [name for name in real if meant("lookalike-vae", name)] == ["adult", "credit_default", "online_shoppers", "california_housing"]
+    assert all(meant("lookalike", name) and meant("floor", name) for name in real)
+    assert {name for name in real if meant("sdv-tvae", name)} == {name for name in real if real[name].peers}
+    assert set(real) > {name for name in real if real[name].peers} >= {name for name in real if real[name].models}
+
+
+def test_rivals_are_models_and_tools_that_there_are(bench: dict[str, ModuleType]) -> None:
+    for rival in bench["rivals"].RIVALS:
+        assert rival.model in bench["tools"].own_models()
+        assert rival.tool in bench["tools"].TOOLS or rival.published
+        assert set(rival.figures) <= set(bench["rivals"].FIGURES)
+
+
+def cells(fit: float, million: float, *, shape: float, tell: float, use: float) -> dict[str, Any]:
+    """A cell as the benchmark keeps it."""
+    score = {"shape_err": shape, "trend_err": 2.0 * shape, "c2st_auc_hold": tell, "c2st_lr_score": 0.99, "tstr": use, "trtr": 0.9}
+    return {"fit_s": fit, "million_s": million, "reckoned": False, "score": score | {"dcr_share": 0.51}}
+
+
+def verdict(bench: dict[str, ModuleType], model: str, mine: dict[str, Any], theirs: dict[str, Any]) -> str:
+    """What is said of a model beside its reference."""
+    rivals = bench["rivals"]
+    rival = next(r for r in rivals.RIVALS if r.model == model)
+    return rivals.told(list(rivals.checks(rival, mine, theirs)))
+
+
+def test_a_model_beside_its_reference_is_below_met_or_aim_met(bench: dict[str, ModuleType]) -> None:
+    theirs = cells(100.0, 30.0, shape=5.0, tell=0.99, use=0.85)
+    good = {"shape": 0.5, "tell": 0.6, "use": 0.9}
+    assert verdict(bench, "ctgan", cells(9.0, 10.0, **good), theirs) == "aim met"
+    assert verdict(bench, "ctgan", cells(50.0, 10.0, **good), theirs) == "met"
+    assert verdict(bench, "ctgan", cells(51.0, 11.0, **good), theirs) == "**below** (fit, 1M rows)"
+    assert verdict(bench, "ctgan", cells(9.0, 10.0, **good | {"use": 0.85}), theirs) == "**below** (TSTR)", "as good is not better"
+    assert verdict(bench, "ctgan", cells(9.0, 10.0, **good), {}) == "not measured"
+    assert verdict(bench, "ctgan", {}, theirs) == "not measured"
+    assert verdict(bench, "ctgan", {"failed": "fit not done in 600 s"}, theirs) == "**below** (fit)"
+
+
+def test_a_million_that_was_only_reckoned_is_not_measured(bench: dict[str, ModuleType]) -> None:
+    mine, theirs = cells(9.0, 10.0, shape=0.5, tell=0.6, use=0.9), cells(100.0, 300.0, shape=5.0, tell=0.99, use=0.85)
+    assert verdict(bench, "vae", mine, theirs | {"reckoned": True}) == "not measured: 1M rows"
+    assert verdict(bench, "vae", mine | {"fit_s": 90.0}, theirs | {"reckoned": True}) == "**below** (fit); not measured: 1M rows"
+
+
+def test_autoregressive_may_differ_by_chance_and_diffusion_by_a_tenth(bench: dict[str, ModuleType]) -> None:
+    theirs = cells(30.0, 30.0, shape=1.0, tell=0.6, use=0.9)
+    assert verdict(bench, "autoregressive", cells(10.0, 9.0, shape=1.04, tell=0.609, use=0.898), theirs) == "aim met"
+    far = cells(20.0, 9.0, shape=1.0, tell=0.611, use=0.896)
+    assert verdict(bench, "autoregressive", far, theirs) == "**below** (C2ST vs holdout, TSTR)"
+    published = {"score": dict(next(r for r in bench["rivals"].RIVALS if r.model == "diffusion").published)}
+    for shape, tell, use, fit, said in (
+        (0.5, 0.55, 0.92, 60.0, "aim met"),
+        (0.5, 0.57, 0.92, 60.0, "met"),
+        (0.84, 0.65, 0.9, 60.0, "met"),
+        (0.9, 0.65, 0.9, 60.0, "**below** (shape)"),
+        (0.5, 0.55, 0.92, 1_201.0, "**below** (fit)"),
+    ):
+        mine = cells(fit, 10.0, shape=shape, tell=tell, use=use)
+        mine["score"] |= {"c2st_lr_score": 0.999, "trend_err": 1.5}
+        assert verdict(bench, "diffusion", mine, published) == said
+
+
+def test_tables_of_the_models_are_drawn_from_what_is_known(bench: dict[str, ModuleType]) -> None:
+    mine, theirs = cells(9.0, 10.0, shape=0.5, tell=0.6, use=0.9), cells(100.0, 30.0, shape=5.0, tell=0.99, use=0.85)
+    mine["score"]["dcr_share"] = 0.53
+    theirs["note"] = "9 of 300 epochs"
+    results = {"machine": {"cores": 2, "cpu": "some"}, "adult/lookalike-ctgan": mine, "adult/sdv-ctgan": theirs}
+    lines = bench["rivals"].verdicts(results)
+    summary = next(line for line in lines if line.startswith("| `ctgan` | SDV CTGAN | better"))
+    assert summary.endswith("| fit ≥ 10 × faster | aim met on 1, not measured on 3 of 4 |")
+    detail = next(line for line in lines if line.startswith("| `ctgan` | SDV CTGAN (9 of 300 epochs) | adult |"))
+    assert "| 0.50 / 5.00 |" in detail and detail.endswith("| 9.0 / 100.0 | 10.0 / 30.0 | aim met |")
+    assert "`ctgan` **0.530** (on 1 of 4)" in next(line for line in lines if line.startswith("| all |"))
+    for start in ("| model | beside | at least", "| model | beside | table"):
+        at = next(i for i, line in enumerate(lines) if line.startswith(start))
+        rows = lines[at : lines.index("", at)]
+        assert len({line.count("|") for line in rows}) == 1
+    overview = bench["rivals"].overview(results).splitlines()
+    assert "| `ctgan` | 9.0 | 10.0 | 0.600 | – | – | – | – | 0.530 |" in overview
+    assert len([line for line in overview if line.startswith("| `")]) == len(set(models.names()) - {"auto"})
+
+
+def test_the_page_says_where_tools_run(bench: dict[str, ModuleType]) -> None:
+    page = (BENCH.parent / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    told = re.findall(r"`(\w+)`", page.partition("the other tools on ")[2].partition(";")[0])
+    real = bench["data"].REAL
+    assert set(told) == {name for name in real if real[name].peers}
+    assert set(told[:4]) == {name for name in real if real[name].models}, "this project's other models on the first four of these"
