@@ -11,6 +11,16 @@ import lookalike
 PAGE = Path(__file__).with_name("models.md")
 
 
+def within(page: str, mark: str) -> tuple[str, str, str]:
+    """`page` up to and with the line `<!-- mark: begin -->`, what stands between, and `<!-- mark: end -->` with all after it."""
+    begin, end = f"<!-- {mark}: begin -->\n", f"<!-- {mark}: end -->"
+    before, first, rest = page.partition(begin)
+    inner, last, after = rest.partition(end)
+    if not (first and last):
+        raise SystemExit(f"{PAGE.name} lacks the lines {begin.strip()} and {end}")
+    return before + begin, inner, end + after
+
+
 def table(name: str) -> str:
     """The settings of a model as a Markdown table."""
     fields = type(lookalike.model(name).settings).model_fields
@@ -24,14 +34,21 @@ def about(name: str) -> str:
     return " ".join(text.strip().partition("\n\n")[0].split())
 
 
-def main() -> None:
-    """Replace each model's table; add a section for a model that has none, in alphabetical order."""
-    head, *parts = re.split(r"^(?=## )", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    sections = {part.split("\n", 1)[0].removeprefix("## "): part for part in parts}
+def written(page: str) -> str:
+    """`page` with each model's table replaced, between its marks; a model without a section gets one, in alphabetical order."""
+    before, inner, after = within(page, "settings")
+    head, *parts = re.split(r"^(?=## )", inner, flags=re.MULTILINE)
+    sections = {part.split("\n", 1)[0].removeprefix("## "): part.rstrip() + "\n" for part in parts}
     for name in lookalike.known_models():
         old = sections.get(name, f"## {name}\n\n{about(name)}\n\n| setting |\n")
         sections[name] = re.sub(r"^\| setting \|.*\n(?:\|.*\n)*", lambda _, n=name: table(n), old, flags=re.MULTILINE).rstrip() + "\n"
-    PAGE.write_text("\n".join([head.rstrip() + "\n", *(sections[n] for n in sorted(sections))]), encoding="utf-8")
+    chunks = [f"{head.strip()}\n"] if head.strip() else []
+    return "\n".join([before, *chunks, *(sections[n] for n in sorted(sections)), after])
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

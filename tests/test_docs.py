@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import importlib
 import io
 import re
 import shlex
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pyarrow as pa
@@ -87,6 +92,87 @@ def test_settings_are_documented() -> None:
         for setting, field in type(lookalike.model(name).settings).model_fields.items():
             row = f"| `{setting}` | {field.default!r} | {field.description} |"
             assert row in section[1], f"docs/models.md, {name}: {row}"
+
+
+@pytest.fixture
+def scripts(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """The scripts of docs/, which live outside the package and leave no trace behind."""
+    names = ("settings", "toys")
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    yield {name: importlib.import_module(name) for name in names}
+    for name in names:
+        sys.modules.pop(name)
+
+
+def test_the_script_of_settings_writes_between_its_marks_only(scripts: dict[str, Any]) -> None:
+    written, page = scripts["settings"].written, (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    assert written(page) == page, "python docs/settings.py"
+    top = page.replace("## Which model when\n", "## Which model when\n\n## forest\n\n| setting |\n\nWords on top.\n")
+    assert written(top) == top
+    lost = re.sub(r"^## forest$.*?(?=^## )", "", page, flags=re.MULTILINE | re.DOTALL)
+    assert "| `trees` |" not in lost
+    assert "| `trees` |" in written(lost)
+    with pytest.raises(SystemExit, match="lacks the lines"):
+        written(page.replace("<!-- settings: end -->", ""))
+
+
+@pytest.mark.parametrize("name", ["checkerboard", "rings", "spiral"])
+def test_the_label_of_a_toy_hangs_on_the_place(scripts: dict[str, Any], name: str) -> None:
+    from scipy.spatial import cKDTree
+
+    x, y, label = scripts["toys"].TOYS[name](6_000, np.random.default_rng(0))
+    assert max(abs(x).max(), abs(y).max()) < scripts["toys"].REACH
+    places = np.stack([x, y], axis=1)
+    _, near = cKDTree(places).query(places, k=2)
+    assert (label[near[:, 1]] == label).mean() > 0.97
+    for alone in (x, y):
+        order = np.argsort(alone)
+        assert (label[order][1:] == label[order][:-1]).mean() < 0.8
+
+
+def test_a_toy_is_told_from_columns_drawn_alone_but_not_from_itself(scripts: dict[str, Any]) -> None:
+    toys = scripts["toys"]
+    few = {"drawn": 2_000, "judged": 2_000}
+    assert abs(toys.fresh("rings", **few).auc - 0.5) < 0.03
+    alone = toys.learned("rings", "independent", rows=2_000, **few)
+    assert alone.auc > 0.7
+    assert len(alone.points[0]) == 2_000
+    assert set(np.unique(alone.points[2])) == {0, 1, 2}
+
+
+def test_squares_have_the_colour_of_their_label_and_blank_ones_are_not_drawn(scripts: dict[str, Any]) -> None:
+    toys = scripts["toys"]
+    at = np.array([-1.0, -1.0, 1.0, 1.0, 5.0]), np.array([1.0, 1.0, -1.0, -1.0, 0.0]), np.array([0, 0, 1, 2, 2])
+    found = toys.counts(at, 8)
+    assert found.sum() == 4, "what lies beyond the picture is left out"
+    paint = toys.colours(found, 2)
+    assert (paint[0, 0] == toys.INKS[0]).all()
+    assert (paint[7, 7] == np.round((toys.INKS[1] + toys.INKS[2]) / 2)).all()
+    blank = (paint == toys.PAPER).all(axis=2)
+    wide = [int(n) for n in re.findall(r"h(\d+)v1", toys.squares(paint))]
+    assert sum(wide) == (~blank).sum() == 2
+
+
+def test_the_picture_has_a_panel_for_every_model_and_toy(scripts: dict[str, Any]) -> None:
+    toys = scripts["toys"]
+    law = toys.TOYS["spiral"](500, np.random.default_rng(0))
+    aucs = {"": 0.5, "this": 0.611, "that": 0.75}
+    panels = [toys.Panel(toy, model, law, auc, 1.25) for toy in ("one", "two") for model, auc in aucs.items()]
+    svg, tall = toys.picture(panels)
+    words = [(e.text, "font-weight" in e.attrib) for e in ElementTree.fromstring(svg).iter() if e.tag.endswith("text")]
+    assert [w for w, _ in words if w in ("real", "this", "that")] == ["real", "this", "that"]
+    assert words.count(("C2ST 0.611", True)) == words.count(("C2ST 0.750", False)) == 2
+    assert 600 < tall < 1_280
+    assert "| `that` | 0.750 · 1.2 s | 0.750 · 1.2 s |" in toys.told(panels)
+
+
+def test_the_picture_of_the_toys_is_sharp_and_small_and_told_in_words() -> None:
+    shot = (ROOT / "docs" / "toys.png").read_bytes()
+    assert shot.startswith(b"\x89PNG") and int.from_bytes(shot[16:20], "big") == 2 * 1_280
+    assert len(shot) <= 400 * 1024
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    told = page.partition("<!-- toys: begin -->")[2].partition("<!-- toys: end -->")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", told, flags=re.MULTILINE)) == set(lookalike.known_models()) - {"auto"}, "python docs/toys.py"
 
 
 def metric_rows() -> list[str]:
