@@ -13,14 +13,19 @@ if TYPE_CHECKING:
 PACKAGES = ("lookalike", "numpy", "pandas", "pyarrow", "scikit-learn", "numba", "torch")
 
 
-def fit(train: Path, model: str, *, seconds: float) -> tuple[Any, str]:
-    """Detect the schema and fit; the note says when the time budget, and not the model's own rule, ended the training."""
-    budget = 0.9 * seconds  # what comes before and after the training needs some of the time too
+def plan(train: Path, model: str, *, seconds: float) -> dict[str, float]:
+    """The time budget of a network's training: what comes before and after it needs some of the time too."""
     timed = "minutes" in type(lookalike.model(model).settings).model_fields
+    return {"minutes": 0.9 * seconds / 60} if timed else {}
+
+
+def fit(train: Path, model: str, *, seconds: float, **settings: float) -> tuple[Any, str]:
+    """Detect the schema and fit; the note says when the time budget, and not the model's own rule, ended the training."""
     start = time.perf_counter()
-    made = lookalike.fit(train, model=model, seed=0, settings={"minutes": budget / 60} if timed else {})
+    made = lookalike.fit(train, model=model, seed=0, settings=settings)
     took = time.perf_counter() - start
-    return made, f"stopped at {took:.0f} s by its own time limit" if timed and took > budget else ""
+    late = took > 60 * settings.get("minutes", float("inf"))
+    return made, f"stopped at {took:.0f} s by its own time limit" if late else ""
 
 
 def draw(made: Any, rows: int, path: Path) -> None:
