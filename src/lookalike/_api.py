@@ -70,7 +70,7 @@ def fit(
 
     Returns:
         The fitted model, for `sample`, `stream` and `save`. Its `like_` is a `Dataset` without rows: what kind of frame to give back,
-        and in `like_.notes` what a reader of the data should be told.
+        and in `like_.notes` what a reader of the data should be told; its `notes_` says what a reader should be told of the training.
 
     Raises:
         UnknownName: no such model or setting; names the near matches.
@@ -173,7 +173,8 @@ def report(
     name, *others = read
     if maker is not None:
         options |= _offers(maker, read[name][0].rows, seed)
-    options |= {"name": name, "others": {n: read[n][0] for n in others}, "notes": notes}
+    told = [] if maker is None else _noted(maker)
+    options |= {"name": name, "others": {n: read[n][0] for n in others}, "notes": notes + [f"The model {note}." for note in told]}
     return build(first, read[name][0], holdout=held, on_step=on_step, **options)
 
 
@@ -265,8 +266,10 @@ def make(
     fitted = _like(learner.fit(train, rng=_rng(seed, _FIT), on_step=fitting), data)
     wanted = rows or data.rows
     drawn = _together(fitted, list(_counted(_blocks(fitted, wanted, seed), wanted, drawing)))
-    about = {"source": _called(source), "holdout": how, "model": _described(fitted), "seed": str(seed)}
-    found = {"target": target, "protected": _protected(fitted), "about": about, "seed": seed} | _offers(fitted, wanted, seed)
+    about = {"source": _called(source), "holdout": how, "model": _described(fitted), **_tried(fitted), "seed": str(seed)}
+    notes = [f"The model {note}." for note in fitted.notes_]
+    found = {"target": target, "protected": _protected(fitted), "about": about, "notes": notes, "seed": seed}
+    found |= _offers(fitted, wanted, seed)
     judged = build(train, drawn, holdout=held, on_step=judging, **found)
     return Made(model=fitted, report=judged, drawn=drawn, held=held, suffix=_suffix(source))
 
@@ -411,7 +414,8 @@ def _offers(model: Model, rows: int, seed: int) -> Options:
 
     rows = min(rows, DRAWN)
     draws = [_together(model, [model.sample(rows, rng=_rng(seed, _AGAIN, k)).table()]) for k in range(DRAWS)]
-    return {"draws": draws, "refit": again.refit(model, seed=seed), "log_prob": again.log_prob(model)}
+    drawing = _inner(model)
+    return {"draws": draws, "refit": again.refit(drawing, seed=seed), "log_prob": again.log_prob(drawing)}
 
 
 def _several(synthetic: Any) -> dict[str, Any]:
@@ -445,9 +449,33 @@ def _cut(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
 
 
 def _like(model: Model, data: Dataset) -> Model:
-    """`model`, which now knows what kind of frame it was fitted on (and no row of it)."""
+    """`model`, which now knows what kind of frame it was fitted on (and no row of it), and what to tell of its training."""
     model.like_ = Dataset.from_arrow({}, data.schema, like=data)
+    model.notes_ = _noted(model)
     return model
+
+
+def _inner(model: Model) -> Model:
+    """The model that draws: the one that was kept, of a model that has chosen among several."""
+    kept = getattr(model, "winner_", None)
+    return kept if isinstance(kept, Model) else model
+
+
+def _noted(model: Model) -> list[str]:
+    """What a reader should be told of a training, after the model's name: deep models note modes that collapsed, or a divergence."""
+    drawing = _inner(model)
+    trained = getattr(drawing, "trained_", None)
+    notes = trained.get("notes", ()) if isinstance(trained, Mapping) else ()
+    return [f"{models.name_of(drawing)}: {note}" for note in notes]
+
+
+def _tried(model: Model) -> dict[str, str]:
+    """A line on the models that `model` has chosen among, if it did: area under the curve with its interval, and what became of each."""
+    told = []
+    for t in model.tried_ if _inner(model) is not model else ():
+        figures = "" if t["c2st"] is None else f" {t['c2st']:.3f} ({t['low']:.3f} – {t['high']:.3f})"
+        told.append(f"{t['model']}{figures}: {t['verdict']}, {t['why']}")
+    return {"tried": "; ".join(told)} if told else {}
 
 
 def _together(model: Sampler, tables: list[pa.Table]) -> Dataset:
@@ -492,13 +520,15 @@ def _suffix(source: Any) -> str:
 
 
 def _described(model: Model) -> str:
-    """The model's name and the settings that it shows."""
+    """The model's name and the settings that it shows; of one that has chosen among several, also those of the one it kept."""
     settings = getattr(model, "settings", None)
     shown = settings.model_dump(mode="json") if settings is not None else {}
-    return f"{models.name_of(model)} ({', '.join(f'{k}={v}' for k, v in shown.items())})" if shown else models.name_of(model)
+    listed = ((k, ",".join(v) if isinstance(v, list) else v) for k, v in shown.items())
+    words = f"{models.name_of(model)} ({', '.join(f'{k}={v}' for k, v in listed)})" if shown else models.name_of(model)
+    return words if _inner(model) is model else f"{words}, which kept {_described(_inner(model))}"
 
 
 def _protected(model: Model) -> dict[str, Any] | None:
     """What the model's codebook kept from being given out; None if it has none."""
-    codebook = getattr(model, "codebook_", None)
+    codebook = getattr(_inner(model), "codebook_", None)
     return None if codebook is None else codebook.protected()

@@ -58,6 +58,7 @@ Holdout = Annotated[str | None, _option("--holdout", metavar="DATA", help="real 
 Target = Annotated[str | None, _option("--target", metavar="COLUMN", help="what the report tries to predict; guessed if not given")]
 Learner = Annotated[str, typer.Option("--model", help="see: lookalike models")]
 Set = Annotated[list[str] | None, _option("--set", metavar="KEY=VALUE", help="a setting of the model; may be repeated")]
+Minutes = Annotated[float | None, _option("--minutes", help="time budget of a model that has one, such as auto: --set minutes=…")]
 Facts = Annotated[str | None, _option("--schema", metavar="FILE", help="schema to go by, made by: lookalike schema")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
@@ -77,6 +78,7 @@ def make(
     target: Target = None,
     model: Learner = "forest",
     set: Set = None,
+    minutes: Minutes = None,
     schema: Facts = None,
     holdout: Holdout = None,
     rows: Rows = None,
@@ -90,18 +92,20 @@ def make(
     \b
     lookalike make census.csv --target income
     lookalike make "sales/*.parquet" --out sales-lookalike --rows 1000000 --seed 7
+    lookalike make census.csv --model auto --minutes 10
     lookalike make "postgresql://host/shop?table=orders" --out orders-lookalike
     """
     began = time.perf_counter()
-    learner = la.model(model, **_settings(set))
+    learner = la.model(model, **_settings(set, model=model, minutes=minutes))
     folder = Path(out or f"{_stem(source)}-lookalike")
     with la.NewFolder(folder, overwrite=force) as unfinished, _progress(quiet) as on_step:
         made = la.make(source, schema=schema, model=learner, seed=seed, rows=rows, holdout=holdout, target=target, on_step=on_step)
         made.write(unfinished)
     if as_json:
-        _print_json({"folder": str(folder), "report": made.report.json()})
+        _print_json({"folder": str(folder), "report": made.report.json(), **_tried(made.model)})
     elif not quiet:
         _print_report(made.report)
+        _show_tried(made.model)
         _say(f"Made in {time.perf_counter() - began:.1f} s. Open {folder / 'report.html'}")
 
 
@@ -136,6 +140,7 @@ def fit(
     out: Annotated[str, _option("--out", metavar="FILE", help="the model file to write: census.lookalike")],
     model: Learner = "forest",
     set: Set = None,
+    minutes: Minutes = None,
     schema: Facts = None,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -146,18 +151,23 @@ def fit(
     \b
     lookalike fit census.csv --out census.lookalike
     lookalike fit census.csv --model independent --set cells=64 --out census.lookalike
+    lookalike fit census.csv --model auto --minutes 10 --set models=forest,copula --out census.lookalike
     """
     began = time.perf_counter()
     _check_place(out)
+    learner = la.model(model, **_settings(set, model=model, minutes=minutes))
     with _progress(quiet) as on_step:
-        fitted = la.fit(source, schema=schema, model=la.model(model, **_settings(set)), seed=seed, on_step=on_step)
+        fitted = la.fit(source, schema=schema, model=learner, seed=seed, on_step=on_step)
         la.save(fitted, out)
     seconds = round(time.perf_counter() - began, 3)
     if not quiet:
         _tell(fitted.like_)
+        for note in fitted.notes_:
+            _say(f"note: {note}")
     if as_json:
-        _print_json({"model": out, "name": model, "seconds": seconds})
+        _print_json({"model": out, "name": model, "seconds": seconds, "notes": fitted.notes_, **_tried(fitted)})
     elif not quiet:
+        _show_tried(fitted)
         _say(f"Wrote {out} in {seconds:.1f} s. Draw rows: lookalike sample {shlex.quote(out)} -n 1000 --out synthetic.csv")
 
 
@@ -372,8 +382,8 @@ def _progress(quiet: bool) -> Iterator[Callable[[la.Step], None]]:
         yield show
 
 
-def _settings(pairs: list[str] | None) -> dict[str, Any]:
-    """`key=value` pairs as settings; a value is JSON if it can be, else text."""
+def _settings(pairs: list[str] | None, *, model: str, minutes: float | None) -> dict[str, Any]:
+    """`key=value` pairs as settings; a value is JSON if it can be, else text. `minutes` is short for the setting of that name."""
     settings: dict[str, Any] = {}
     for pair in pairs or ():
         key, equals, value = pair.partition("=")
@@ -383,7 +393,44 @@ def _settings(pairs: list[str] | None) -> dict[str, Any]:
             settings[key] = json.loads(value)
         except json.JSONDecodeError:
             settings[key] = value
-    return settings
+    if minutes is None:
+        return settings
+    if "minutes" in settings:
+        raise la.errors.SettingError("given twice", where="minutes", fix="leave out --minutes, or --set minutes=")
+    known = la.known_models()
+    timed = [name for name, made in known.items() if "minutes" in _fields(made)]
+    if model in known and model not in timed:
+        fix = f"leave it out, or take --model {', '.join(timed[:-1])} or {timed[-1]}"
+        raise la.errors.SettingError(f"the model {model!r} has no time budget: it ends by itself", where="--minutes", fix=fix)
+    return settings | {"minutes": minutes}
+
+
+def _tried(model: Any) -> dict[str, Any]:
+    """The models that `model` has chosen among, if it did, for JSON."""
+    return {"tried": model.tried_} if hasattr(model, "tried_") else {}
+
+
+def _show_tried(model: Any) -> None:
+    """A table of the models that `model` has chosen among, if it did."""
+    if not hasattr(model, "tried_"):
+        return
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    head = ("fit", "told apart (0.5 is best)", "95 % interval", "nearer to rows learned from (0.5 is chance)")
+    shown = Table("model", title="Models tried", title_justify="left", box=box.SIMPLE_HEAD)
+    for name in head:
+        shown.add_column(name, justify="right")
+    shown.add_column("")
+    for t in model.tried_:
+        seconds = "" if t["seconds"] is None else f"{t['seconds']:.1f} s"
+        figures = ("", "", "") if t["c2st"] is None else (f"{t['c2st']:.3f}", f"{t['low']:.3f} – {t['high']:.3f}", f"{t['nearer']:.3f}")
+        # Not markup: names of columns and packages may have brackets in them.
+        notes = ("time was over before its training was", *t["notes"]) if t["cut"] else t["notes"]
+        said = Text("; ".join((f"{t['verdict']}: {t['why']}", *notes)))
+        shown.add_row(t["model"], seconds, *figures, said, style="bold" if t["verdict"] == "kept" else "")
+    _show(shown)
 
 
 def _check_place(path: str) -> None:

@@ -24,7 +24,7 @@ from lookalike.protocol import Model, Step
 from lookalike.schema import Column, Schema, Table
 
 ROWS = 400
-QUICK = {"epochs": 3, "batch": 128, "width": 32, "depth": 1}
+QUICK = {"epochs": 3, "batch": 128, "width": 32, "depth": 1, "models": ("copula", "independent")}
 """Settings for the sake of time, of models that have them; settings with a `beside` in their schema show their effect beside those."""
 CANONICAL = {
     "integer": pa.int64(),
@@ -284,7 +284,7 @@ def test_unknown_setting_is_refused(name: str) -> None:
 
 def alternatives(facts: dict[str, Any]) -> list[Any]:
     """Other values that a setting may take, by its JSON schema."""
-    found: list[Any] = []
+    found = list(facts.get("examples", ()))
     for kind in [facts, *facts.get("anyOf", ())]:
         if kind.get("type") == "boolean":
             found += [True, False]
