@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from lookalike.models.ctgan import Ctgan
 
 import lookalike as la
-from lookalike.nets.adversary import Adversaries, Bank, Shape, Watch
+from lookalike.models.ctgan import Ctgan
+from lookalike.nets.adversary import Adversaries, Bank, Blocks, Shape, Watch
 from lookalike.nets.blocks import start
 from lookalike.nets.modes import axis, mixture
 from lookalike.nets.train import generator
@@ -71,10 +71,11 @@ def test_it_is_stored_and_drawn_from_again(model: Ctgan, tmp_path: Path) -> None
     assert all(0 <= look["levels"] <= 1 and 0 <= look["clusters"] <= 1 for look in model.trained_["watch"])
 
 
-def test_two_hundred_rows_and_thousands_of_levels() -> None:
+@pytest.mark.parametrize(("rows", "levels"), [(200, 40), (8_000, 1_000)])
+def test_few_rows_and_many_levels(rows: int, levels: int) -> None:
     rng = np.random.default_rng(0)
-    wide = frame(200).assign(code=rng.integers(0, 40, 200).astype(str))
-    assert len(la.sample(la.fit(wide, model="ctgan", settings={"epochs": 2}), 50)) == 50
+    many = frame(rows).assign(code=[f"c{c}" for c in rng.integers(0, levels, rows)])
+    assert len(la.sample(la.fit(many, model="ctgan", settings=SMALL | {"epochs": 1}), 50)) == 50
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3])
@@ -127,15 +128,16 @@ def test_a_generator_that_collapses_is_seen_and_the_one_before_is_kept() -> None
 
 def test_a_generator_with_one_answer_is_watched_through_its_net() -> None:
     modes = np.random.default_rng(0).integers(0, 6, (500, 3))
-    net = Adversaries((6, 6, 6), (), bank=None, parts=(), shape=Shape(noise=4, width=16, depth=1, pac=2, loss="hinge"))
-    start(net, generator(1))
     counts, looks = [np.bincount(m, minlength=6) for m in modes.T], []
+    shape = Shape(noise=4, width=16, depth=1, pac=2, loss="hinge")
+    net = Adversaries(Blocks((6, 6, 6), (), ()), counts, bank=None, parts=(), shape=shape)
+    start(net, generator(1))
     for sure in (False, True):
         if sure:
             with torch.no_grad():
                 net.generator.out.bias[[0, 6, 12]] += 50.0
         watch = Watch(modes, (6, 6, 6), seed=1)
-        watch.judge(net, counts)
+        watch.judge(net)
         looks.append(watch.looks[0]["levels"])
     assert looks[0] > 0.9 and looks[1] < 0.25
     assert watch.flaws()

@@ -7,31 +7,90 @@ norm (Miyato et al. 2018).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lookalike.nets.blocks import Linear, Residual, draw_codes
-from lookalike.nets.train import generator
+from lookalike.nets.train import Turn, generator, train
+from lookalike.protocol import OnStep
 
-__all__ = ["Adversaries", "Bank", "Shape", "Watch"]
+if TYPE_CHECKING:
+    from lookalike.nets.settings import Learning
+
+__all__ = ["Adversaries", "Bank", "Blocks", "Critic", "Generator", "Maker", "Shape", "Watch", "contest", "critic_loss"]
 
 PENALTY = 10.0
 """Weight of the gradient penalty."""
 SOFT = 0.2
 """Temperature of the softmax by which levels are drawn while learning."""
-WATCHED = 2_000
-"""Rows drawn at each look."""
+WATCHED, WATCHED_FROM = 2_000, 20_000
+"""Rows drawn at each look, and real rows, at most, that those to compare with are taken from."""
 CLUSTERS = 32
 FEW = 5
 """Levels that the watched real rows hold less often than this are not waited for."""
 FLAW = 0.6
 """Coverage below which a reader is warned."""
 LEAKY = 0.2
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Rows as critics see them: the modes of each part, one part after the other, and then the places of the parts that are `lined`.
+
+    sizes: modes of each part. bare: of each line, its modes without places, which come first.
+    """
+
+    sizes: tuple[int, ...]
+    lined: tuple[int, ...]
+    bare: tuple[int, ...]
+
+    @cached_property
+    def ends(self) -> tuple[int, ...]:
+        """First mode of each part; last, how many there are."""
+        return tuple(int(v) for v in np.cumsum([0, *self.sizes]))
+
+    @property
+    def width(self) -> int:
+        """Numbers of a row."""
+        return self.ends[-1] + len(self.lined)
+
+    def dense(self, modes: Tensor, places: Tensor) -> Tensor:
+        """Rows of modes int64 [n, parts] and places float32 [n, lines], float32 [n, width]."""
+        found = torch.zeros(len(modes), self.width, device=modes.device)
+        found.scatter_(1, modes + torch.tensor(self.ends[:-1], device=modes.device), 1.0)
+        found[:, self.ends[-1] :] = places
+        return found
+
+    def soft(self, told: Tensor, draw: torch.Generator) -> Tensor:
+        """Modes drawn softly by their logits `told` [n, modes] (Jang et al. 2017, Gumbel softmax)."""
+        lots = torch.rand(told.shape, generator=draw, device=draw.device).clamp_(1e-6, 1 - 1e-6)
+        steep = ((told - (-lots.log()).log()) / SOFT).split(list(self.sizes), dim=1)
+        return torch.cat([s.softmax(1) for s in steep], dim=1)
+
+
+class Maker(Protocol):
+    """What rows are drawn from: a network that tells all parts of a row from one body."""
+
+    blocks: Blocks
+
+    def body(self, n: int, seed: tuple[int, ...]) -> Tensor:
+        """What `n` rows are told from, [n, width]; the same for the same seed."""
+        ...
+
+    def part(self, body: Tensor, part: int) -> Tensor:
+        """Logits of the modes of one part, [n, size]."""
+        ...
+
+    def places(self, body: Tensor, modes: Tensor) -> Tensor:
+        """Places on the lines, [n, lines], of rows of which the modes int64 [n, parts] are drawn."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -89,26 +148,25 @@ class Shape:
 
 
 class Adversaries(nn.Module):
-    """Generator and critic. `sizes`: modes of each part; `lined`: parts that have places; conditions are levels of `parts`.
+    """Generator and critic. counts: of each part, how often each mode occurred; conditions are levels of `parts`.
 
     The loop's rows are only a measure of how many: conditions and rows come from the bank.
     """
 
-    def __init__(self, sizes: Sequence[int], lined: Sequence[int], *, bank: Bank | None, parts: tuple[int, ...], shape: Shape) -> None:
+    def __init__(self, blocks: Blocks, counts: Sequence[np.ndarray], *, bank: Bank | None, parts: tuple[int, ...], shape: Shape) -> None:
         super().__init__()
-        self.sizes, self.lined, self.parts, self.bank = tuple(sizes), tuple(lined), parts, bank
-        self.loss, self.pac, self.noise = shape.loss, shape.pac, shape.noise
-        self.ends = tuple(int(v) for v in np.cumsum([0, *sizes]))
-        conditions = [0, *(sizes[p] for p in parts)]
+        self.blocks, self.counts, self.parts, self.bank, self.shape = blocks, tuple(counts), parts, bank, shape
+        conditions = [0, *(blocks.sizes[p] for p in parts)]
         self.firsts = np.cumsum(conditions)[:-1]
-        self.generator = Generator(self.ends[-1] + len(self.lined), sum(conditions), shape)
-        self.critic = Critic(self.ends[-1] + len(self.lined), shape)
+        self.generator = Generator(blocks.width, Wishes(sum(conditions), shape.width), shape)
+        self.critic = Critic(blocks.width, shape)
 
     def forward(self, batch: tuple[Tensor, ...], draw: torch.Generator, turn: str) -> Tensor:
         """The loss of the critic, or of the generator."""
         (rows,) = batch
         rng = np.random.default_rng(int(torch.randint(0, 2**62, (1,), generator=draw, device=draw.device)))
-        n = max(self.pac, len(rows) // self.pac * self.pac)
+        pac = self.shape.pac
+        n = max(pac, len(rows) // pac * pac)
         with torch.autocast(rows.device.type, enabled=False):
             if self.parts:
                 which, level = self.bank.draw(n, rng)
@@ -119,23 +177,23 @@ class Adversaries(nn.Module):
                 taken = rng.integers(0, len(self.bank.modes), n)
             told = self.generator(self._noise(n, draw), condition)
             if turn == "critic":
-                return self._critic_loss(self.dense(taken, rows.device), self.soft(told, draw).detach(), draw)
-            fooled = -self.critic(self.soft(told, draw)).mean()
+                real, made = self._real(taken, rows.device), self._made(told, draw).detach()
+                return critic_loss(self.critic, real, made, shape=self.shape, draw=draw)
+            fooled = -self.critic(self._made(told, draw)).mean()
             return fooled if which is None else fooled + self._missed(told, which, level)
 
     def _noise(self, n: int, draw: torch.Generator) -> Tensor:
-        return torch.randn(n, self.noise, generator=draw, device=draw.device)
+        return torch.randn(n, self.shape.noise, generator=draw, device=draw.device)
 
-    def _critic_loss(self, real: Tensor, made: Tensor, draw: torch.Generator) -> Tensor:
-        if self.loss == "hinge":
-            return (1 - self.critic(real)).relu().mean() + (1 + self.critic(made)).relu().mean()
-        groups = len(real) // self.pac
-        mix = torch.rand(groups, 1, 1, generator=draw, device=draw.device)
-        between = (mix * real.view(groups, self.pac, -1) + (1 - mix) * made.view(groups, self.pac, -1)).flatten(0, 1).requires_grad_()
-        with torch.enable_grad():
-            (slope,) = torch.autograd.grad(self.critic(between).sum(), between, create_graph=torch.is_grad_enabled())
-        steep = ((slope.view(groups, -1) ** 2).sum(1) + 1e-12).sqrt()
-        return self.critic(made).mean() - self.critic(real).mean() + PENALTY * ((steep - 1) ** 2).mean()
+    def _real(self, rows: np.ndarray, device: torch.device) -> Tensor:
+        """Rows of the bank as the critic sees them."""
+        modes = torch.from_numpy(self.bank.modes[rows].astype(np.int64)).to(device)
+        return self.blocks.dense(modes, torch.from_numpy(self.bank.places[rows]).to(device))
+
+    def _made(self, told: Tensor, draw: torch.Generator) -> Tensor:
+        """What the generator tells, as the critic sees it."""
+        modes = self.blocks.ends[-1]
+        return torch.cat([self.blocks.soft(told[:, :modes], draw), told[:, modes:].tanh()], dim=1)
 
     def _missed(self, told: Tensor, which: np.ndarray, level: np.ndarray) -> Tensor:
         """Cross-entropy of the conditions, which the generator must obey."""
@@ -144,34 +202,19 @@ class Adversaries(nn.Module):
             mine = np.flatnonzero(which == k)
             if len(mine):
                 wanted = torch.from_numpy(level[mine]).to(told.device)
-                logits = told[torch.from_numpy(mine).to(told.device), self.ends[p] : self.ends[p + 1]]
+                logits = told[torch.from_numpy(mine).to(told.device), self.blocks.ends[p] : self.blocks.ends[p + 1]]
                 lost = lost + nn.functional.cross_entropy(logits, wanted, reduction="sum")
         return lost / len(which)
 
-    def dense(self, rows: np.ndarray, device: torch.device) -> Tensor:
-        """Rows of the bank as the critic sees them: float32 [n, modes + lines]."""
-        found = torch.zeros(len(rows), self.ends[-1] + len(self.lined), device=device)
-        at = torch.from_numpy(self.bank.modes[rows].astype(np.int64) + np.array(self.ends[:-1])).to(device)
-        found.scatter_(1, at, 1.0)
-        found[:, self.ends[-1] :] = torch.from_numpy(self.bank.places[rows]).to(device)
-        return found
-
-    def soft(self, told: Tensor, draw: torch.Generator) -> Tensor:
-        """What the generator tells, drawn softly (Jang et al. 2017, Gumbel softmax), as the critic sees it."""
-        modes = told[:, : self.ends[-1]]
-        lots = torch.rand(modes.shape, generator=draw, device=draw.device).clamp_(1e-6, 1 - 1e-6)
-        steep = ((modes - (-lots.log()).log()) / SOFT).split(list(self.sizes), dim=1)
-        return torch.cat([*(s.softmax(1) for s in steep), told[:, self.ends[-1] :].tanh()], dim=1)
-
     @torch.no_grad()
-    def body(self, n: int, counts: Sequence[np.ndarray], seed: tuple[int, ...]) -> Tensor:
-        """What `n` rows are told from, [n, width]; conditions come as often as `counts` (of each part) says."""
+    def body(self, n: int, seed: tuple[int, ...]) -> Tensor:
+        """What `n` rows are told from, [n, width]; conditions come as often as `counts` says."""
         device = next(self.parameters()).device
         draw, rng, condition = generator(*seed, device=device), np.random.default_rng(list(seed)), None
         if self.parts:
             which, lots, level = rng.integers(0, len(self.parts), n), rng.random(n), np.zeros(n, np.int64)
             for k, p in enumerate(self.parts):
-                mine, upto = which == k, np.cumsum(counts[p])
+                mine, upto = which == k, np.cumsum(self.counts[p])
                 level[mine] = np.searchsorted(upto, lots[mine] * upto[-1], side="right")
             condition = torch.from_numpy(self.firsts[which] + level).to(device)
         return self.generator.body(self._noise(n, draw), condition)
@@ -179,24 +222,43 @@ class Adversaries(nn.Module):
     @torch.no_grad()
     def part(self, body: Tensor, part: int) -> Tensor:
         """Logits of the modes of one part, [n, size]."""
-        here = slice(self.ends[part], self.ends[part + 1])
-        return nn.functional.linear(body, self.generator.out.weight[here], self.generator.out.bias[here])
+        return self.generator.told(body, slice(*self.blocks.ends[part : part + 2]))
 
     @torch.no_grad()
-    def places(self, body: Tensor) -> Tensor:
-        """Places on the lines, [n, lines]."""
-        here = slice(self.ends[-1], None)
-        return nn.functional.linear(body, self.generator.out.weight[here], self.generator.out.bias[here]).tanh()
+    def places(self, body: Tensor, modes: Tensor) -> Tensor:
+        """Places on the lines, [n, lines]: the same whatever the modes are."""
+        return self.generator.told(body, slice(self.blocks.ends[-1], None)).tanh()
+
+
+def critic_loss(
+    critic: Callable[[Tensor], Tensor], real: Tensor, made: Tensor, *, shape: Shape, draw: torch.Generator, free: Tensor | None = None
+) -> Tensor:
+    """The Wasserstein loss with a penalty on steep critics, or the hinge loss.
+
+    critic: rows float [n, inner] → float [n / pac]. free: bool [n, inner], where made rows may differ from real ones: only there is it of
+    interest how steep the critic is; everywhere if not given.
+    """
+    if shape.loss == "hinge":
+        return (1 - critic(real)).relu().mean() + (1 + critic(made)).relu().mean()
+    pac, groups = shape.pac, len(real) // shape.pac
+    mix = torch.rand(groups, 1, 1, generator=draw, device=draw.device)
+    between = (mix * real.view(groups, pac, -1) + (1 - mix) * made.view(groups, pac, -1)).flatten(0, 1).requires_grad_()
+    with torch.enable_grad():
+        (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    if free is not None:
+        slope = slope * free
+    steep = ((slope.view(groups, -1) ** 2).sum(1) + 1e-12).sqrt()
+    return critic(made).mean() - critic(real).mean() + PENALTY * ((steep - 1) ** 2).mean()
 
 
 class Generator(nn.Module):
-    """Noise float [n, noise] and a condition, int64 [n] or None → float [n, out]."""
+    """Noise float [n, noise], and a condition or None → float [n, out]. `wish` turns conditions into float [n, width]."""
 
-    def __init__(self, out: int, conditions: int, shape: Shape) -> None:
+    def __init__(self, out: int, wish: nn.Module, shape: Shape) -> None:
         super().__init__()
         width = shape.width
         self.into = Linear(shape.noise, width)
-        self.wish = Wishes(conditions, width)
+        self.wish = wish
         self.blocks = nn.ModuleList(Residual(width) for _ in range(shape.depth))
         self.norm = nn.LayerNorm(width)
         self.out = Linear(width, out)
@@ -209,18 +271,26 @@ class Generator(nn.Module):
         """float [n, width]: what `out` tells from."""
         h = self.into(noise)
         if condition is not None:
-            h = h + nn.functional.embedding(condition, self.wish.vectors)
+            h = h + self.wish(condition)
         for block in self.blocks:
             h = block(h)
         return self.norm(h)
 
+    def told(self, body: Tensor, here: slice) -> Tensor:
+        """Some of the numbers that `out` tells."""
+        return nn.functional.linear(body, self.out.weight[here], self.out.bias[here])
+
 
 class Wishes(nn.Module):
-    """A vector for each condition: the conditional vector times its weights, without ever making it."""
+    """A vector for each condition, int64 [n] → float [n, width]: the conditional vector times its weights, without ever making it."""
 
     def __init__(self, conditions: int, width: int) -> None:
         super().__init__()
         self.vectors = nn.Parameter(torch.empty(max(conditions, 1), width))
+
+    def forward(self, condition: Tensor) -> Tensor:
+        """See the class."""
+        return nn.functional.embedding(condition, self.vectors)
 
     def start(self, draw: torch.Generator) -> None:
         """First vectors as long as the noise is."""
@@ -266,7 +336,7 @@ class Watch:
     def __init__(self, coarse: np.ndarray, sizes: Sequence[int], *, seed: int) -> None:
         rng = np.random.default_rng([seed, 7])
         self.sizes = tuple(sizes)
-        self.real = coarse[rng.permutation(len(coarse))[:WATCHED]]
+        self.real = coarse[rng.permutation(len(coarse))[:WATCHED]].astype(np.int64)  # pairs of levels are more than small types hold
         pairs = [(a, b) for b in range(len(sizes)) for a in range(b)]
         self.pairs = [pairs[k] for k in rng.permutation(len(pairs))[:60]]
         self.centres = self._centres(rng)
@@ -290,11 +360,11 @@ class Watch:
         return entry["value"]
 
     @torch.no_grad()
-    def judge(self, net: Adversaries, counts: Sequence[np.ndarray]) -> float:
+    def judge(self, net: Maker) -> float:
         """Look at rows that `net` draws, always of the same noise."""
-        body = net.body(WATCHED, counts, (WATCHED,))
+        body = net.body(WATCHED, (WATCHED,))
         draw = generator(WATCHED, 1, device=body.device)
-        return self.look(np.stack([draw_codes(net.part(body, p), draw).cpu().numpy() for p in range(len(net.sizes))], axis=1))
+        return self.look(np.stack([draw_codes(net.part(body, p), draw).cpu().numpy() for p in range(len(self.sizes))], axis=1))
 
     def flaws(self) -> list[str]:
         """What a reader should be told of the generator that was kept: the one whose `value` was lowest."""
@@ -331,3 +401,27 @@ class Watch:
     def _near(self, rows: np.ndarray) -> np.ndarray:
         """int64 [n]: the nearest centre, by the number of parts that differ."""
         return np.argmin([(rows != c).sum(1) for c in self.centres], axis=0)
+
+
+def contest(
+    net: nn.Module,
+    arrays: Sequence[np.ndarray],
+    modes: np.ndarray,
+    *,
+    settings: Learning,
+    critic: int,
+    seeds: tuple[int, int],
+    on_step: OnStep,
+) -> dict[str, Any]:
+    """Train generator and critic in turn, `critic` steps of it to one, and keep the generator that a `Watch` finds nearest to real rows.
+
+    net: a `Maker` with parts `generator` and `critic`. arrays: see `train`. modes: real rows [n, parts]. seeds: of training and watch.
+    Returns what became of it, as JSON values: `history`, `notes`, and `watch`, coverage of levels and clusters at each look.
+    """
+    some = np.random.default_rng(seeds[1]).permutation(len(modes))[:WATCHED_FROM]
+    watch = Watch(modes[some], net.blocks.sizes, seed=seeds[1])
+    turns = (Turn("critic", of="critic", times=critic), Turn("generator", of="generator"))
+    course = settings.course(turns=turns, betas=(0.5, 0.9), decay=1e-6)
+    done = train(net, arrays, course=course, seed=seeds[0], on_step=on_step, judge=watch.judge, checkpoint=settings.checkpoint)
+    done.notes.extend(watch.flaws())
+    return done.to_json() | {"watch": watch.looks}

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     from lookalike.nets.train import Course
 
-__all__ = ["Learning", "passes", "waits"]
+__all__ = ["Learning", "budget", "passes", "waits"]
 
 
 def passes(default: int) -> Any:
@@ -24,6 +24,13 @@ def waits(default: int, what: str = "judgements by held-out rows", **beside: flo
     return Field(default, ge=1, le=1_000, description=f"{what} without a better one before learning stops", json_schema_extra=wild)
 
 
+def budget(epochs: int = 200) -> Any:
+    """The setting `minutes`. `epochs`: as many as take longer than the least budget, on a small table."""
+    beside = {"beside": {"epochs": epochs, "patience": 1_000}}
+    what = "time budget of the training in minutes; not given: none"
+    return Field(None, ge=0.01, le=10_000, description=what, json_schema_extra=beside)
+
+
 class Learning(BaseModel):
     """Settings of the training; a model's own come before and after."""
 
@@ -33,13 +40,7 @@ class Learning(BaseModel):
     batch: int = Field(512, ge=16, le=65_536, description="rows of one step")
     rate: float = Field(0.003, gt=0, le=0.1, description="highest learning rate")
     patience: int = waits(10)
-    minutes: float | None = Field(
-        None,
-        ge=0.01,
-        le=10_000,
-        description="time budget of the training in minutes; not given: none",
-        json_schema_extra={"beside": {"epochs": 200, "patience": 1_000}},
-    )
+    minutes: float | None = budget()
     protect: int = Field(5, ge=1, le=1_000, description="values held by fewer subjects than this are not given out as they are")
     cells: int = Field(255, ge=4, le=1_024, description="cells that a number or a moment is cut into at most")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(

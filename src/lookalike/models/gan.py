@@ -1,0 +1,180 @@
+"""A generator fills in rows and a critic tells them from real ones: a GAN in which any columns can be the condition.
+
+Some rows in training come with some columns known. The generator tells the rest, and the critic sees the row filled in and what was
+known. Numbers are modes and places in them. The generator that comes nearest to the real rows is kept, and columns keep their shares.
+(Goodfellow et al. 2014; Gulrajani et al. 2017, WGAN-GP; Miyato et al. 2018, spectral norm; Mirza and Osindero 2014, conditions;
+docs/decisions.md has what was tried.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from lookalike.nets import need_torch
+from lookalike.nets.settings import Learning, budget, waits
+from lookalike.protocol import Can, OnStep, State, Step, part, quiet
+from lookalike.schema import KINDS
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import pyarrow as pa
+    from torch import Tensor
+
+    from lookalike.data import Dataset
+    from lookalike.encode import Codebook
+    from lookalike.models._filling import Filling
+    from lookalike.models._modes import Modes
+    from lookalike.schema import Schema
+
+__all__ = ["Gan"]
+
+
+class Settings(Learning):
+    """What can be set."""
+
+    noise: int = Field(64, ge=1, le=4_096, description="numbers drawn that a row is made of")
+    width: int = Field(256, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower")
+    depth: int = Field(2, ge=0, le=16, description="layers of generator and critic, each")
+    line: int = Field(40, ge=4, le=1_024, description="numbers with more cells than this are told as modes and places, others as levels")
+    loss: Literal["wasserstein", "hinge"] = Field(
+        "wasserstein",
+        description="what the critic learns by: Wasserstein with gradient penalty, or the faster hinge loss with spectral norm",
+    )
+    critic: int = Field(2, ge=1, le=20, description="steps of the critic for each of the generator")
+    given: float = Field(
+        0.5, ge=0, le=1, description="share of learning spent on rows of which some columns are known, as conditions want it"
+    )
+    patience: int = waits(15, "looks at the generator", epochs=20, batch=128)
+    minutes: float | None = budget(25)
+
+
+class Gan:
+    """A generative adversarial network over the parts of a codebook, conditional on any of its columns.
+
+    Fitted attributes: `codebook_` (how cells become codes), `modes_` (how codes become modes and places, how often each occurred, and what
+    brings drawn rows to that), `net_` (generator and critic, on the CPU), `trained_` (`history`, `notes`, and `watch`: coverage of levels
+    and clusters at each look).
+    """
+
+    can: ClassVar[Can] = Can(kinds=frozenset(KINDS))
+
+    schema: Schema
+    codebook_: Codebook
+    modes_: Modes
+    net_: Filling
+    trained_: dict[str, Any]
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = Settings(**settings)
+
+    def fit(self, data: Dataset, *, rng: np.random.Generator, on_step: OnStep = quiet) -> Self:
+        """Learn codebook, modes, networks and shares; the coded table is what is kept in memory.
+
+        Raises:
+            MissingExtra: torch is not installed.
+            TrainingError: the training diverged, memory is full, or there is no such device.
+            StoreError: the checkpoint is of another training.
+        """
+        need_torch("gan")
+        from lookalike.encode import Codebook
+        from lookalike.models._modes import Modes
+        from lookalike.nets.adversary import contest
+        from lookalike.nets.blocks import start
+        from lookalike.nets.train import generator
+
+        s, (first, second, third, fourth) = self.settings, (int(v) for v in rng.integers(0, 1 << 62, 4))
+        self.schema = data.schema
+        self.codebook_ = Codebook.measure_all(data, protect=s.protect, cells=s.cells, on_step=part(on_step, 0, 0.03))
+        how = {"line": s.line, "rng": np.random.default_rng(fourth), "on_step": part(on_step, 0.03, 0.05)}
+        modes, rows, places = Modes.learn(data, self.codebook_, **how)
+        self.net_ = self._net(modes)
+        start(self.net_, generator(first))
+        told = {"settings": s, "critic": s.critic, "seeds": (second, fourth), "on_step": part(on_step, 0.05, 0.95)}
+        self.trained_ = contest(self.net_, (rows, places), rows, **told)
+        self.modes_ = modes.settled(self.net_, third)
+        on_step(Step(1, 1, "setting shares right"))
+        return self
+
+    def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Dataset:
+        """Draw `n` rows; they are the same on any number of threads."""
+        from lookalike.data import Dataset
+
+        seed = int(rng.integers(0, 1 << 62))
+        table = self.modes_.table(*self.modes_.draw(self.net_, n, seed=seed), seed=seed, rng=rng, start=start)
+        return Dataset.from_arrow({self.schema.table.name: table}, self.schema)
+
+    def complete(
+        self, table: pa.Table, columns: Sequence[str], *, rng: np.random.Generator, start: int = 0, fill: bool = False
+    ) -> pa.Table:
+        """Draw the missing values of `columns`, given all the rest of each row: conditions and imputation in one.
+
+        table: canonical, all columns of the schema. What is missing in other columns is taken as a fact and stays missing.
+        Each row may lack other ones of `columns`; a column to be drawn throughout is all null. What is drawn may be missing, as often
+        as in the rows that were learned from; not with `fill`, as imputation wants it.
+
+        Raises:
+            UnknownName: there is no such column.
+        """
+        from lookalike.models._given import filled_in
+
+        def draw(codes: np.ndarray, known: np.ndarray) -> pa.Table:
+            seed = int(rng.integers(0, 1 << 62))
+            modes, places = self._filled(codes, known, rng, seed=seed, fill=fill)
+            return self.modes_.table(modes, places, seed=seed, rng=rng, start=start)
+
+        return filled_in(table, columns, schema=self.schema, codebook=self.codebook_, draw=draw)
+
+    def state(self) -> State:
+        """The codebook and the course of the training as JSON; weights, counts and modes as arrays."""
+        return self.modes_.state(self.net_, self.trained_)
+
+    def restore(self, schema: Schema, state: State) -> Self:
+        """Become the model that `state` was taken from; the critic, which is of no more use, is not kept.
+
+        Raises:
+            MissingExtra: torch is not installed.
+        """
+        need_torch("gan")
+        from lookalike.models._modes import Modes, put_generator
+
+        self.schema, self.trained_ = schema, state.card["trained"]
+        self.modes_ = Modes.of(schema.table, state)
+        self.codebook_ = self.modes_.codebook
+        self.net_ = self._net(self.modes_)
+        put_generator(self.net_, state)
+        return self
+
+    def _net(self, modes: Modes) -> Filling:
+        """The networks, their weights not yet filled."""
+        from lookalike.models._filling import Filling
+        from lookalike.nets.adversary import Shape
+
+        s = self.settings
+        shape = Shape(noise=s.noise, width=s.width, depth=s.depth, pac=1, loss=s.loss)
+        return Filling(modes.blocks, self.codebook_.owners, given=s.given, shape=shape)
+
+    def _filled(
+        self, codes: np.ndarray, known: np.ndarray, rng: np.random.Generator, *, seed: int, fill: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Modes [parts, n] and places [lines, n] of rows drawn given `codes` [n, parts] where they are `known`, column by column.
+
+        A column with a mode that was never met while learning tells nothing, and counts as not known.
+        """
+        import torch
+
+        modes, places = self.modes_.code(codes, rng)
+        met = np.stack([counts[mode] > 0 for counts, mode in zip(self.modes_.counts, modes.T, strict=True)], axis=1)
+        starts = np.unique(self.modes_.firsts)
+        told = np.logical_and.reduceat(known & met, starts, axis=1)
+
+        def given(low: int, rows: int) -> Tensor:
+            here = slice(low, low + rows)
+            seen = self.net_.seen(*(torch.from_numpy(a[here]) for a in (modes, places, told)))
+            return self.net_.body(rows, (seed, 0, low), seen=seen)
+
+        return self.modes_.draw(self.net_, len(codes), seed=seed, given=given, fill=fill)
