@@ -150,6 +150,10 @@ def test_differences_between_groups_are_counted() -> None:
     found = {n: fairness._worst(n, parts, [judged] * 3, "", {}) for n in fairness.TITLES}
     assert found["demographic_parity"].value == pytest.approx(0.45 - 0.40)
     assert found["equalised_odds"].value == pytest.approx(max(0.8 - 0.5, 0.3 - 0.1))
+    other = fairness.Judged(truth, truth, None, judged.block)  # nobody is treated unlike others
+    unsure = fairness._worst("equalised_odds", parts, [judged, judged, other, judged], "", {})
+    assert unsure.value == found["equalised_odds"].value
+    assert unsure.high - unsure.low > found["equalised_odds"].high - found["equalised_odds"].low  # models of parts that differ
     part = groups.Facet(("sex",), (np.empty(0),), np.array([0, 1]), ("f", "m"))
     first = fairness._groups(part, code_, judged)[0]
     assert first["selected"][0] == 0.45

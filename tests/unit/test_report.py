@@ -15,7 +15,7 @@ import pytest
 from lookalike.data import Dataset
 from lookalike.errors import DataError, FileError, SettingError, UnknownName
 from lookalike.protocol import Step
-from lookalike.report import Report, build
+from lookalike.report import Report, build, verdict
 from lookalike.schema import Column, Schema, Table
 
 KINDS = {"age": "integer", "pay": "number", "job": "category", "day": "date", "rich": "boolean"}
@@ -381,3 +381,10 @@ def test_a_place_that_cannot_be_written(report: Report, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"\.docx"):
         report.write(tmp_path / "report.docx")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("percent", "told"), [(0.0, "no row equals one"), (0.004, "under 0.01 % of rows equal one"), (1.5, "1.50 % of rows equal one")]
+)
+def test_no_equal_row_is_said_as_such(percent: float, told: str) -> None:
+    assert verdict._equal(percent, "one") == told

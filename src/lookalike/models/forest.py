@@ -429,6 +429,5 @@ def _each(work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
         futures = [pool.submit(work, item) for item in items]
         try:
             return [f.result() for f in futures]
-        except BaseException:
+        finally:
             pool.shutdown(cancel_futures=True)
-            raise

@@ -245,7 +245,9 @@ def _copied(score: Score | None, given: bool) -> Said:
 
 def _equal(percent: float, what: str, row: str = "row") -> str:
     """How many rows equal something, where none is said to be none."""
-    return f"no {row} equals {what}" if percent == 0 else f"{percent:.2f} % of {row}s equal {what}"
+    if percent == 0:
+        return f"no {row} equals {what}"
+    return f"{f'{percent:.2f}' if percent >= 0.01 else 'under 0.01'} % of {row}s equal {what}"
 
 
 def _near(score: Score | None, given: bool) -> Said:
