@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("protocol", "score"),
     ("encode", "nets", "compare"),
     ("models", "simulate", "metrics", "attacks"),
-    ("report", "federated", "steer", "store"),
+    ("report", "federated", "steer", "store", "audit"),
     ("_api",),
     ("",),  # the package's own __init__, which resolves names when they are used
     ("cli", "service"),

@@ -8,6 +8,7 @@ LookalikeError
 ├── UnknownName    (LookupError)     no such column, model, metric …; names the near matches
 ├── CannotError    (TypeError)       the chosen model cannot do this; says which one can
 ├── StoreError     (ValueError)      a model file is damaged, foreign or too new
+├── BudgetError    (ValueError)      a privacy budget does not allow what was asked
 ├── TrainingError  (RuntimeError)    a training cannot go on: it diverged, memory is full, or its device is not there
 └── MissingExtra   (ImportError)     an optional dependency is not installed; prints the pip line
 """
@@ -70,6 +71,10 @@ class CannotError(LookalikeError, TypeError):
 
 class StoreError(LookalikeError, ValueError):
     """A model file is damaged, foreign or from a newer version."""
+
+
+class BudgetError(LookalikeError, ValueError):
+    """A privacy budget does not allow what was asked, or is spent."""
 
 
 class TrainingError(LookalikeError, RuntimeError):
