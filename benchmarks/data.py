@@ -152,22 +152,28 @@ def cut(frame: pd.DataFrame, real: Real) -> tuple[pd.DataFrame, pd.DataFrame]:
     return frame[~unseen], frame[unseen]
 
 
+def parts(real: Real, shared: Path, *, most: int | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(rows to learn from, unseen rows) of one set without the columns left out; no more than `most` and half as many, if given."""
+    whole = read(shared / real.path)
+    train, test = (whole, read(shared / real.test)) if real.test else cut(whole, real)
+    if most is not None:
+        train, test = train.sample(min(most, len(train)), random_state=SEED), test.sample(min(most // 2, len(test)), random_state=SEED)
+    drop = list(real.drop)
+    return train.drop(columns=drop), test.drop(columns=drop)
+
+
 def prepare(name: str, shared: Path, folder: Path, *, most: int | None = None) -> dict[str, int]:
     """Write train.csv and holdout.csv of one set into `folder`, and what the judge reads; give back the sizes.
 
     With `most`, no more rows than that to learn from and half as many unseen ones.
     """
     real = REAL[name]
-    whole = read(shared / real.path)
-    train, test = (whole, read(shared / real.test)) if real.test else cut(whole, real)
-    if most is not None:
-        train, test = train.sample(min(most, len(train)), random_state=SEED), test.sample(min(most // 2, len(test)), random_state=SEED)
+    train, test = parts(real, shared, most=most)
     folder.mkdir(parents=True, exist_ok=True)
     for part, frame in (("train", train), ("holdout", test)):
-        frame = frame.drop(columns=list(real.drop))
         frame.to_csv(folder / f"{part}.csv", index=False)
         judged(frame, real).to_csv(folder / f"judge-{part}.csv", index=False)
-    return {"rows": len(train), "unseen": len(test), "columns": train.shape[1] - len(real.drop)}
+    return {"rows": len(train), "unseen": len(test), "columns": train.shape[1]}
 
 
 def plain(name: str) -> str:

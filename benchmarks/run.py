@@ -24,7 +24,7 @@ from typing import Any
 import rivals
 import table
 from clock import clock
-from data import REAL, plain
+from data import REAL, Real, plain
 from tools import HERE, TOOLS, environment, last, measure, renamed, watch
 
 ROOT = HERE.parent
@@ -68,9 +68,9 @@ def prepare(name: str, folder: Path, most: int | None) -> dict[str, int]:
     return json.loads(done.stdout)
 
 
-def judge(name: str, folder: Path, synthetic: Path, script: Path) -> dict[str, Any]:
+def judge(real: Real, folder: Path, synthetic: Path, script: Path) -> dict[str, Any]:
     """The outside judge's figures for one table as data.judged shows it, or under `failed` why there are none."""
-    real, out, log = REAL[name], synthetic.with_suffix(".score.json"), synthetic.with_suffix(".score.txt")
+    out, log = synthetic.with_suffix(".score.json"), synthetic.with_suffix(".score.txt")
     command = [
         str(environment("judge")),
         str(script),
@@ -92,7 +92,7 @@ def one(name: str, tool: str, folder: Path, given: argparse.Namespace, rows: int
         seen = out / "judged.csv"
         show = [sys.executable, "-P", str(HERE / "data.py"), "judged", name, str(out / "synthetic.csv"), str(seen)]
         subprocess.run(show, check=True, stdout=subprocess.DEVNULL)
-        cell["score"] = judge(name, folder, seen, given.judge)
+        cell["score"] = judge(REAL[name], folder, seen, given.judge)
     return cell
 
 
@@ -140,7 +140,7 @@ def measure_all(given: argparse.Namespace, work: Path, results: Results) -> None
         sizes = prepare(name, folder, QUICK_ROWS if given.quick else None)
         results.keep(f"{name}/sizes", sizes)
         if given.judge.is_file() and f"{name}/ceiling" not in results.all:
-            results.keep(f"{name}/ceiling", {"score": judge(name, folder, folder / "judge-holdout.csv", given.judge)})
+            results.keep(f"{name}/ceiling", {"score": judge(REAL[name], folder, folder / "judge-holdout.csv", given.judge)})
         for tool in given.tools:
             done = f"{name}/{tool}" in results.all
             if not (given.both or meant(tool, name)) or (done and not given.again):

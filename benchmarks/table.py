@@ -204,10 +204,11 @@ def page(results: Results) -> str:
     return "\n".join(out)
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str, *, marks: tuple[str, str] = (BEGIN, END)) -> None:
     """Put the measured part between its marks; what people wrote around it stays."""
-    before, _, rest = path.read_text().partition(BEGIN)
-    _, mark, after = rest.partition(END)
+    begin, end = marks
+    before, _, rest = path.read_text().partition(begin)
+    _, mark, after = rest.partition(end)
     if not mark:
-        raise SystemExit(f"{path.name} lacks the marks {BEGIN} and {END}")
-    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+        raise SystemExit(f"{path.name} lacks the marks {begin} and {end}")
+    path.write_text(f"{before}{begin}\n{text}\n{end}{after}")

@@ -116,14 +116,17 @@ def watch(command: list[str], *, log: Path, env: dict[str, str] | None = None) -
     return {"code": child.returncode, "seconds": time.perf_counter() - start, "megabytes": used.ru_maxrss // 1024}
 
 
-def measure(tool: Tool, train: Path, out: Path, *, rows: int, cap: int, million: bool) -> dict[str, Any]:
-    """One cell: the figures that were reached, and under `failed` why the rest is missing."""
+def measure(
+    tool: Tool, train: Path, out: Path, *, rows: int, cap: int, million: bool, settings: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """One cell: the figures that were reached, and under `failed` why the rest is missing. `settings` go to the tool's `fit`."""
     out.mkdir(parents=True, exist_ok=True)
     cell, log = out / "cell.json", out / "log.txt"
     cell.unlink(missing_ok=True)
     load = busy()
     command = [str(environment(tool.env)), "-P", str(HERE / "worker.py"), str(HERE / "peers" / f"{tool.script}.py"), tool.model]
     command += [str(train), str(out), "--rows", str(rows), "--cap", str(cap)] + (["--million"] if million else [])
+    command += ["--settings", json.dumps(settings)] if settings else []
     ran = watch(command, log=log)
     found = json.loads(cell.read_text()) if cell.exists() else {}
     found |= {"process_mb": ran["megabytes"], "busy": load, "wall_s": ran["seconds"]}

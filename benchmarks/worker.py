@@ -69,10 +69,10 @@ def measure(tool: ModuleType, given: argparse.Namespace) -> None:
         (given.out / "cell.json").write_text(json.dumps(cell))
 
     signal.alarm(given.cap)
-    settings = tool.plan(given.train, given.model, seconds=given.cap) if hasattr(tool, "plan") else {}
-    signal.alarm(2 * given.cap if settings else given.cap)  # planned to end in time: a little late is still an answer
+    planned = tool.plan(given.train, given.model, seconds=given.cap) if hasattr(tool, "plan") else {}
+    signal.alarm(2 * given.cap if planned else given.cap)  # planned to end in time: a little late is still an answer
     start = time.perf_counter()
-    made, note = tool.fit(given.train, given.model, seconds=given.cap, **settings)
+    made, note = tool.fit(given.train, given.model, seconds=given.cap, **given.settings, **planned)
     keep(fit_s=time.perf_counter() - start, fit_mb=peak(), note=note)
     signal.alarm(given.cap)
     took = draw(tool, made, given.rows, given.out / "synthetic.csv")
@@ -96,6 +96,7 @@ def main() -> None:
     asked.add_argument("--rows", type=int, required=True)
     asked.add_argument("--cap", type=int, required=True)
     asked.add_argument("--million", action="store_true")
+    asked.add_argument("--settings", type=json.loads, default={}, help="JSON object that goes to the fit of the script")
     given = asked.parse_args()
     warnings.simplefilter("ignore")
     measure(load(given.script), given)

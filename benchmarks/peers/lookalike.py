@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import lookalike
+from lookalike.schema import NumberFormat, Schema
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-PACKAGES = ("lookalike", "numpy", "pandas", "pyarrow", "scikit-learn", "numba", "torch")
+PACKAGES = ("lookalike", "numpy", "pandas", "pyarrow", "scikit-learn", "numba", "torch", "opendp", "dp-accounting")
 
 
 def plan(train: Path, model: str, *, seconds: float) -> dict[str, float]:
@@ -19,10 +19,34 @@ def plan(train: Path, model: str, *, seconds: float) -> dict[str, float]:
     return {"minutes": 0.9 * seconds / 60} if timed else {}
 
 
-def fit(train: Path, model: str, *, seconds: float, **settings: float) -> tuple[Any, str]:
-    """Detect the schema and fit; the note says when the time budget, and not the model's own rule, ended the training."""
+def declared(train: Path, facts: Path) -> Schema:
+    """The detected schema with the facts of the file, in which all that a private fit asks for is declared public."""
+    from lookalike.privacy.domain import skeleton
+
+    sys.path.append(str(Path(__file__).resolve().parents[1] / "private"))
+    from facts import load
+
+    schema = lookalike.schema(train)
+    for name, fact in load(facts).items():
+        said: dict[str, Any] = {"kind": fact.kind, "nullable": fact.nullable}
+        if fact.numeric:
+            said |= {"low": fact.low, "high": fact.high, "number": NumberFormat(decimals=fact.decimals)}
+        else:
+            said |= {"levels": fact.levels, "number": None}
+        schema = schema.amend(name, **said)
+    return skeleton(schema)
+
+
+def fit(train: Path, model: str, *, seconds: float, seed: int = 0, facts: str = "", **settings: float) -> tuple[Any, str]:
+    """Detect the schema and fit; the note says when the time budget, and not the model's own rule, ended the training.
+
+    With `facts`, a file of public facts, the fit is private: `epsilon` and `delta` are its budget.
+    """
     start = time.perf_counter()
-    made = lookalike.fit(train, model=model, seed=0, settings=settings)
+    private = {}
+    if facts:
+        private = {"schema": declared(train, Path(facts)), "epsilon": settings.pop("epsilon"), "delta": settings.pop("delta")}
+    made = lookalike.fit(train, model=model, seed=seed, settings=settings, **private)
     took = time.perf_counter() - start
     late = took > 60 * settings.get("minutes", float("inf"))
     return made, f"stopped at {took:.0f} s by its own time limit" if late else ""
