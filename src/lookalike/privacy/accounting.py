@@ -32,7 +32,7 @@ CURVE = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9)  # the δ at which a statement names ε
 _WHOLE = (*range(2, 65), 72, 80, 96, 112, 128, 160, 192, 256, 384, 512, 768, 1024)  # Rényi orders
 _BROKEN = (1.02, 1.04, 1.08, *(1 + j / 8 for j in range(1, 24) if j % 8))  # those between, where a large ε is least
 ORDERS = np.array([*_BROKEN, *map(float, _WHOLE)])
-_SPLITS = (0.5, 0.1, 0.01)  # shares of δ that a part may get when two guarantees are added up
+_SPLITS = (0.01, 0.1, 0.5, 0.9, 0.99)  # shares of δ that the first of two guarantees may get when they are added up
 _CELLS = 500_000  # of a privacy loss distribution; more cost more time than they are worth
 _ROUNDED = 1e-15  # of probability, which a fast Fourier transform may lose
 _FINEST_DELTA = 1e-13  # below it that is too large a share
@@ -310,13 +310,18 @@ def least_noise(fits: Callable[[float], bool]) -> float:
 
 @lru_cache(maxsize=4096)
 def _trained(trainings: tuple[Sampled, ...], delta: float) -> float:
-    """ε of trainings alone. Each of the two counts is an upper bound if it is right; a privacy loss distribution that says
-    far less than Rényi divergences has lost its tail to rounding, and is not believed.
-    """
+    """ε of trainings alone."""
     renyi = _from_renyi(_renyi_of(trainings), delta)
     if delta < _FINEST_DELTA or renyi == 0:
         return renyi
-    exact = _distribution(trainings).get_epsilon_for_delta(delta - _ROUNDED) * (1 + _GUARD)
+    return believed(_distribution(trainings).get_epsilon_for_delta(delta - _ROUNDED) * (1 + _GUARD), renyi)
+
+
+def believed(exact: float, renyi: float) -> float:
+    """The ε to go by, of one from privacy loss distributions and one from Rényi divergences: each is an upper bound if it is right.
+
+    A privacy loss distribution that says far less than Rényi divergences has lost its tail to rounding, and is not believed.
+    """
     lost = not math.isfinite(exact) or (renyi > 1 and exact < renyi / 3)
     return renyi if lost else min(renyi, float(exact))
 
@@ -324,7 +329,7 @@ def _trained(trainings: tuple[Sampled, ...], delta: float) -> float:
 def _mixed(rho: float, trainings: tuple[Sampled, ...], delta: float) -> float:
     """ε of `rho`-zCDP and trainings: the best of the sum of Rényi divergences, and of the two ε with δ shared."""
     found = _from_renyi(_renyi_of(trainings) + rho * ORDERS, delta)
-    for share in (*_SPLITS, *(1 - s for s in _SPLITS)):
+    for share in _SPLITS:
         apart = epsilon_of(rho, delta * share * (1 - _GUARD)) + _trained(trainings, delta * (1 - share) * (1 - _GUARD))
         found = min(found, apart)
     return found
@@ -389,7 +394,7 @@ def _above_broken(noise: float, rate: float) -> np.ndarray:
     return np.logaddexp.reduce(logs - z * z / (2 * noise * noise), axis=1) + math.log(step / (noise * math.sqrt(2 * math.pi)))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=4)  # megabytes each
 def _distribution(trainings: tuple[Sampled, ...]) -> PrivacyLossDistribution:
     """The privacy loss of `trainings` together, rounded up throughout; it covers adding and removing a unit."""
     pld = _library()

@@ -287,11 +287,13 @@ class Ledger:
 class Allowance:
     """What one fit may spend: `budget` at most, and never more than the ledger has left. Ask `spend` before every look.
 
-    `rho` is the zCDP that the fit may spend in all, as of the moment it was allowed.
+    `rho` is the zCDP that the fit may spend in all, as of the moment it was allowed. `most` is the number of rows that one unit
+    may have, `buy` whether levels and bounds that are not public may be bought.
     """
 
     def __init__(self, ledger: Ledger, budget: Budget, rho: float, fit: str = "") -> None:
         self.ledger, self.budget, self.rho, self.fit = ledger, budget, rho, fit
+        self.most, self.buy = 1, False
         self._entries: list[Entry] = []
         self._sum = Sum()
 

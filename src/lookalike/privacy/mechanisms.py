@@ -97,13 +97,15 @@ def levels(
     what: str,
     sensitivity: int = 1,
     per_unit: int = 1,
+    length: float | None = None,
 ) -> dict[str, int]:
     """The levels among `found` (level → how often) that are frequent enough to be named, with noisy counts, in order of name.
 
     Each count gets discrete Gaussian noise, and only levels whose noisy count reaches a threshold are returned. A level that is
     there because of one unit alone passes with a chance of at most `delta` / `per_unit`, which is summed from the exact
     probabilities; a level that nobody has is never returned. `sensitivity` is the most that a unit adds to one level,
-    `per_unit` the most levels that a unit has. The look costs `rho` of zCDP and the chance `delta`.
+    `per_unit` the most levels that a unit has, `length` by how much it moves all counts together, in Euclidean length, where that
+    is less than √per_unit · sensitivity. The look costs `rho` of zCDP and the chance `delta`.
 
     Raises:
         BudgetError: the budget does not allow it; nothing was looked at.
@@ -116,7 +118,9 @@ def levels(
     _positive(rho, "rho")
     if not 0 < delta < 1:
         raise SettingError(f"delta must be between 0 and 1, not {delta!r}", where=what, fix="give a small part of the budget's delta")
-    noisy, scale = _gaussian(rho, math.sqrt(per_unit) * sensitivity)
+    length = math.sqrt(per_unit) * sensitivity if length is None else length
+    _positive(length, "length")
+    noisy, scale = _gaussian(rho, length)
     least = threshold(scale, delta / per_unit, sensitivity=int(sensitivity))
     allowance.spend(Cost(rho=rho, delta=delta), what)
     names = sorted(name for name, count in found.items() if count > 0)  # the order of rows would tell of them
