@@ -254,6 +254,9 @@ def test_what_is_no_number_is_looked_at_too() -> None:
 def test_outputs_of_other_length_are_refused() -> None:
     with pytest.raises(SettingError, match="2 numbers on one input and 3"):
         mechanism(lambda value, runs: np.zeros((runs, value)), 2, 3, claim=Claim(epsilon=1, delta=0))
+    rng = np.random.default_rng(0)
+    with pytest.raises(SettingError, match=r"shapes \(1,\) and \(2,\)"):
+        mechanism(each(lambda value: np.zeros(rng.integers(1, 3))), 2, 3, claim=Claim(epsilon=1, delta=0), runs=100)
 
 
 @pytest.mark.parametrize(
@@ -562,6 +565,8 @@ def test_an_audit_costs_nothing_unless_it_is_given_data() -> None:
     real = audit(counting(), SMALL, claim=FIT_CLAIM, runs=60, canaries=0, data=crowd(SMALL, 50))
     assert real.to_json()["internal"] is True
     assert "internal" in real.text()
+    assert made.to_json()["internal"] is False
+    assert worst(counting(), runs=60).to_json()["internal"] is None
     with pytest.raises(SettingError, match="neither"):
         audit(counting(), SMALL, claim=FIT_CLAIM, runs=0, canaries=0)
 

@@ -24,6 +24,8 @@ BINS = 32
 STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 """Shares of all runs above a threshold that is tried."""
 
+_ONE_LENGTH = "make them of one length, for example by counting over a fixed domain; a length that depends on the data is a leak"
+
 Score = Callable[[np.ndarray], np.ndarray]
 """Outputs [runs, coordinates] → one number each [runs]; the event is that it exceeds a threshold."""
 Pair = tuple[np.ndarray, np.ndarray]
@@ -58,7 +60,20 @@ def mechanism(run: Run, one: Any, other: Any, *, claim: Claim, runs: int = 20_00
 
 def each(call: Callable[[Any], Any]) -> Run:
     """`run` for `mechanism`, of a function that calls the mechanism once."""
-    return lambda data, times: np.array([call(data) for _ in range(times)])
+    return lambda data, times: stacked([call(data) for _ in range(times)])
+
+
+def stacked(outputs: Sequence[Any]) -> np.ndarray:
+    """Outputs of single calls as one array, the calls first.
+
+    Raises:
+        SettingError: they are not all of one shape.
+    """
+    arrays = [np.asarray(x) for x in outputs]
+    shapes = sorted({x.shape for x in arrays})
+    if len(shapes) > 1:
+        raise SettingError(f"outputs have shapes {shapes[0]} and {shapes[1]}", where="audit", fix=_ONE_LENGTH)
+    return np.stack(arrays)
 
 
 def check(runs: int, confidence: float, *, what: str = "runs") -> None:
@@ -153,7 +168,7 @@ def alike(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raise SettingError(
             f"outputs have {one.shape[1]} numbers on one input and {other.shape[1]} on the other",
             where="audit",
-            fix="make them of one length, for example by counting over a fixed domain; a length that depends on the data is a leak",
+            fix=_ONE_LENGTH,
         )
     both = np.concatenate([one, other])
     if both.dtype.kind not in "biuf":

@@ -11,7 +11,7 @@ import numpy as np
 
 from lookalike.audit.bounds import guessed
 from lookalike.audit.domain import cells, joined, repeated
-from lookalike.audit.events import alike, check, witness
+from lookalike.audit.events import alike, check, stacked, witness
 from lookalike.audit.result import Audit, Claim, Finding
 from lookalike.data import Dataset
 from lookalike.errors import SettingError
@@ -54,7 +54,7 @@ def canary(
         outputs[done % 2].append(np.asarray(look(model, asked), np.float64).ravel())
         on_step(Step(done + 1, runs, "fitting with and without a canary"))
     names = () if score else _names(data.schema.table.names, told=hasattr(model, "log_prob"))
-    epsilon, rho, event = witness(*alike(*map(np.array, outputs)), claim=claim, confidence=confidence, names=names)
+    epsilon, rho, event = witness(*alike(*map(stacked, outputs)), claim=claim, confidence=confidence, names=names)
     finding = Finding(method="canary", epsilon=epsilon, rho=rho, runs=2 * (runs // 2), canaries=row.rows, event=event)
     return Audit(claim=claim, confidence=confidence, origin="inputs", findings=(finding,))
 

@@ -13,7 +13,7 @@ Method = Literal["mechanism", "canary", "one run"]
 Origin = Literal["inputs", "public", "real"]
 
 _ORIGIN = {
-    "inputs": "The inputs were made up; no data was looked at and no budget was spent.",
+    "inputs": "Inputs were given by whoever asked: if they hold real data, the result is internal.",
     "public": (
         "The table was made up from the schema's public facts; no data was looked at and no budget was spent, so the result may be told."
     ),
@@ -95,7 +95,7 @@ class Audit:
         return self.epsilon <= self.claim.epsilon and (self.rho is None or self.claim.rho is None or self.rho <= self.claim.rho)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values: what was stated, what was found, and by which method."""
+        """JSON values: what was stated, what was found, and by which method. `internal` is None where it is not known what the inputs hold."""
         stated = {
             "epsilon": self.claim.epsilon,
             "delta": self.claim.delta,
@@ -113,7 +113,7 @@ class Audit:
             "rho": self.rho,
             "confidence": self.confidence,
             "stated": stated,
-            "internal": self.origin == "real",
+            "internal": {"public": False, "real": True, "inputs": None}[self.origin],
             "origin": self.origin,
             "findings": findings,
         }
