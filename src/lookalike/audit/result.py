@@ -95,7 +95,7 @@ class Audit:
         return self.epsilon <= self.claim.epsilon and (self.rho is None or self.claim.rho is None or self.rho <= self.claim.rho)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values: what was stated, what was found, and by which method. `internal` is None where it is not known what the inputs hold."""
+        """JSON values: what was stated, what was found and by which method; `internal` is None where nobody knows what the inputs hold."""
         stated = {
             "epsilon": self.claim.epsilon,
             "delta": self.claim.delta,
