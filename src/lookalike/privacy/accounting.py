@@ -314,16 +314,31 @@ def _trained(trainings: tuple[Sampled, ...], delta: float) -> float:
     renyi = _from_renyi(_renyi_of(trainings), delta)
     if delta < _FINEST_DELTA or renyi == 0:
         return renyi
-    return believed(_distribution(trainings).get_epsilon_for_delta(delta - _ROUNDED) * (1 + _GUARD), renyi)
+    exact = _distribution(trainings).get_epsilon_for_delta(delta - _ROUNDED) * (1 + _GUARD)
+    return believed(float(exact), renyi, max(_least(s, delta) for s in trainings))
 
 
-def believed(exact: float, renyi: float) -> float:
+def believed(exact: float, renyi: float, least: float) -> float:
     """The ε to go by, of one from privacy loss distributions and one from Rényi divergences: each is an upper bound if it is right.
 
-    A privacy loss distribution that says far less than Rényi divergences has lost its tail to rounding, and is not believed.
+    A privacy loss distribution that says less than `least`, a lower bound, has lost its tail to rounding, and is not believed.
     """
-    lost = not math.isfinite(exact) or (renyi > 1 and exact < renyi / 3)
-    return renyi if lost else min(renyi, float(exact))
+    lost = not math.isfinite(exact) or exact < least * (1 - 1e-9)
+    return renyi if lost else min(renyi, exact)
+
+
+def _least(s: Sampled, delta: float) -> float:
+    """A lower bound on the ε of a training, nearly all of it where there is little noise: how well the largest of its sums tells
+    whether a unit is there. Above a bound t lies one of n sums with chance 1 − (1 − p)ⁿ, p being larger for those with the unit.
+    """
+    from scipy.special import ndtr
+
+    t = np.linspace(0, 1 + 8 * s.noise, 400)
+    without = ndtr(-t / s.noise)
+    with_unit = without + s.rate * (ndtr((1 - t) / s.noise) - without)
+    false, true = (-np.expm1(s.steps * np.log1p(-np.minimum(p, 1 - 1e-16))) for p in (without, with_unit))
+    seen = (true > delta) & (false > 0)
+    return max(0.0, float(np.log((true[seen] - delta) / false[seen]).max(initial=0.0)))
 
 
 def _mixed(rho: float, trainings: tuple[Sampled, ...], delta: float) -> float:
