@@ -11,11 +11,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lookalike import errors
+    from lookalike import errors, privacy
     from lookalike._api import fit, known_models, load, make, model, report, sample, save, schema, stream
     from lookalike._whole import NewFolder
     from lookalike.data import Dataset
     from lookalike.errors import LookalikeError
+    from lookalike.private import Private
     from lookalike.protocol import Can, State, Step
     from lookalike.schema import Schema
     from lookalike.score import Score
@@ -27,6 +28,7 @@ __all__ = [
     "Dataset",
     "LookalikeError",
     "NewFolder",
+    "Private",
     "Schema",
     "Score",
     "State",
@@ -37,6 +39,7 @@ __all__ = [
     "load",
     "make",
     "model",
+    "privacy",
     "report",
     "sample",
     "save",
@@ -49,6 +52,7 @@ _HOME = {
     "Dataset": "data",
     "LookalikeError": "errors",
     "NewFolder": "_whole",
+    "Private": "private",
     "Schema": "schema",
     "Score": "score",
     "State": "protocol",
@@ -59,8 +63,8 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'lookalike' has no attribute {name!r}")
-    if name == "errors":
-        return importlib.import_module("lookalike.errors")
+    if name in ("errors", "privacy"):
+        return importlib.import_module(f"lookalike.{name}")
     value = getattr(importlib.import_module(f"lookalike.{_HOME.get(name, '_api')}"), name)
     globals()[name] = value
     return value

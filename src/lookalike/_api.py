@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -17,6 +17,7 @@ from lookalike._whole import NewFolder, whole
 from lookalike.data import Dataset, Writer
 from lookalike.data.read import EXCEL, suffix_of
 from lookalike.errors import CannotError, DataError, FileError, SchemaError, SettingError
+from lookalike.private import Private, rows_told
 from lookalike.protocol import Model, OnStep, Sampler, Step, part, quiet
 from lookalike.schema import Schema
 
@@ -53,7 +54,7 @@ def fit(
     source: Any,
     *,
     schema: SchemaLike | None = None,
-    model: str | Model = "forest",
+    model: str | Model | Private = "forest",
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
     on_step: OnStep = quiet,
@@ -63,7 +64,8 @@ def fit(
     Args:
         source: a file, glob, folder or database URL; or a pandas, polars, pyarrow or duckdb frame.
         schema: what is known of the columns, or a JSON file of it; detected if not given.
-        model: a name (`lookalike models` lists them) or an object with the four verbs of `lookalike.protocol.Model`.
+        model: a name (`lookalike models` lists them); an object with the four verbs of `lookalike.protocol.Model`; or
+            `lookalike.Private(epsilon=1.0)` for a fit under differential privacy, whose noise no seed repeats.
         settings: settings of a model given by name; those not named keep their defaults.
         seed: the same seed on the same machine gives the same model.
         on_step: called with a `Step` as the work goes on.
@@ -77,6 +79,8 @@ def fit(
         SettingError: a setting or the seed has a bad value.
         CannotError: the model does not take such columns or tables; names one that does.
         DataError: too few rows, or nothing but missing values.
+        SchemaError: a private fit needs facts that were read from the data, and are not declared.
+        BudgetError: a private fit asks for more than is left.
     """
     rng, learner = _rng(seed, _FIT), _learner(model, settings)
     data = Dataset.of(source, schema=_schema(schema))
@@ -221,7 +225,7 @@ def make(
     source: Any,
     *,
     schema: SchemaLike | None = None,
-    model: str | Model = "forest",
+    model: str | Model | Private = "forest",
     seed: int = 0,
     rows: int | None = None,
     holdout: Any = None,
@@ -236,9 +240,9 @@ def make(
     Args:
         source: a file, glob, folder or database URL; or a pandas, polars, pyarrow or duckdb frame.
         schema: what is known of the columns, or a JSON file of it; detected if not given.
-        model: a name, or a model not yet fitted, such as `lookalike.model("forest", leaf=20)`.
+        model: a name; a model not yet fitted, such as `lookalike.model("forest", leaf=20)`; or `lookalike.Private(epsilon=1.0)`.
         seed: the same seed on the same machine gives the same result.
-        rows: synthetic rows to draw; as many as `source` has if not given.
+        rows: synthetic rows to draw; as many as `source` has if not given; of a private model, as it learned from by its noisy count.
         holdout: real rows to judge by, of the same columns.
         target: the column that is to be predicted, by the report and by a model that has a setting of this name; guessed if not given.
         on_step: called with a `Step` as the work goes on.
@@ -264,11 +268,11 @@ def make(
     train, held, how = _split(data, holdout, rng)
     reading(Step(1, 1, "read"))
     fitted = _like(learner.fit(train, rng=_rng(seed, _FIT), on_step=fitting), data)
-    wanted = rows or data.rows
+    wanted = rows or rows_told(fitted) or data.rows
     drawn = _together(fitted, list(_counted(_blocks(fitted, wanted, seed), wanted, drawing)))
     about = {"source": _called(source), "holdout": how, "model": _described(fitted), **_tried(fitted), "seed": str(seed)}
     notes = [f"The model {note}." for note in fitted.notes_]
-    found = {"target": target, "protected": _protected(fitted), "about": about, "notes": notes, "seed": seed}
+    found = {"target": target, "protected": _protected(fitted), "privacy": _promise(fitted), "about": about, "notes": notes, "seed": seed}
     found |= _offers(fitted, wanted, seed)
     judged = build(train, drawn, holdout=held, on_step=judging, **found)
     return Made(model=fitted, report=judged, drawn=drawn, held=held, suffix=_suffix(source))
@@ -351,10 +355,14 @@ def _schema(given: SchemaLike | None) -> Schema | None:
     return Schema.from_json(text, where=str(given))
 
 
-def _learner(model: str | Model, settings: Mapping[str, Any] | None) -> Model:
+def _learner(model: str | Model | Private, settings: Mapping[str, Any] | None) -> Model | Private:
     """An unfitted model: looked up by name, or as given."""
     if isinstance(model, str):
         return models.build(model, settings)
+    if isinstance(model, Private):
+        if settings:
+            raise SettingError("settings belong to a model given by name", fix="lookalike.Private(lookalike.model(name, …), epsilon=…)")
+        return model
     lacking = [verb for verb in ("can", "fit", "sample", "state", "restore") if not hasattr(model, verb)]
     if lacking:
         raise CannotError(f"{type(model).__name__} is not a model: it has no {', '.join(lacking)}", fix="see lookalike.protocol.Model")
@@ -363,17 +371,19 @@ def _learner(model: str | Model, settings: Mapping[str, Any] | None) -> Model:
     return model
 
 
-def _aimed(learner: Model, target: str | None) -> Model:
+def _aimed(learner: Model | Private, target: str | None) -> Model | Private:
     """The same learner with `target` as its setting of that name, if it has one that was not set."""
+    if isinstance(learner, Private):
+        return replace(learner, model=_aimed(learner.model, target))
     settings = getattr(learner, "settings", None)
     unset = target is not None and getattr(settings, "target", target) is None and models.name_of(learner) in models.names()
     return models.build(models.name_of(learner), settings.model_dump() | {"target": target}) if unset else learner
 
 
-def _check(data: Dataset, learner: Model) -> None:
+def _check(data: Dataset, learner: Model | Private) -> None:
     """Refuse data that `learner` does not take, or that nothing can be learned from."""
     tables, can = data.schema.tables, learner.can
-    name = models.name_of(learner)
+    name = models.name_of(learner.model if isinstance(learner, Private) else learner)
     if can.tables is not None and len(tables) > can.tables:
         raise CannotError(f"the model {name!r} takes {can.tables} table, not {len(tables)}", fix="give one table at a time")
     for table in tables:
@@ -387,6 +397,8 @@ def _check(data: Dataset, learner: Model) -> None:
     if data.rows < FEWEST:
         what = f"{data.rows} row{'' if data.rows == 1 else 's'}; a model needs {FEWEST} at least, or it would tell of single people"
         raise DataError(what, where=tables[0].name, fix="give more rows")
+    if isinstance(learner, Private):
+        learner.check(data)
 
 
 def _split(data: Dataset, holdout: Any, rng: np.random.Generator) -> tuple[Dataset, Dataset, str]:
@@ -526,6 +538,11 @@ def _described(model: Model) -> str:
     listed = ((k, ",".join(v) if isinstance(v, list) else v) for k, v in shown.items())
     words = f"{models.name_of(model)} ({', '.join(f'{k}={v}' for k, v in listed)})" if shown else models.name_of(model)
     return words if _inner(model) is model else f"{words}, which kept {_described(_inner(model))}"
+
+
+def _promise(model: Model) -> dict[str, Any] | None:
+    """The statement of what a private fit promises, as JSON; None of a model that promises nothing."""
+    return getattr(_inner(model), "privacy_", None)
 
 
 def _protected(model: Model) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import lookalike as la
+from lookalike import _shown
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -51,15 +52,23 @@ def _argument(metavar: str, help: str) -> Any:
     return typer.Argument(metavar=metavar, help=help, show_default=False)
 
 
+DELTA = 1e-6
 Source = Annotated[str, _argument("DATA", "file, glob, folder of shards, or database URL")]
 Seed = Annotated[int, typer.Option("--seed", help="the same seed gives the same result")]
 Rows = Annotated[int | None, _option("--rows", "-n", help="synthetic rows; as many as DATA has if not given")]
 Holdout = Annotated[str | None, _option("--holdout", metavar="DATA", help="real rows that the model never saw, to judge by")]
 Target = Annotated[str | None, _option("--target", metavar="COLUMN", help="what the report tries to predict; guessed if not given")]
-Learner = Annotated[str, typer.Option("--model", help="see: lookalike models")]
+Learner = Annotated[str | None, _option("--model", help="see: lookalike models; forest if not given, with --epsilon marginals")]
 Set = Annotated[list[str] | None, _option("--set", metavar="KEY=VALUE", help="a setting of the model; may be repeated")]
 Minutes = Annotated[float | None, _option("--minutes", help="time budget of a model that has one, such as auto: --set minutes=…")]
 Facts = Annotated[str | None, _option("--schema", metavar="FILE", help="schema to go by, made by: lookalike schema")]
+Epsilon = Annotated[float | None, _option("--epsilon", help="fit under differential privacy: what may be learned of one person, such as 1")]
+Delta = Annotated[float, typer.Option("--delta", help="with --epsilon: the chance that its promise does not hold")]
+LedgerFile = Annotated[
+    str | None, _option("--ledger", metavar="FILE", help="with --epsilon: keeps what was spent on these data, over all fits")
+]
+PerSubject = Annotated[int, typer.Option("--rows-per-subject", help="with --epsilon: rows of a subject that are looked at")]
+Buy = Annotated[bool, typer.Option("--buy", help="with --epsilon: buy levels and bounds that are not public from the budget")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
 
@@ -76,13 +85,18 @@ def make(
     source: Source,
     out: Annotated[str | None, _option("--out", help="folder to write; <name of DATA>-lookalike if not given")] = None,
     target: Target = None,
-    model: Learner = "forest",
+    model: Learner = None,
     set: Set = None,
     minutes: Minutes = None,
     schema: Facts = None,
     holdout: Holdout = None,
     rows: Rows = None,
     seed: Seed = 0,
+    epsilon: Epsilon = None,
+    delta: Delta = DELTA,
+    ledger: LedgerFile = None,
+    rows_per_subject: PerSubject = 1,
+    buy: Buy = False,
     force: Annotated[bool, typer.Option("--force", help="write into a folder that holds other files")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -93,10 +107,12 @@ def make(
     lookalike make census.csv --target income
     lookalike make "sales/*.parquet" --out sales-lookalike --rows 1000000 --seed 7
     lookalike make census.csv --model auto --minutes 10
+    lookalike make census.csv --schema public.json --epsilon 1 --ledger census-ledger.json
     lookalike make "postgresql://host/shop?table=orders" --out orders-lookalike
     """
     began = time.perf_counter()
-    learner = la.model(model, **_settings(set, model=model, minutes=minutes))
+    guard = {"epsilon": epsilon, "delta": delta, "ledger": ledger, "rows_per_subject": rows_per_subject, "buy": buy}
+    learner = _learner(model, set=set, minutes=minutes, **guard)
     folder = Path(out or f"{_stem(source)}-lookalike")
     with la.NewFolder(folder, overwrite=force) as unfinished, _progress(quiet) as on_step:
         made = la.make(source, schema=schema, model=learner, seed=seed, rows=rows, holdout=holdout, target=target, on_step=on_step)
@@ -106,6 +122,7 @@ def make(
     elif not quiet:
         _print_report(made.report)
         _show_tried(made.model)
+        _show_promise(made.model)
         _say(f"Made in {time.perf_counter() - began:.1f} s. Open {folder / 'report.html'}")
 
 
@@ -113,6 +130,7 @@ def make(
 def schema(
     source: Source,
     out: Annotated[str | None, _option("--out", metavar="FILE", help="write the schema there, to look at and correct")] = None,
+    public: Annotated[bool, typer.Option("--public", help="a skeleton of public facts to fill in, for fits with --epsilon")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what is known of the columns: a table on a terminal, else JSON that a person can edit.
@@ -120,9 +138,12 @@ def schema(
     \b
     lookalike schema census.csv
     lookalike schema census.csv > schema.json
+    lookalike schema census.csv --public --out public.json
     """
     data = None if source.endswith(".json") else la.Dataset.of(source)
     found = la.schema(source) if data is None else data.schema
+    if public:
+        found = la.privacy.skeleton(found)
     _tell(data)
     if out is not None:
         la.save(found, out)
@@ -131,18 +152,23 @@ def schema(
         typer.echo(found.to_json(), nl=False)
     else:
         for table in found.tables:
-            _show(_schema_table(table))
+            _show(_shown.schema(table))
 
 
 @app.command()
 def fit(
     source: Source,
     out: Annotated[str, _option("--out", metavar="FILE", help="the model file to write: census.lookalike")],
-    model: Learner = "forest",
+    model: Learner = None,
     set: Set = None,
     minutes: Minutes = None,
     schema: Facts = None,
     seed: Seed = 0,
+    epsilon: Epsilon = None,
+    delta: Delta = DELTA,
+    ledger: LedgerFile = None,
+    rows_per_subject: PerSubject = 1,
+    buy: Buy = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -152,10 +178,12 @@ def fit(
     lookalike fit census.csv --out census.lookalike
     lookalike fit census.csv --model independent --set cells=64 --out census.lookalike
     lookalike fit census.csv --model auto --minutes 10 --set models=forest,copula --out census.lookalike
+    lookalike fit census.csv --schema public.json --epsilon 1 --ledger census-ledger.json --out census.lookalike
     """
     began = time.perf_counter()
     _check_place(out)
-    learner = la.model(model, **_settings(set, model=model, minutes=minutes))
+    guard = {"epsilon": epsilon, "delta": delta, "ledger": ledger, "rows_per_subject": rows_per_subject, "buy": buy}
+    learner = _learner(model, set=set, minutes=minutes, **guard)
     with _progress(quiet) as on_step:
         fitted = la.fit(source, schema=schema, model=learner, seed=seed, on_step=on_step)
         la.save(fitted, out)
@@ -165,9 +193,13 @@ def fit(
         for note in fitted.notes_:
             _say(f"note: {note}")
     if as_json:
-        _print_json({"model": out, "name": model, "seconds": seconds, "notes": fitted.notes_, **_tried(fitted)})
+        promised = {"privacy": fitted.privacy_} if getattr(fitted, "privacy_", None) else {}
+        _print_json(
+            {"model": out, "name": _named(model, epsilon), "seconds": seconds, "notes": fitted.notes_, **_tried(fitted), **promised}
+        )
     elif not quiet:
         _show_tried(fitted)
+        _show_promise(fitted)
         _say(f"Wrote {out} in {seconds:.1f} s. Draw rows: lookalike sample {shlex.quote(out)} -n 1000 --out synthetic.csv")
 
 
@@ -259,10 +291,47 @@ def models(as_json: AsJson = False) -> None:
     """
     known = la.known_models()
     if as_json:
-        _print_json({name: {"about": _about(m), "kinds": sorted(m.can.kinds), "settings": _fields(m)} for name, m in known.items()})
+        _print_json(
+            {
+                name: {"about": _shown.about(m), "kinds": sorted(m.can.kinds), "private": m.can.private, "settings": _shown.settings(m)}
+                for name, m in known.items()
+            }
+        )
         return
     for name, made in known.items():
-        _show(_model_table(name, made))
+        _show(_shown.model(name, made))
+
+
+@app.command()
+def privacy(
+    path: Annotated[str, _argument("FILE", "a ledger, or a model that was fitted with --epsilon")],
+    epsilon: Annotated[float | None, _option("--epsilon", help="begin a ledger with this budget, for all fits together")] = None,
+    delta: Delta = DELTA,
+    subject: Annotated[str, typer.Option("--subject", help="whose rows the new ledger protects: row, or a column")] = "row",
+    as_json: AsJson = False,
+) -> None:
+    """Show what a model promises or what a ledger holds, or begin a ledger.
+
+    \b
+    lookalike privacy census.lookalike
+    lookalike privacy census-ledger.json --epsilon 3 --delta 1e-6
+    lookalike privacy census-ledger.json
+    """
+    if epsilon is not None:
+        _check_place(path)
+        shown: Any = la.privacy.Ledger.open(path, budget=la.privacy.Budget(epsilon, delta), unit=subject)
+    elif path.endswith(".json"):
+        shown = la.privacy.Ledger.open(path)
+    else:
+        promised = getattr(la.load(path), "privacy_", None)
+        if promised is None:
+            fix = "fit with a budget: lookalike fit DATA --epsilon 1"
+            raise la.errors.CannotError("the model promises nothing: it was fitted without --epsilon", where=path, fix=fix)
+        shown = la.privacy.Statement.from_json(promised)
+    if as_json:
+        _print_json(shown.to_json())
+    else:
+        typer.echo(shown.text())
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -398,11 +467,35 @@ def _settings(pairs: list[str] | None, *, model: str, minutes: float | None) -> 
     if "minutes" in settings:
         raise la.errors.SettingError("given twice", where="minutes", fix="leave out --minutes, or --set minutes=")
     known = la.known_models()
-    timed = [name for name, made in known.items() if "minutes" in _fields(made)]
+    timed = [name for name, made in known.items() if "minutes" in _shown.settings(made)]
     if model in known and model not in timed:
         fix = f"leave it out, or take --model {', '.join(timed[:-1])} or {timed[-1]}"
         raise la.errors.SettingError(f"the model {model!r} has no time budget: it ends by itself", where="--minutes", fix=fix)
     return settings | {"minutes": minutes}
+
+
+def _named(model: str | None, epsilon: float | None) -> str:
+    """The name of the model that is meant."""
+    return model or ("forest" if epsilon is None else "marginals")
+
+
+def _learner(model: str | None, *, set: list[str] | None, minutes: float | None, epsilon: float | None, **guard: Any) -> Any:
+    """The model to fit, under differential privacy if there is an epsilon; flags that would then do nothing are refused."""
+    name = _named(model, epsilon)
+    made = la.model(name, **_settings(set, model=name, minutes=minutes))
+    if epsilon is not None:
+        return la.Private(made, epsilon=epsilon, **guard)
+    for flag, unset in (("delta", DELTA), ("ledger", None), ("rows_per_subject", 1), ("buy", False)):
+        if guard[flag] != unset:
+            shown = f"--{flag.replace('_', '-')}"
+            raise la.errors.SettingError("says something only of a fit under differential privacy", where=shown, fix="give --epsilon, too")
+    return made
+
+
+def _show_promise(model: Any) -> None:
+    """What a private fit promises, in plain words."""
+    if getattr(model, "privacy_", None) is not None:
+        typer.echo(la.privacy.Statement.from_json(model.privacy_).text())
 
 
 def _tried(model: Any) -> dict[str, Any]:
@@ -411,26 +504,9 @@ def _tried(model: Any) -> dict[str, Any]:
 
 
 def _show_tried(model: Any) -> None:
-    """A table of the models that `model` has chosen among, if it did."""
-    if not hasattr(model, "tried_"):
-        return
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    head = ("fit", "told apart (0.5 is best)", "95 % interval", "nearer to rows learned from (0.5 is chance)")
-    shown = Table("model", title="Models tried", title_justify="left", box=box.SIMPLE_HEAD)
-    for name in head:
-        shown.add_column(name, justify="right")
-    shown.add_column("")
-    for t in model.tried_:
-        seconds = "" if t["seconds"] is None else f"{t['seconds']:.1f} s"
-        figures = ("", "", "") if t["c2st"] is None else (f"{t['c2st']:.3f}", f"{t['low']:.3f} – {t['high']:.3f}", f"{t['nearer']:.3f}")
-        # Not markup: names of columns and packages may have brackets in them.
-        notes = ("time was over before its training was", *t["notes"]) if t["cut"] else t["notes"]
-        said = Text("; ".join((f"{t['verdict']}: {t['why']}", *notes)))
-        shown.add_row(t["model"], seconds, *figures, said, style="bold" if t["verdict"] == "kept" else "")
-    _show(shown)
+    """The models that `model` has chosen among, if it did."""
+    if hasattr(model, "tried_"):
+        _show(_shown.tried(model))
 
 
 def _check_place(path: str) -> None:
@@ -446,65 +522,3 @@ def _stem(source: str) -> str:
     names = [place.name, place.parent.name] if not place.is_dir() else [place.resolve().name]
     stems = (re.split(r"[.*\[]", name)[0].strip("-_ ") for name in names)
     return next(filter(None, stems), "table")
-
-
-def _schema_table(table: Any) -> RenderableType:
-    """A table of columns for the terminal."""
-    from rich import box
-    from rich.table import Table
-
-    shown = Table("column", "kind", "written as", "missing", "unique", "notes", title=table.name, title_justify="left", box=box.SIMPLE_HEAD)
-    for c in table.columns:
-        spelt = ", ".join(m or "empty" for m in c.missing) or ("yes" if c.nullable else "")
-        shown.add_row(c.name, c.kind, _written(c), spelt, "yes" if c.unique else "", _notes(table, c))
-    return shown
-
-
-def _written(column: Any) -> str:
-    """How values of a column are written, in short."""
-    if column.labels:
-        return " / ".join(column.labels)
-    if column.format:
-        return column.format + (f" {column.zone}" if column.zone else "")
-    number = column.number
-    if number and (number.decimals or number.thousands or number.prefix or number.suffix or number.width):
-        grouped = f"1{number.thousands}000" if number.thousands else "1"
-        decimals = f"{number.point}{'0' * number.decimals}" if number.decimals else ""
-        return f"{number.prefix}{grouped.zfill(number.width or 1)}{decimals}{number.suffix}"
-    return "" if column.storage == "string" else column.storage
-
-
-def _notes(table: Any, column: Any) -> str:
-    """Key, links, bounds and what is declared."""
-    notes = ["primary key"] if column.name in table.key else []
-    notes += [f"→ {link.table}" for link in table.links if column.name in link.columns]
-    if column.low is not None or column.high is not None:
-        notes.append(f"{'' if column.low is None else column.low} … {'' if column.high is None else column.high}")
-    if column.declared:
-        notes.append(f"declared: {', '.join(column.declared)}")
-    return "; ".join(notes)
-
-
-def _about(model: type) -> str:
-    """The first sentence of the module that a model is alone in."""
-    return (sys.modules[model.__module__].__doc__ or "").strip().partition("\n")[0]
-
-
-def _fields(model: type) -> dict[str, Any]:
-    """The settings of a model: type, default and description, from its pydantic class."""
-    described = sys.modules[model.__module__].Settings.model_json_schema()["properties"]
-    return {name: {k: v for k, v in facts.items() if k != "title"} for name, facts in described.items()}
-
-
-def _model_table(name: str, model: type) -> RenderableType:
-    """A table of a model's settings for the terminal."""
-    from rich import box
-    from rich.table import Table
-
-    kinds = ", ".join(sorted(model.can.kinds))
-    title = f"[bold]{name}[/bold]  {_about(model)}\ntakes {kinds}"
-    shown = Table("setting", "default", "bounds", "what it does", title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD)
-    for setting, facts in _fields(model).items():
-        bounds = f"{facts.get('minimum', facts.get('exclusiveMinimum', ''))} … {facts.get('maximum', facts.get('exclusiveMaximum', ''))}"
-        shown.add_row(setting, json.dumps(facts.get("default")), bounds if bounds != " … " else "", facts.get("description", ""))
-    return shown

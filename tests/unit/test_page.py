@@ -64,6 +64,7 @@ def report(columns: int = 3, **more: Any) -> dict[str, Any]:
         "seed": 0,
         "compared": {"columns": names, "left_out": []},
         "protected": {},
+        "privacy": None,
         "split": {"tone": "good", "text": "A fresh sample.", "c2st": None, "overlap": None, "doubts": []},
         "verdict": [{"tone": "good", "area": "fidelity", "title": "Columns", "text": "As real."}],
         "limits": ["Few rows."],

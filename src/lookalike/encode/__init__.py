@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -23,12 +23,18 @@ from lookalike.errors import CannotError, StoreError
 from lookalike.protocol import OnStep, Step, quiet
 from lookalike.schema import Column, Schema, Table
 
+if TYPE_CHECKING:
+    from lookalike.data import Dataset
+    from lookalike.privacy.ledger import Allowance
+
 __all__ = ["Codebook", "Coded", "Part", "encoder"]
 
 BATCH = 262_144
 """Rows measured at a time."""
 MOST_ROWS = 1 << 21
 """Rows held at most while measuring by subject; beyond, the data are read several times, some of the subjects at a time."""
+BOUGHT = 0.1
+"""Share of a private fit's delta that may go into finding the levels of categories that are not declared."""
 VERSION = 1
 
 
@@ -115,6 +121,40 @@ class Codebook:
             books = pool.map(lambda c, s: encoder(c).freeze(s, c, protect=protect, cells=cells), table.columns, stats)
             return cls(table, tuple(books))
 
+    @classmethod
+    def private(
+        cls, data: Dataset, allowance: Allowance, *, rho: float, sensitivity: int = 1, cells: int = 256
+    ) -> tuple[Codebook, list[np.ndarray]]:
+        """A codebook of declared facts and noisy counts alone, for zCDP `rho`; and float64 [size] for each part, noisy rows of each code.
+
+        sensitivity: rows that a subject has at most in `data` (see `privacy.domain.bounded`).
+
+        Raises:
+            BudgetError: the allowance does not go so far.
+        """
+        from lookalike.privacy.look import Look, Rows
+
+        table, values, rows = data.schema.table, data.table(), Rows()
+        total = sum(_looks(c) for c in table)
+        found = sum(map(_found, table))
+        books: dict[str, tuple[dict[str, Any], list[np.ndarray]]] = {}
+        if not total:
+            Look(allowance, rho, "number of rows", rows, sensitivity=sensitivity).counts(np.zeros(values.num_rows, np.int64), 1)
+        for c in sorted(table, key=_turn):
+            share = rho * _looks(c) / max(total, 1)
+            chance = cls.chance(data.schema, allowance) / max(found, 1)
+            look = Look(allowance, share, c.name, rows, sensitivity=sensitivity, cells=cells, delta=chance)
+            stats = encoder(c).noisy(values.column(c.name), c, look)
+            book = encoder(c).freeze(stats, c, protect=1, cells=cells)
+            books[c.name] = book, encoder(c).held(stats, book, c)
+        counts = [x * (rows.estimate / max(x.sum(), 1e-9)) for c in table for x in books[c.name][1]]
+        return cls(table, tuple(books[c.name][0] for c in table)), counts
+
+    @staticmethod
+    def chance(schema: Schema, allowance: Allowance) -> float:
+        """The delta that `private` spends: on finding levels that are not declared, if there are any."""
+        return allowance.budget.delta * BOUGHT if any(map(_found, schema.table)) else 0.0
+
     def encode(self, table: pa.Table | pa.RecordBatch) -> Coded:
         """Codes and positions of a canonical table."""
         codes = np.empty((len(self.owners), table.num_rows), np.uint16)
@@ -184,6 +224,24 @@ def encoder(column: Column) -> ModuleType:
             f"no encoder for kind {column.kind!r}", where=column.name, fix=f"kinds that can be coded: {', '.join(sorted(_encoders()))}"
         )
     return found
+
+
+def _found(column: Column) -> bool:
+    """Whether a private fit has to find the levels itself."""
+    return column.kind == "category" and column.levels is None
+
+
+def _looks(column: Column) -> int:
+    """How much of a budget a column needs, beside others: nothing where nothing is looked at, twice as much where there are many values."""
+    if column.kind == "empty" or (column.kind in ("key", "constant") and not column.nullable):
+        return 0
+    return 1 if column.kind in ("boolean", "key", "constant") else 2
+
+
+def _turn(column: Column) -> int:
+    """When a column is looked at: those with few values first, which tell best how many rows there are; last those that ask just that."""
+    known = len(column.levels or ()) or 1_000
+    return {0: 1 << 20, 1: 1}.get(_looks(column), known if column.kind == "category" else 10_000)
 
 
 def _measure(column: Column, values: pa.Array, subjects: np.ndarray | None) -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from lookalike.encode import _arrow
 from lookalike.schema import Column
+
+if TYPE_CHECKING:
+    from lookalike.privacy.look import Look
 
 KINDS = frozenset({"boolean"})
 
@@ -30,6 +33,19 @@ def merge(a: Stats, b: Stats) -> Stats:
 def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) -> Book:
     """One part of three codes."""
     return {"parts": [_arrow.part(3, ordered=True)], "protected": {}}
+
+
+def noisy(values: pa.ChunkedArray | pa.Array, column: Column, look: Look) -> Stats:
+    """The statistics as a private fit may have them."""
+    x, present = _arrow.split(values, like=pa.int8())
+    codes = np.where(present, x + 1, 0) if column.nullable else np.maximum(x, 0) + 1
+    rows = look.counts(codes.astype(np.int64), 3)
+    return {"rows": float(rows.sum()), "missing": float(rows[0]) if column.nullable else 0.0, "true": float(rows[2])}
+
+
+def held(stats: Stats, book: Book, column: Column) -> list[np.ndarray]:
+    """Rows of each code, float64 [3], as the statistics have them."""
+    return [np.array([stats["missing"], max(stats["rows"] - stats["missing"] - stats["true"], 0), stats["true"]], np.float64)]
 
 
 def encode(values: pa.ChunkedArray | pa.Array, book: Book, column: Column) -> np.ndarray:

@@ -8,13 +8,16 @@ of its own, "(rare)".
 from __future__ import annotations
 
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from lookalike.encode import _arrow, _people
 from lookalike.schema import Column
+
+if TYPE_CHECKING:
+    from lookalike.privacy.look import Look
 
 KINDS = frozenset({"category"})
 RARE = "(rare)"
@@ -62,6 +65,31 @@ def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) 
     if pool:
         kept, share, ordered = [*kept, RARE], [*share, rare], False
     return {"parts": [_arrow.part(len(kept) + 1, ordered=ordered)], "protected": protected, "levels": kept, "share": share, "pool": pool}
+
+
+def noisy(values: pa.ChunkedArray | pa.Array, column: Column, look: Look) -> Stats:
+    """The statistics as a private fit may have them: of public levels, or of those that are many enough to be told.
+
+    Rows whose level is not among the public ones are not counted.
+    """
+    levels, index, present = _indexed(values)
+    gone = int(len(index) - present.sum()) if column.nullable else 0
+    if column.levels is None:
+        exact = np.bincount(index[present], minlength=len(levels))
+        kept, missing = look.levels({level: int(n) for level, n in zip(levels, exact, strict=True) if n}, gone)
+        return {"rows": sum(kept.values()) + missing, "missing": missing, "levels": {v: [n, n] for v, n in kept.items()}}
+    place = {level: i for i, level in enumerate(column.levels, start=1)}
+    codes = np.array([*(place.get(level, -1) for level in levels), 0], np.int64)[index]
+    codes = codes[codes >= (0 if column.nullable else 1)]
+    rows = look.counts(codes, len(column.levels) + 1)
+    missing = float(rows[0]) if column.nullable else 0.0
+    found = {level: [float(n), float(n)] for level, n in zip(column.levels, rows[1:], strict=True)}
+    return {"rows": float(rows.sum()), "missing": missing, "levels": found}
+
+
+def held(stats: Stats, book: Book, column: Column) -> list[np.ndarray]:
+    """Rows of each code, float64 [size], as the statistics have them."""
+    return [np.array([stats["missing"], *book["share"]], np.float64)]
 
 
 def encode(values: pa.ChunkedArray | pa.Array, book: Book, column: Column) -> np.ndarray:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from lookalike.encode import _arrow, _people
 from lookalike.schema import Column
+
+if TYPE_CHECKING:
+    from lookalike.privacy.look import Look
 
 KINDS = frozenset({"constant", "empty"})
 
@@ -44,6 +47,23 @@ def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) 
     known = column.levels[0] if column.levels else value if holders >= protect else None
     protected = {"levels": 1, "rows": rows} if value is not None and known is None else {}
     return {"parts": [_arrow.part(1 if known is None else 2)], "protected": protected, "value": known}
+
+
+def noisy(values: pa.ChunkedArray | pa.Array, column: Column, look: Look) -> Stats:
+    """The statistics as a private fit may have them: the value is public, or nothing is there."""
+    there = _arrow.presence(values)[0].astype(np.int64)
+    if column.kind == "empty" or not column.levels or not column.nullable:
+        rows = look.rows.estimate
+        gone = 0.0 if column.levels else rows
+        return {"rows": rows, "missing": gone, "values": {v: [rows, rows] for v in (column.levels or ())[:1]}}
+    rows = look.counts(there, 2)
+    return {"rows": float(rows.sum()), "missing": float(rows[0]), "values": {column.levels[0]: [float(rows[1])] * 2}}
+
+
+def held(stats: Stats, book: Book, column: Column) -> list[np.ndarray]:
+    """Rows of each code, float64 [size], as the statistics have them."""
+    both = [stats["missing"], stats["rows"] - stats["missing"]]
+    return [np.array(both if book["value"] is not None else [stats["rows"]], np.float64)]
 
 
 def encode(values: pa.ChunkedArray | pa.Array, book: Book, column: Column) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,9 @@ import pyarrow.compute as pc
 from lookalike.encode import _arrow, _fresh, _shape
 from lookalike.errors import DataError
 from lookalike.schema import Column
+
+if TYPE_CHECKING:
+    from lookalike.privacy.look import Look
 
 KINDS = frozenset({"key"})
 CAP = 65_536
@@ -71,6 +74,18 @@ def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) 
     used = _fresh.codes(np.array(stats["prefix"]["used"], "<U64"), _shape.LONGEST)
     found = _shape.freeze(stats["shape"], used, stats["prefix"]["length"], rows, protect)
     return book | {"patterns": found, "longest": min(stats["longest"], _shape.LONGEST)}
+
+
+def noisy(values: pa.ChunkedArray | pa.Array, column: Column, look: Look) -> Stats:
+    """The statistics as a private fit may have them: those of no keys at all, and how many are missing. Fresh keys are whole numbers."""
+    rows = look.counts(_arrow.presence(values)[0].astype(np.int64), 2) if column.nullable else np.array([0.0, look.rows.estimate])
+    none = measure(pa.array([], pa.string()), column)
+    return none | {"rows": float(rows.sum()), "missing": float(rows[0])}
+
+
+def held(stats: Stats, book: Book, column: Column) -> list[np.ndarray]:
+    """Rows of each code, float64 [size], as the statistics have them."""
+    return [np.array([stats["missing"], stats["rows"] - stats["missing"]][: book["parts"][0]["size"]], np.float64)]
 
 
 def encode(values: pa.ChunkedArray | pa.Array, book: Book, column: Column) -> np.ndarray:

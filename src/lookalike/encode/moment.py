@@ -6,16 +6,19 @@ many days the week keeps its rhythm: time is stretched within each week as the w
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lookalike.encode import _arrow, _cells, _tally
+from lookalike.encode import _arrow, _cells, _noisy, _tally
 from lookalike.encode._round import Grid
 from lookalike.encode._tally import Tally
 from lookalike.schema import Column
+
+if TYPE_CHECKING:
+    from lookalike.privacy.look import Look
 
 KINDS = frozenset({"date", "datetime", "time", "duration"})
 DAY = 86_400_000_000
@@ -89,6 +92,32 @@ def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) 
     return book
 
 
+def noisy(values: pa.ChunkedArray | pa.Array, column: Column, look: Look) -> Stats:
+    """The statistics as a private fit may have them: days between public (or bought) bounds, weekdays, and clocks in the public unit."""
+    day, clock, present = _split(values, column)
+    gone = int(len(present) - present.sum()) if column.nullable else None
+    unit, limits = _public_unit(column), _limits(column)
+    both = day is not None and clock is not None and unit != DAY
+    stats: Stats = {}
+    if day is not None:
+        mine = look.part(0.5 if both else 0.9, "day")
+        stats |= _line(day[present], "day", mine, tuple(None if x is None else x // DAY for x in limits), missing=gone)
+        week = look.part(0.1, "weekday").counts((day[present] + 3) % 7, 7)
+        stats["week"] = [round(float(n)) for n in week]
+    if clock is not None:
+        ends = (0, DAY // unit - 1) if column.kind in ("datetime", "time") else tuple(None if x is None else x // unit for x in limits)
+        found = (clock[present] // unit, "clock", look.part(0.4, "clock") if both else look, ends)
+        seen = _line(*found, unit=unit, missing=gone) if day is None or unit != DAY else {"clock": _midnight(stats)}
+        stats = seen | stats if day is not None else seen
+        stats["units"] = [stats["rows"] - stats["missing"] if u == unit else 0 for u in UNITS]
+    return stats
+
+
+def held(stats: Stats, book: Book, column: Column) -> list[np.ndarray]:
+    """Rows of each code of each part, float64 [size], as the statistics have them."""
+    return [_noisy.held(Tally.from_json(stats[name]), book[name], stats["missing"]) for name in ("day", "clock") if name in book]
+
+
 def encode(values: pa.ChunkedArray | pa.Array, book: Book, column: Column) -> np.ndarray:
     """int32 [parts, n]: cells of the day and of the clock; 0 in both where missing."""
     day, clock, present = _split(values, column)
@@ -123,6 +152,38 @@ def locate(values: pa.ChunkedArray | pa.Array, book: Book, column: Column, *, co
     if "clock" in book:
         at.append(_cells.locate(clock, codes[-1], book["clock"]))
     return at[0] if len(at) == 1 else (np.floor(at[0] * SHADES) + at[1]) / SHADES
+
+
+def _line(numbers: np.ndarray, name: str, look: Look, ends: tuple[int | None, int | None], *, missing: int | None, unit: int = 1) -> Stats:
+    """Noisy statistics of whole numbers between `ends`, counted in `unit`."""
+    low, high = ends
+    if low is None or high is None:
+        part, look = look.part(0.15, "limits"), look.part(0.85, "")
+        seen = part.span(numbers.astype(np.float64))
+        low, high = (int(seen[0]) if low is None else low), (int(seen[1]) if high is None else high)
+    size = max(high - low + 1, 1)
+    ranges = look.tree(np.clip(numbers - low, 0, size - 1).astype(np.int64), size, missing)
+    found, rows = _noisy.tally(ranges, lambda at: (low + at).astype(np.int64) * unit, open_above=False)
+    gone = round(ranges.missing)
+    return {"rows": rows + gone, "missing": gone, name: found.to_json()}
+
+
+def _midnight(stats: Stats) -> dict[str, Any]:
+    """The tally of clocks that are all at midnight."""
+    rows = np.array([max(stats["rows"] - stats["missing"], 0)], np.int64)
+    zero = np.zeros(1, np.int64)
+    return Tally(0, zero, zero, rows, rows, rows).to_json()
+
+
+def _public_unit(column: Column) -> int:
+    """The unit of a clock that the declared format writes, in microseconds; seconds where nothing says so."""
+    pattern = column.format or ""
+    if pattern in ("s", "ms", "us", "ns"):
+        return {"s": 1_000_000, "ms": 1_000}.get(pattern, 1)
+    for mark, unit in (("%f", 1), ("%S", 1_000_000), ("%T", 1_000_000), ("%M", 60_000_000), ("%H", 3_600_000_000)):
+        if mark in pattern:
+            return unit
+    return DAY if "%" in pattern and column.kind in ("date", "datetime") else 1_000_000
 
 
 def _unpack(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

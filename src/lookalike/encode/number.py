@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from lookalike.encode import _arrow, _cells, _tally
+from lookalike.encode import _arrow, _cells, _noisy, _tally
 from lookalike.encode._round import Grid, tens
 from lookalike.encode._tally import Tally
 from lookalike.schema import Column
+
+if TYPE_CHECKING:
+    from lookalike.privacy.look import Look
 
 KINDS = frozenset({"integer", "number"})
 DIGITS = 16
 """Decimals are counted up to here; a number that needs as many or more has no grid."""
 MOST = 0.995
 """A column has as many decimals as this share of its rows need."""
+BOUGHT = 0.15
+"""Share of a column's budget that buys its bounds, where they are not public."""
 _SHORT = ("float", "float32", "halffloat", "float16")
 
 Stats = dict[str, Any]
@@ -44,6 +49,36 @@ def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) 
     line = _cells.freeze(t, _grid(stats, t, column), protect=protect, cells=cells, bounds=_bounds(column))
     protected = {"tails": line.pop("tails"), "thin": line.pop("thin")}
     return {"parts": [_arrow.part(_cells.size(line), ordered=True)], "protected": protected, "line": line}
+
+
+def noisy(values: pa.ChunkedArray | pa.Array, column: Column, look: Look) -> Stats:
+    """The statistics as a private fit may have them: noisy rows by ranges between public (or bought) bounds, on the declared grid."""
+    x, present = _plain(values, column)
+    low, high = _bounds(column)
+    if low is None or high is None:
+        look, part = look.part(1 - BOUGHT, ""), look.part(BOUGHT, "")
+        seen = part.span(x[present].astype(np.float64))
+        low, high = (seen[0] if low is None else low), (seen[1] if high is None else high)
+    decimals = 0 if column.kind == "integer" else column.number.decimals if column.number else None
+    exact = decimals is not None and (high - low) * 10.0**decimals < _noisy.MOST
+    step = 10.0**-decimals if exact and decimals is not None else max(high - low, 1e-300) / _noisy.GRID
+    size = max(int(np.rint((high - low) / step)) + exact, 1)
+    numbers = np.clip(np.rint((x[present] - low) / step) if exact else np.floor((x[present] - low) / step), 0, size - 1).astype(np.int64)
+    ranges = look.tree(numbers, size, int(len(x) - present.sum()) if column.nullable else None)
+
+    def value(at: np.ndarray) -> np.ndarray:
+        made = low + at * step
+        return np.rint(made).astype(np.int64) if column.kind == "integer" else np.round(made, decimals) if exact else made
+
+    tally, rows = _noisy.tally(ranges, value, open_above=not exact)
+    digits = [0] * (DIGITS + 1)
+    digits[DIGITS if decimals is None else min(decimals, DIGITS)] = rows
+    return {"rows": rows + round(ranges.missing), "missing": round(ranges.missing), "tally": tally.to_json(), "digits": digits}
+
+
+def held(stats: Stats, book: Book, column: Column) -> list[np.ndarray]:
+    """Rows of each code, float64 [size], as the statistics have them."""
+    return [_noisy.held(Tally.from_json(stats["tally"]), book["line"], stats["missing"])]
 
 
 def encode(values: pa.ChunkedArray | pa.Array, book: Book, column: Column) -> np.ndarray:

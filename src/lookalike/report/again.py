@@ -31,10 +31,11 @@ def log_prob(model: Model) -> LogProb | None:
 def refit(model: Model, *, seed: int) -> Refit | None:
     """Rows → as many that a model of the same name and settings draws once it has learned them; None for a model from elsewhere.
 
-    Text and keys, of which a frame holds no values, are not learned. The same rows and seed give the same result.
+    None as well for a private model: each fit would need a budget of its own. Text and keys, of which a frame holds no values, are not
+    learned. The same rows and seed give the same result.
     """
     name, settings = models.name_of(model), getattr(model, "settings", None)
-    if name not in models.names() or settings is None:
+    if name not in models.names() or settings is None or getattr(model, "privacy_", None) is not None:
         return None
 
     def again(rows: Frame) -> Frame:

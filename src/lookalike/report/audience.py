@@ -78,6 +78,7 @@ def public(data: Mapping[str, Any]) -> dict[str, Any]:
         "columns": [],
         "map": None,
         "protected": {},
+        "privacy": data["privacy"],
         "untested": [{"what": u["what"], "why": u["why"]} for u in data["untested"]],
         "definitions": [{k: d[k] for k in DEFINITION} for d in data["definitions"] if d["area"] != "privacy" or d["kind"] == "attack"],
         "others": [_other(o) for o in data["others"]],

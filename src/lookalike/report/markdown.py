@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from lookalike.privacy.statement import Statement
 from lookalike.report import tables
 from lookalike.report.tables import Grid
 
@@ -24,7 +25,7 @@ def render(data: Mapping[str, Any]) -> str:
     parts.append(f"**Split**: {MARKS[data['split']['tone']]} {escape(data['split']['text'])}")
     parts += _listed(data["notes"])
     parts += [*_verdict(data), *_gates(data), "## What limits this", *_listed(data["limits"])]
-    parts += [*_figures(data), *_attacks(data), *_untested(data), *_about(data)]
+    parts += [*_figures(data), *_attacks(data), *_promised(data), *_untested(data), *_about(data)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -87,6 +88,14 @@ def _attacks(data: Mapping[str, Any]) -> list[str]:
         if grid.rows or grid.notes:
             parts += _drawn(grid, "##", f" on {table['name']}" if len(found) > 1 else "")
     return parts
+
+
+def _promised(data: Mapping[str, Any]) -> list[str]:
+    if not data["privacy"]:
+        return []
+    made = Statement.from_json(data["privacy"])
+    of = f"Differential privacy: ε = {made.epsilon:g}, δ = {made.delta:g}, for one {made.unit}."
+    return ["## What is promised", escape(of), *_listed(made.meaning())]
 
 
 def _untested(data: Mapping[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
+from lookalike.privacy.statement import Statement
 from lookalike.report import drill, hexes, tracks
 from lookalike.report.view import number, span
 
@@ -38,6 +39,7 @@ SECTIONS = {
     "utility": "Utility",
     "fairness": "Fairness",
     "privacy": "Privacy",
+    "promised": "Promise",
     "protected": "Protected",
     "untested": "Not tested",
     "definitions": "Definitions",
@@ -109,6 +111,7 @@ def _summary(data: Mapping[str, Any], *, public: bool) -> dict[str, Any]:
     several = len(tables) > 1
     left_out = {"compared"} if not several else set()
     left_out |= set() if data["map"] else {"map"}
+    left_out |= set() if data["privacy"] else {"promised"}
     left_out |= INTERNAL if public else set()
     doubtful = data["split"]["tone"] in ("fair", "poor")
     said = [v for v in data["verdict"] if not (doubtful and v["text"] == data["split"]["text"])]  # that stands above all
@@ -119,6 +122,7 @@ def _summary(data: Mapping[str, Any], *, public: bool) -> dict[str, Any]:
         "area_titles": {a: tracks.AREAS.get(a, a.capitalize()) for a in dict.fromkeys(v["area"] for v in said)},
         "overview": tracks.overview(data["scores"], coarse=public),
         "tables": tables,
+        "promise": Statement.from_json(data["privacy"]) if data["privacy"] else None,
         "compared": tracks.compared(tables, coarse=public) if several else [],
         "raided": tracks.compared_attacks(tables) if several else [],
         "toned": tracks.tones(tables) if several else [],

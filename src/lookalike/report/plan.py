@@ -29,6 +29,7 @@ class Options(TypedDict, total=False):
     refit: Refit | None
     log_prob: LogProb | None
     protected: Mapping[str, Any] | None
+    privacy: Mapping[str, Any] | None
     about: Mapping[str, str] | None
     notes: Sequence[str]
 
@@ -50,6 +51,7 @@ class Plan:
         refit: real rows, a number and random numbers → so many rows that the same model draws after learning those instead.
         log_prob: rows → logarithm of the probability that the model gives each.
         protected: what the model did not publish (column → figures), as its codebook says.
+        privacy: what a private fit promises, as `privacy.Statement` has it in JSON.
         about: lines for the head of the report, such as the model and its settings.
         notes: what to say of how the tables were read.
 
@@ -70,6 +72,7 @@ class Plan:
     refit: Refit | None = None
     log_prob: LogProb | None = None
     protected: Mapping[str, Any] | None = None
+    privacy: Mapping[str, Any] | None = None
     about: Mapping[str, str] | None = None
     notes: Sequence[str] = ()
 

@@ -157,7 +157,7 @@ def build(real: Source, synthetic: Source, *, holdout: Source | None = None, on_
     notes = [*plan.notes, *notes, *seen]
     frames = masked(frame.code(tables, columns))
     names = frames["real"].names
-    notes += _warnings(frames) + _named(plan, real.schema, names)
+    notes += _warnings(frames) + _named(plan, real.schema, names) + _promised(plan.privacy)
     guessed, why = _target(plan.target, frames["real"])
     protected = tuple(n for n in plan.protected_columns if n in names)
     setting = measure.stage(frames, target=guessed, rng=np.random.default_rng([plan.seed, 0]), protected=protected)
@@ -174,11 +174,20 @@ def build(real: Source, synthetic: Source, *, holdout: Source | None = None, on_
         "seed": plan.seed,
         "compared": {"columns": list(names), "left_out": _left_out(real.schema.table.columns, names)},
         "protected": dict(plan.protected or {}),
+        "privacy": None if plan.privacy is None else dict(plan.privacy),
     }
     found, data = _compose(setting, {n: frames[f"other: {n}"] for n in plan.others}, plan, facts, steps)
     report = Report(data, found)
     data["gates"] = [_gated(gate, one) for one in [data, *data["others"]] for gate in plan.gates()]
     return report.public() if plan.audience == "public" else report
+
+
+def _promised(privacy: Mapping[str, Any] | None) -> list[str]:
+    """What to say of a promise of differential privacy: how much it is, and that it does not hold for what stands here."""
+    if privacy is None:
+        return []
+    of = f"ε = {privacy['epsilon']:g}, δ = {privacy['delta']:g}, one {privacy['unit']}"
+    return [f"The model was fitted under differential privacy ({of}); this report looks at the real rows, and is not covered by it."]
 
 
 def _target(given: str | None, real: frame.Frame) -> tuple[str | None, str]:
