@@ -224,9 +224,12 @@ class Ledger:
                 import filelock
             except ImportError:
                 raise MissingExtra("filelock", "dp", purpose="a ledger in a file") from None
-            lock = filelock.FileLock(f"{self.path.resolve()}.lock", timeout=_WAIT)
+            place = self.path.resolve()
+            if not place.parent.is_dir():  # the lock would make it
+                raise FileError("its folder is not there", where=str(self.path), fix="make the folder, or choose another")
+            lock = filelock.FileLock(f"{place}.lock", timeout=_WAIT)
             try:
-                lock.acquire()
+                lock.acquire(poll_interval=0.005)
             except filelock.Timeout:
                 fix = f"wait until it ends; if none runs, remove {lock.lock_file}"
                 raise FileError("another fit holds the ledger", where=str(self.path), fix=fix) from None
@@ -315,6 +318,9 @@ class Allowance:
     def rho_with(self, delta: float) -> float:
         """The zCDP that the fit may spend in all, if its looks have the chance `delta` in all, as thresholds do."""
         self.ledger._refresh()
+        return self._rho_with(delta)
+
+    def _rho_with(self, delta: float) -> float:
         more = max(0.0, delta - self._sum.delta)
         own, ledger = self._sum.room(self.budget, more), self.ledger._sum.room(self.ledger.budget, more)
         return self._sum.rho + max(0.0, min(self.rho - self._sum.rho, own, ledger))
@@ -354,7 +360,8 @@ class Allowance:
         head = f"{what!r} would go over what this fit may spend (epsilon {budget.epsilon:.4g} at delta {budget.delta:g})"
         if cost.sampled is not None:
             return f"{head}: {self.epsilon():.4g} is spent, and the training is too costly for the rest"
-        return f"{head}: rho {cost.rho:.4g} and delta {cost.delta:.3g} asked, rho {self.left:.4g} left"
+        left = self._rho_with(self._sum.delta) - self._sum.rho
+        return f"{head}: rho {cost.rho:.4g} and delta {cost.delta:.3g} asked, rho {left:.4g} left"
 
 
 def _read(path: Path) -> dict[str, Any]:
