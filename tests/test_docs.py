@@ -1,4 +1,4 @@
-"""What is written is true: README blocks run, flags and settings that the documents name exist, links lead somewhere."""
+"""What is written is true: the README and guides run, flags and settings that the documents name exist, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -26,18 +26,21 @@ from lookalike.compare.about import Context
 from lookalike.schema import Column
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def blocks(language: str) -> list[str]:
-    """Code blocks of the README in a language."""
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+GUIDES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/privacy.md")}
+"""Documents whose blocks of code run."""
 
 
-def commands() -> list[list[str]]:
-    """Every `lookalike` command of the README, as its words."""
-    lines = "\n".join(blocks("sh")).splitlines()
+def blocks(guide: str, language: str) -> list[str]:
+    """Code blocks of a document in a language."""
+    return re.findall(rf"```{language}\n(.*?)```", GUIDES[guide], flags=re.DOTALL)
+
+
+def commands(guide: str) -> list[list[str]]:
+    """Every `lookalike` command of a document, as its words."""
+    lines = "\n".join(blocks(guide, "sh")).splitlines()
     return [shlex.split(line, comments=True) for line in lines if line.startswith("lookalike ")]
 
 
@@ -52,16 +55,11 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_python_of_the_readme_runs(workplace: Path) -> None:
-    for code in blocks("python"):
-        with contextlib.redirect_stdout(io.StringIO()):
-            exec(compile(code, "README.md", "exec"), {})
-    assert (workplace / "report.html").exists()
-
-
-def test_shell_of_the_readme_runs(workplace: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert len(commands()) >= 5
-    for words in commands():
+@pytest.mark.parametrize("guide", GUIDES)
+def test_what_a_guide_says_runs(guide: str, workplace: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Its commands, one after the other, and then its Python, which may go on with what they wrote."""
+    assert len(commands(guide)) >= 4
+    for words in commands(guide):
         *args, target = (*words[1:], "") if ">" not in words else (*words[1 : words.index(">")], words[-1])
         with pytest.raises(SystemExit) as stopped:
             main(args)
@@ -69,6 +67,10 @@ def test_shell_of_the_readme_runs(workplace: Path, capfd: pytest.CaptureFixture[
         assert not stopped.value.code, (words, shown.err)
         if target:
             (workplace / target).write_text(shown.out, encoding="utf-8")
+    assert blocks(guide, "python")
+    for code in blocks(guide, "python"):
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(code, guide, "exec"), {})
 
 
 def test_flags_that_documents_name_exist() -> None:

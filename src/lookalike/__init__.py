@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lookalike import errors, privacy
-    from lookalike._api import fit, known_models, load, make, model, report, sample, save, schema, stream
+    from lookalike._api import audit, fit, known_models, load, make, model, report, sample, save, schema, stream
     from lookalike._whole import NewFolder
     from lookalike.data import Dataset
     from lookalike.errors import LookalikeError
@@ -33,6 +33,7 @@ __all__ = [
     "Score",
     "State",
     "Step",
+    "audit",
     "errors",
     "fit",
     "known_models",

@@ -22,6 +22,7 @@ from lookalike.protocol import Model, OnStep, Sampler, Step, part, quiet
 from lookalike.schema import Schema
 
 if TYPE_CHECKING:
+    from lookalike.audit import Audit
     from lookalike.report import Options, Report
 
 BLOCK = 65_536
@@ -180,6 +181,40 @@ def report(
     told = [] if maker is None else _noted(maker)
     options |= {"name": name, "others": {n: read[n][0] for n in others}, "notes": notes + [f"The model {note}." for note in told]}
     return build(first, read[name][0], holdout=held, on_step=on_step, **options)
+
+
+def audit(
+    model: Private, schema: SchemaLike, *, source: Any = None, runs: int = 400, canaries: int = 200, on_step: OnStep = quiet
+) -> Audit:
+    """Attack what a private fit promises, and say how much of it the attacks could show to be wrong: nothing, if all is well.
+
+    Args:
+        model: what is to be fitted, and what it promises. Its ledger is left alone: fits of an audit have ledgers of their own.
+        schema: public facts; the table that is attacked is made up from them, so that nothing is looked at and no budget is spent.
+        source: a real table to attack instead. The result then tells of it, and is internal.
+        runs: fits with and without one person unlike all others. 0 leaves them out.
+        canaries: unusual people that are in or out of one more fit by a coin. 0 leaves it out.
+        on_step: called with a `Step` as the work goes on.
+
+    Returns:
+        An audit with `.epsilon`, a lower bound, `.passed`, `.text()` and `.to_json()`.
+
+    Raises:
+        SettingError: too few runs and canaries to show anything.
+        SchemaError: the schema does not declare what a private fit needs.
+        CannotError: a column is free text.
+    """
+    from lookalike.audit import Claim, audit
+
+    facts = _schema(schema)
+    learner = replace(model, ledger=None)
+
+    def again(data: Dataset) -> Model:
+        return learner.fit(data, rng=np.random.default_rng())
+
+    claim = Claim(epsilon=model.epsilon, delta=model.delta, rows=model.rows_per_subject)
+    data = None if source is None else Dataset.of(source, schema=facts)
+    return audit(again, facts, claim=claim, data=data, runs=runs, canaries=canaries, on_step=on_step)
 
 
 def save(what: Model | Schema, path: str | os.PathLike[str]) -> Path:

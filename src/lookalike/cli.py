@@ -303,6 +303,39 @@ def models(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def audit(
+    schema: Annotated[str, _argument("SCHEMA", "public facts, made by: lookalike schema DATA --public")],
+    epsilon: Annotated[float, typer.Option("--epsilon", help="what the fit promises")],
+    delta: Delta = DELTA,
+    model: Learner = None,
+    set: Set = None,
+    rows_per_subject: PerSubject = 1,
+    buy: Buy = False,
+    runs: Annotated[int, typer.Option("--runs", help="fits with and without one person unlike all others")] = 400,
+    canaries: Annotated[int, typer.Option("--canaries", help="unusual people, in or out of one more fit by a coin")] = 200,
+    data: Annotated[str | None, _option("--data", help="a real table to attack, instead of one made up from public facts")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Attack what a private fit promises; exit with 1 if an attack shows that it is wrong.
+
+    \b
+    lookalike audit public.json --epsilon 1
+    lookalike audit public.json --epsilon 3 --model autoregressive --runs 0 --canaries 1000
+    """
+    guard = {"epsilon": epsilon, "delta": delta, "ledger": None, "rows_per_subject": rows_per_subject, "buy": buy}
+    learner = _learner(model, set=set, minutes=None, **guard)
+    with _progress(quiet) as on_step:
+        found = la.audit(learner, schema, source=data, runs=runs, canaries=canaries, on_step=on_step)
+    if as_json:
+        _print_json(found.to_json())
+    elif not quiet:
+        typer.echo(found.text())
+    if not found.passed:
+        sys.exit(1)
+
+
+@app.command()
 def privacy(
     path: Annotated[str, _argument("FILE", "a ledger, or a model that was fitted with --epsilon")],
     epsilon: Annotated[float | None, _option("--epsilon", help="begin a ledger with this budget, for all fits together")] = None,
@@ -493,9 +526,10 @@ def _learner(model: str | None, *, set: list[str] | None, minutes: float | None,
 
 
 def _show_promise(model: Any) -> None:
-    """What a private fit promises, in plain words."""
+    """What a private fit promises, in two sentences; the command `privacy` says the rest."""
     if getattr(model, "privacy_", None) is not None:
-        typer.echo(la.privacy.Statement.from_json(model.privacy_).text())
+        made = la.privacy.Statement.from_json(model.privacy_)
+        typer.echo(f"Privacy: ε = {made.epsilon:g}, δ = {made.delta:g}, for one {made.unit}. {' '.join(made.meaning())}")
 
 
 def _tried(model: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lookalike.models._junction import Junction, Measured, cells, fit, pick, spread, summed
+from lookalike.models._tabulate import count, grown, stretched
 
 SIZES = (2, 3, 4, 3, 2)
 CLIQUES = [(0, 1), (1, 2), (2, 3), (0, 3), (3, 4)]
@@ -121,3 +122,24 @@ def test_choices_are_shared_out_evenly_and_in_random_order() -> None:
     assert not (first == 1).any()
     assert abs(np.corrcoef(np.arange(len(first)), first)[0, 1]) < 0.15
     assert set(np.bincount(found[at == 1], minlength=3) // (max(int((at == 1).sum()) // 3, 1) + 2)) == {0}  # nothing known: all alike
+
+
+def test_growth_of_candidates_is_that_of_the_trees_they_make() -> None:
+    have, candidates = [(0, 1), (1, 2), (3, 4)], [(0, 2), (0, 4), (2, 3), (0, 1, 2), (0, 2, 4), (1, 2)]
+    assert np.allclose(grown(SIZES, have, candidates), [cells(SIZES, [*have, c]) for c in candidates])
+
+
+def test_a_pair_stretches_a_tree_at_least_as_far_as_elimination_does() -> None:
+    tree = Junction.of(SIZES, [(0, 1), (1, 2), (2, 3), (3, 4)])
+    pairs = list(itertools.combinations(range(5), 2))
+    for pair, most in zip(pairs, stretched(tree, pairs), strict=True):
+        assert cells(SIZES, [*tree.cliques, pair]) <= most < math.inf
+        assert (most == tree.cells) == (tree.home(pair) is not None)
+
+
+def test_rows_are_counted_by_combinations() -> None:
+    rng = np.random.default_rng(4)
+    values = np.stack([rng.integers(0, s, 500) for s in SIZES]).astype(np.uint16)
+    found = count(values, (0, 2, 3), SIZES).reshape(2, 4, 3)
+    for cell in itertools.product(range(2), range(4), range(3)):
+        assert found[cell] == (values[[0, 2, 3]] == np.array(cell)[:, None]).all(0).sum()

@@ -228,12 +228,12 @@ def encoder(column: Column) -> ModuleType:
 
 def _found(column: Column) -> bool:
     """Whether a private fit has to find the levels itself."""
-    return column.kind == "category" and column.levels is None
+    return column.kind in ("category", "constant") and not column.levels
 
 
 def _looks(column: Column) -> int:
     """How much of a budget a column needs, beside others: nothing where nothing is looked at, twice as much where there are many values."""
-    if column.kind == "empty" or (column.kind in ("key", "constant") and not column.nullable):
+    if column.kind == "empty" or (column.kind in ("key", "constant") and not column.nullable and not _found(column)):
         return 0
     return 1 if column.kind in ("boolean", "key", "constant") else 2
 

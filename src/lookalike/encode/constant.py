@@ -50,13 +50,15 @@ def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) 
 
 
 def noisy(values: pa.ChunkedArray | pa.Array, column: Column, look: Look) -> Stats:
-    """The statistics as a private fit may have them: the value is public, or nothing is there."""
-    there = _arrow.presence(values)[0].astype(np.int64)
-    if column.kind == "empty" or not column.levels or not column.nullable:
+    """The statistics as a private fit may have them: how often the public value is there, or one that enough subjects share."""
+    if column.kind == "constant" and not column.levels:
+        exact = measure(values, column)
+        kept, missing = look.levels({v: rows for v, (rows, _) in exact["values"].items()}, exact["missing"])
+        return {"rows": sum(kept.values()) + missing, "missing": missing, "values": {v: [n, n] for v, n in kept.items()}}
+    if column.kind == "empty" or not column.nullable:
         rows = look.rows.estimate
-        gone = 0.0 if column.levels else rows
-        return {"rows": rows, "missing": gone, "values": {v: [rows, rows] for v in (column.levels or ())[:1]}}
-    rows = look.counts(there, 2)
+        return {"rows": rows, "missing": rows if column.kind == "empty" else 0.0, "values": {v: [rows, rows] for v in column.levels or ()}}
+    rows = look.counts(_arrow.presence(values)[0].astype(np.int64), 2)
     return {"rows": float(rows.sum()), "missing": float(rows[0]), "values": {column.levels[0]: [float(rows[1])] * 2}}
 
 

@@ -186,7 +186,7 @@ def pick(chances: np.ndarray, at: np.ndarray, rng: np.random.Generator) -> np.nd
     whole = upto[:, -1:]
     upto = np.where(whole > 0, upto / np.maximum(whole, 1e-300), np.linspace(0, 1, chances.shape[1] + 1)[1:])
     n, given = len(at), len(chances)
-    order = np.argsort(at + rng.random(n), kind="stable")  # by number, and in random order within it
+    order = np.argsort(at + rng.random(n))  # by number, and in random order within it
     sizes = np.bincount(at, minlength=given)
     rank = np.arange(n) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     where = np.empty(n)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lookalike.models._junction import Clique, Junction, Measured, cells, fit, summed
+from lookalike.models._junction import Clique, Junction, Measured, fit, summed
+from lookalike.models._tabulate import count, each, grown, stretched
 
 if TYPE_CHECKING:
     from lookalike.privacy.ledger import Allowance
@@ -29,8 +30,8 @@ LOOKS = 2.0
 """Looks a column that the budget is cut into at first."""
 WIDE = 30
 """Tables of more columns are asked for pairs only: of all threes there would be too many."""
-DRAWN_LEAST, DRAWN_MOST = 50_000, 400_000
-"""Rows drawn to see what the table so far gets wrong: four times those there are, within these."""
+DRAWN, DRAWN_LEAST, DRAWN_MOST = 2, 50_000, 400_000
+"""Rows drawn to see what the table so far gets wrong: twice those there are, within these."""
 ITERATIONS = 40, 300
 """Steps of fitting after each round, and at the end."""
 
@@ -117,7 +118,7 @@ class Noisy:
 class Search:
     """A fit under way: the tree, its potentials and probabilities, and what was measured.
 
-    values: int64 [n, columns], looked at only through `looker` if that is private. total: rows, as far as is known. weights: of each column
+    values: uint16 [columns, n], looked at only through `looker` if that is private. total: rows, as far as is known. weights: of each column
     in what matters. largest: cells that a clique, and that all cliques together, may have.
     """
 
@@ -148,9 +149,9 @@ class Search:
                 self._measure(clique)
             if not chosen:
                 break
-            before = [self._told(c, rng) for c in chosen]
+            before = [self._told(c) for c in chosen]
             self._refit(ITERATIONS[0])
-            moved = sum(float(np.abs(self._told(c, rng) - x).sum()) for c, x in zip(chosen, before, strict=True))
+            moved = sum(float(np.abs(self._told(c) - x).sum()) for c, x in zip(chosen, before, strict=True))
             self.looker.heard(moved, sum(x.size for x in before))
             on_step(Step(len(self.measured), 4 * len(self.sizes) + len(self.measured), f"measured {len(self.measured):,} marginals"))
         self._refit(ITERATIONS[1])
@@ -162,44 +163,46 @@ class Search:
         return [c for c in every if math.prod(self.sizes[x] for x in c) <= self.largest[0]]
 
     def _wrong(self, open_: Sequence[Clique], rng: np.random.Generator) -> np.ndarray:
-        """float64: sum of absolute differences between real rows and the table so far, for each clique. Not noisy: for `_choose` only."""
-        n = int(min(max(4 * self.total, DRAWN_LEAST), DRAWN_MOST))
-        drawn = self.tree.draw(self.beliefs, n, rng)
-        found = np.empty(len(open_))
-        for k, clique in enumerate(open_):
-            shape = tuple(self.sizes[c] for c in clique)
+        """float64: absolute differences between real rows and the table so far, summed, for each clique. Not noisy: for `_choose` only."""
+        n = int(min(max(DRAWN * self.total, DRAWN_LEAST), DRAWN_MOST))
+        self.drawn = np.ascontiguousarray(self.tree.draw(self.beliefs, n, rng).T.astype(np.uint16))
+
+        def off(k: int) -> float:
+            clique = open_[k]
             if clique not in self.known:
-                self.known[clique] = _count(self.values, clique, shape)
-            found[k] = np.abs(self.known[clique] - _count(drawn, clique, shape) * (self.total / n)).sum()
-        return found
+                self.known[clique] = count(self.values, clique, self.sizes).astype(np.int32)
+            return float(np.abs(self.known[clique] - count(self.drawn, clique, self.sizes) * (self.total / n)).sum())
+
+        return each(off, len(open_))
 
     def _choose(self, open_: Sequence[Clique], wrong: np.ndarray, taken: Sequence[Clique]) -> Clique | None:
         """The clique to measure, of those that keep the tree small enough; None if there is none."""
-        have = [m.clique for m in self.measured]
-        fits = [k for k, c in enumerate(open_) if c not in taken and self._small(have, c)]
+        fits = np.flatnonzero(self._grown(open_, taken) <= self.largest[1])
+        fits = [k for k in fits.tolist() if open_[k] not in taken]
         if not fits:
             return None
         sizes = np.array([math.prod(self.sizes[c] for c in open_[k]) for k in fits])
         weight = np.array([self.weights[list(open_[k])].max() for k in fits])
         return open_[fits[self.looker.choose(wrong[fits], sizes, weight)]]
 
-    def _small(self, have: list[Clique], clique: Clique) -> bool:
-        """Whether the tree stays small enough with one more clique."""
-        return self.tree.home(clique) is not None or cells(self.sizes, [*have, clique]) <= self.largest[1]
+    def _grown(self, open_: Sequence[Clique], taken: Sequence[Clique]) -> np.ndarray:
+        """Cells of the tree with each clique, besides all that are measured and chosen."""
+        have = [*self.tree.cliques, *taken]
+        if len(self.sizes) <= WIDE:
+            return grown(self.sizes, have, open_)
+        return stretched(Junction.of(self.sizes, have) if taken else self.tree, open_)
 
     def _measure(self, clique: Clique) -> None:
         """Count the combinations of the clique's values."""
-        shape = tuple(self.sizes[c] for c in clique)
-        counts, sigma = self.looker.measure(_count(self.values, clique, shape).astype(np.int64))
-        self.measured.append(Measured(clique, counts.astype(np.float64).reshape(shape), sigma))
+        counts, sigma = self.looker.measure(count(self.values, clique, self.sizes))
+        self.measured.append(Measured(clique, counts.astype(np.float64).reshape([self.sizes[c] for c in clique]), sigma))
 
-    def _told(self, clique: Clique, rng: np.random.Generator) -> np.ndarray:
-        """What the table so far says of a clique: its counts, flat, drawn where no clique of the tree holds it."""
+    def _told(self, clique: Clique) -> np.ndarray:
+        """What the table so far says of a clique: its counts, flat; those of the drawn rows where no clique of the tree holds it."""
         home = self.tree.home(clique)
         if home is not None:
             return self.total * summed(self.beliefs[home], self.tree.cliques[home], clique).ravel()
-        drawn = self.tree.draw(self.beliefs, DRAWN_LEAST, rng)
-        return _count(drawn, clique, tuple(self.sizes[c] for c in clique)) * (self.total / DRAWN_LEAST)
+        return count(self.drawn, clique, self.sizes) * (self.total / self.drawn.shape[1])
 
     def _refit(self, iterations: int) -> None:
         """The tree that holds all that was measured, fitted on from where it was."""
@@ -207,9 +210,3 @@ class Search:
         logs = tree.moved(self.tree, self.logs) if tree != self.tree else self.logs
         self.tree = tree
         self.logs, self.beliefs = fit(tree, logs, self.measured, total=self.total, most=iterations)
-
-
-def _count(rows: np.ndarray, clique: Clique, shape: tuple[int, ...]) -> np.ndarray:
-    """float64 [cells]: rows with each combination of the clique's values."""
-    at = np.ravel_multi_index([rows[:, c] for c in clique], shape)
-    return np.bincount(at, minlength=math.prod(shape)).astype(np.float64)

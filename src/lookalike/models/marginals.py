@@ -105,7 +105,7 @@ class Marginals:
         alone, sigma = self._alone(), 1.0 if allowance is None else self._alone_sigma(allowance, rho * ALONE)
         self.groups_ = self._grouped(looker.noise(len(alone)), total)
         ready = [self._in_groups(k, x, sigma) for k, x in enumerate(alone)]
-        values = np.stack([g[c] for g, c in zip(self._per_part(self.groups_), codes, strict=True)], axis=1).astype(np.int64)
+        values = np.stack([g[c] for g, c in zip(self._per_part(self.groups_), codes, strict=True)]).astype(np.uint16)
         sizes = tuple(len(m.counts) for m in ready)
         search = Search(values, sizes, total, looker, self._weights(), (s.largest, s.tree), ready)
         search.run(rng=rng, on_step=part(on_step, 0.2, 1))

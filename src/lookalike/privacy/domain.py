@@ -45,7 +45,7 @@ def check(schema: Schema, *, buy: bool = False) -> None:
     if not lacking:
         return
     shown = "; ".join(lacking[:SHOWN]) + (f"; and {len(lacking) - SHOWN} more columns" if len(lacking) > SHOWN else "")
-    bought = "" if buy else ", or let levels and bounds be bought from the budget: --set buy=true"
+    bought = "" if buy else ", or let levels and bounds be bought from the budget: --buy"
     fix = f"write them down in a schema: lookalike schema DATA --public --out schema.json, and give it: --schema schema.json{bought}"
     raise SchemaError(f"a private fit needs public facts, and these were read from the data: {shown}", where=schema.table.name, fix=fix)
 

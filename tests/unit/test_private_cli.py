@@ -1,0 +1,130 @@
+"""Private fits on the command line: what is refused, what is written, what is shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lookalike.cli import main
+
+
+@pytest.fixture
+def census(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a table and a schema of its public facts."""
+    rng = np.random.default_rng(0)
+    lines = [f"{rng.integers(17, 90)},{rng.choice(['red', 'green'])},{rng.choice(['yes', 'no'])}" for _ in range(400)]
+    (tmp_path / "census.csv").write_text("age,color,rich\n" + "\n".join(lines) + "\n")
+    monkeypatch.chdir(tmp_path)
+    run("schema", "census.csv", "--public", "--out", "public.json")
+    facts = json.loads(Path("public.json").read_text())
+    for column in facts["tables"][0]["columns"]:
+        column |= {"age": {"low": 0, "high": 120}, "color": {"levels": ["red", "green"]}}.get(column["name"], {})
+    Path("public.json").write_text(json.dumps(facts))
+    return tmp_path
+
+
+def run(*words: str) -> int:
+    """The exit code of a command."""
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    return int(stopped.value.code or 0)
+
+
+FIT = ("fit", "census.csv", "--out", "m.lookalike", "--schema", "public.json")
+
+
+def test_a_private_model_carries_its_promise(census: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(*FIT, "--epsilon", "1", "--ledger", "ledger.json") == 0
+    assert "even odds" in capfd.readouterr().out
+    assert run("privacy", "m.lookalike") == 0
+    assert "NOT covered" in capfd.readouterr().out
+    assert run("privacy", "ledger.json", "--json") == 0
+    assert json.loads(capfd.readouterr().out)["budget"]["epsilon"] == 1
+    assert run("sample", "m.lookalike", "-n", "50", "--out", "rows.csv") == 0
+    ages = [int(line.split(",")[0]) for line in Path("rows.csv").read_text().splitlines()[1:]]
+    assert len(ages) == 50
+    assert 0 <= min(ages) <= max(ages) <= 120
+
+
+def test_a_spent_ledger_refuses_and_nothing_is_written(census: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("privacy", "ledger.json", "--epsilon", "1.3") == 0
+    assert run(*FIT, "--epsilon", "1", "--ledger", "ledger.json") == 0
+    Path("m.lookalike").unlink()
+    booked = Path("ledger.json").read_bytes()
+    assert run(*FIT, "--epsilon", "1", "--ledger", "ledger.json") == 2
+    said = capfd.readouterr().err
+    assert "left" in said
+    assert "spent on" in said
+    assert not Path("m.lookalike").exists()
+    assert Path("ledger.json").read_bytes() == booked
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--epsilon", "0"), "above 0"),
+        (("--epsilon", "-2"), "above 0"),
+        (("--epsilon", "nan"), "epsilon"),
+        (("--epsilon", "one"), "epsilon"),
+        (("--epsilon", "1", "--delta", "0.5"), "one over the number of rows"),
+        (("--epsilon", "1", "--delta", "2"), "delta"),
+        (("--epsilon", "1", "--model", "forest"), "marginals"),
+        (("--epsilon", "1", "--rows-per-subject", "0"), "rows_per_subject"),
+        (("--epsilon", "1", "--ledger", "nowhere/ledger.json"), "nowhere"),
+        (("--delta", "1e-7"), "give --epsilon"),
+        (("--buy",), "give --epsilon"),
+        (("--ledger", "x.json"), "give --epsilon"),
+    ],
+)
+def test_what_cannot_be_promised_is_refused_before_work(
+    census: Path, capfd: pytest.CaptureFixture[str], flags: tuple[str, ...], said: str
+) -> None:
+    assert run(*FIT, *flags) == 2
+    shown = capfd.readouterr().err
+    assert said in " ".join(shown.replace("│", " ").split())
+    assert not Path("m.lookalike").exists()
+    assert not list(census.glob("ledger*"))
+
+
+def test_undeclared_facts_are_listed_with_the_command_that_helps(census: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("fit", "census.csv", "--out", "m.lookalike", "--epsilon", "1") == 2
+    shown = " ".join(capfd.readouterr().err.split())
+    assert "age: kind, nullable, number, low, high; color: kind, nullable, levels" in shown
+    assert "lookalike schema DATA --public --out schema.json" in shown
+    assert "--buy" in shown
+
+
+def test_a_wrong_ledger_is_refused(census: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    Path("ledger.json").write_text('{"some": "file"}')
+    assert run(*FIT, "--epsilon", "1", "--ledger", "ledger.json") == 2
+    assert "not a privacy ledger" in capfd.readouterr().err
+    assert Path("ledger.json").read_text() == '{"some": "file"}'
+
+
+def test_a_model_without_a_promise_says_so(census: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("fit", "census.csv", "--out", "plain.lookalike", "--model", "independent") == 0
+    assert run("privacy", "plain.lookalike") == 2
+    assert "promises nothing" in capfd.readouterr().err
+
+
+def test_make_marks_its_report_as_not_covered(census: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("make", "census.csv", "--schema", "public.json", "--epsilon", "2", "--out", "made") == 0
+    shown = " ".join(capfd.readouterr().out.split())
+    assert "not covered by it" in shown
+    page = Path("made/report.html").read_text()
+    assert "What is promised" in page
+    told: dict[str, Any] = json.loads(Path("made/report.json").read_text())
+    assert told["privacy"]["epsilon"] == 2
+
+
+def test_an_audit_shows_no_more_than_is_promised(census: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("audit", "public.json", "--epsilon", "1", "--runs", "0", "--canaries", "100", "--json") == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["passed"]
+    assert found["epsilon"] <= 1
+    assert not found["internal"]
+    assert run("audit", "public.json", "--epsilon", "1", "--runs", "0", "--canaries", "0") == 2
