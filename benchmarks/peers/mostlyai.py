@@ -10,10 +10,12 @@ from pathlib import Path
 import pandas as pd
 from mostlyai import engine
 from mostlyai.engine.domain import DifferentialPrivacyConfig
+from opacus.accountants.utils import get_noise_multiplier
 
 PACKAGES = ("mostlyai-engine", "torch", "opacus", "transformers", "numpy", "pandas")
-NOISE = 1.5
-"""Its default noise multiplier. Below ε = 1, where one epoch of it would overspend, 1 / ε times as much."""
+BATCH, EPOCHS, SHARE = 256, 15, 0.8
+"""Of private training: rows of a batch, epochs that ε is to last, and the tool's share of rows that train. Its default noise, 1.5 times the
+clip, overspends a small ε in the first epoch and could never spend a large one."""
 
 
 def fit(
@@ -21,22 +23,25 @@ def fit(
 ) -> tuple[Path, str]:
     """Split, analyze, encode and train in a fresh workspace folder.
 
-    With `epsilon` the training is private. The tool takes no public facts but what is a category. It is let read bounds and labels from the
-    data free of charge, as the other tools are given them: by default it would pay ε = 1 for them.
+    With `epsilon` the training is private, with as much noise as spends ε in EPOCHS epochs. The tool takes no public facts but what
+    is a category. It may read bounds and labels from the data free of charge, as the others are given them; by default it pays ε = 1.
     """
     start = time.perf_counter()
     engine.set_random_state(seed)
     folder = Path(tempfile.mkdtemp(dir=train.parent))
     frame, kinds = told(train, facts)
-    private = None
+    private, limits = None, {}
     if epsilon is not None:
-        noise = NOISE * max(1.0, 1 / epsilon)
+        noise = get_noise_multiplier(
+            target_epsilon=epsilon, target_delta=delta, sample_rate=BATCH / (SHARE * len(frame)), epochs=EPOCHS, accountant="rdp"
+        )
         private = DifferentialPrivacyConfig(max_epsilon=epsilon, delta=delta, noise_multiplier=noise, value_protection_epsilon=None)
+        limits = {"batch_size": BATCH, "max_epochs": EPOCHS}
     engine.split(workspace_dir=folder, tgt_data=frame, model_type="TABULAR", tgt_encoding_types=kinds)
     engine.analyze(workspace_dir=folder, value_protection=private is None)
     engine.encode(workspace_dir=folder)
     left = 0.9 * seconds - (time.perf_counter() - start)
-    engine.train(workspace_dir=folder, max_training_time=left / 60, differential_privacy=private)
+    engine.train(workspace_dir=folder, max_training_time=left / 60, differential_privacy=private, **limits)
     took = time.perf_counter() - start
     notes = [f"stopped at {took:.0f} s by its own time limit"] if took > 0.9 * seconds else []
     return folder, "; ".join(notes + ([spent(folder)] if private else []))
