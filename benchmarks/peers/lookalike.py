@@ -43,10 +43,10 @@ def fit(train: Path, model: str, *, seconds: float, seed: int = 0, facts: str = 
     With `facts`, a file of public facts, the fit is private: `epsilon` and `delta` are its budget.
     """
     start = time.perf_counter()
-    private = {}
-    if facts:
-        private = {"schema": declared(train, Path(facts)), "epsilon": settings.pop("epsilon"), "delta": settings.pop("delta")}
-    made = lookalike.fit(train, model=model, seed=seed, settings=settings, **private)
+    budget = {name: settings.pop(name) for name in ("epsilon", "delta") if name in settings}
+    learner = lookalike.model(model, **settings)
+    schema = declared(train, Path(facts)) if facts else None
+    made = lookalike.fit(train, schema=schema, model=lookalike.Private(learner, **budget) if budget else learner, seed=seed)
     took = time.perf_counter() - start
     late = took > 60 * settings.get("minutes", float("inf"))
     return made, f"stopped at {took:.0f} s by its own time limit" if late else ""
