@@ -7,7 +7,6 @@ import subprocess
 import sys
 from itertools import pairwise
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -157,6 +156,12 @@ def test_extreme_budgets_are_safe(epsilon: float, delta: float) -> None:
 
 def test_nothing_costs_nothing() -> None:
     assert total([], delta=1e-6) == total([Cost()], delta=1e-6) == epsilon_of(0.0, 1e-6) == delta_of(0.0, 1.0) == 0
+
+
+def test_next_to_nothing_costs_next_to_nothing() -> None:
+    assert epsilon_of(5e-324, 1e-6) == delta_of(5e-324, 1.0) == 0
+    assert delta_of(1e-12, 1e-3) == 0 < delta_of(1e-8, 1e-3) < 1e-10
+    assert delta_of(50.0, 1.0) == pytest.approx(1, abs=1e-6)
 
 
 def test_chances_take_from_delta() -> None:

@@ -15,7 +15,7 @@ from lookalike.errors import SettingError, StoreError
 from lookalike.privacy.accounting import Budget, Cost, Sampled, epsilon_of, total
 from lookalike.privacy.ledger import Allowance, Ledger
 from lookalike.privacy.mechanisms import counts, levels
-from lookalike.privacy.statement import ALWAYS_OUT, NEIGHBOURS, Statement, _percent, state
+from lookalike.privacy.statement import ALWAYS_OUT, NEIGHBOURS, STRETCHED, Statement, _percent, state
 
 
 def stated(allowance: Allowance, **more: Any) -> Statement:
@@ -81,7 +81,7 @@ def test_a_training_is_stated_as_one() -> None:
     cost = Cost(sampled=Sampled(2.0, 0.01, 100))
     allowance.spend(cost, "training")
     made = stated(allowance)
-    assert made.rho is None and "zCDP" not in made._spent()
+    assert made.rho is None and "zCDP" not in made._spent() and made.randomness.endswith(STRETCHED)
     assert made.spent == total([cost], delta=1e-6) < 2
     assert made.curve[0].epsilon == total([cost], delta=1e-5)
     assert made.epsilon == 2.0  # what was allowed is what was promised, whatever the looks came to

@@ -195,7 +195,7 @@ def curve(costs: Iterable[Cost], *, deltas: Sequence[float] = CURVE) -> list[tup
 
 @lru_cache(maxsize=4096)
 def epsilon_of(rho: float, delta: float) -> float:
-    """The smallest ε for which `rho`-zCDP implies (ε, `delta`), from below never missed: each order α gives a valid
+    """The smallest ε for which `rho`-zCDP implies (ε, `delta`), and never less: each order α gives a valid
 
         ε(α) = α·ρ + (ln(1/δ) − ln α) / (α − 1) + ln(1 − 1/α),
 
@@ -242,7 +242,7 @@ def delta_of(rho: float, epsilon: float) -> float:
         low, high = (middle, high) if slope(middle) < 0 else (low, middle)
     x = high
     exponent = x * ((1 + x) * rho - epsilon) - math.log(x) - (1 + x) * math.log1p(1 / x)
-    return min(1.0, math.exp(min(0.0, exponent + abs(exponent) * _GUARD)))
+    return min(1.0, math.exp(min(0.0, exponent * (1 - _GUARD))))
 
 
 @lru_cache(maxsize=4096)

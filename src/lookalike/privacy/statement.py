@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 VERSION = 1
 DEFINITION = "differential privacy (ε, δ), central: whoever runs the fit is trusted with the data"
 NEIGHBOURS = "add or remove one unit: two data sets are neighbours if one has all that belongs to one unit more than the other"
-RANDOMNESS = "the noise comes from the operating system's secure randomness; a seed steers nothing but how rows are drawn from the model"
+RANDOMNESS = "noise is drawn from the operating system's secure randomness; a seed steers nothing but how rows are drawn from the model"
+STRETCHED = "the noise of a training comes from a generator that is keyed anew from that randomness at every step"
 ALWAYS_OUT = (
     "the report on these data, unless it was paid for: it looks at the real rows, and is as secret as they are",
     "the schema: kinds, formats and declared facts, which were given as public",
@@ -249,6 +250,7 @@ def state(
         uncovered=tuple(dict.fromkeys((*uncovered, *ALWAYS_OUT))),
         rows=rows,
         numerics=numerics,
+        randomness=f"{RANDOMNESS}; {STRETCHED}" if summed.sampled else RANDOMNESS,
         ledger=account,
     )
 
