@@ -235,10 +235,8 @@ def delta_of(rho: float, epsilon: float) -> float:
     low, high = 0.0, 1.0
     while slope(high) < 0:
         high *= 2
-    if math.isinf(high):
-        return 0.0  # less than any number there is
     for _ in range(200):
-        middle = (low + high) / 2
+        middle = low + (high - low) / 2  # their sum may be beyond the largest number
         if middle in (low, high):
             break
         low, high = (middle, high) if slope(middle) < 0 else (low, middle)
