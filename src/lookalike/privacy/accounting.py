@@ -158,7 +158,7 @@ class Sum:
             return 0.0
         high = most_rho(budget.epsilon, chance)
         if not self.sampled:
-            return max(0.0, high - self.rho)
+            return high - self.rho if high - self.rho > SLACK * high else 0.0  # what is lost in rounding is not left
         if not self.plus(Cost(delta=delta)).within(budget):
             return 0.0
         low = 0.0

@@ -231,7 +231,7 @@ class Ledger:
             try:
                 lock.acquire(poll_interval=0.005)
             except filelock.Timeout:
-                fix = f"wait until it ends; if none runs, remove {lock.lock_file}"
+                fix = "wait until it ends, or end it: a lock does not outlive its process"
                 raise FileError("another fit holds the ledger", where=str(self.path), fix=fix) from None
             except OSError as error:
                 raise FileError.of(error, where=str(self.path), doing="lock the ledger") from None
