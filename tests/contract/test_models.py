@@ -24,7 +24,7 @@ from lookalike.protocol import Model, Step
 from lookalike.schema import Column, Schema, Table
 
 ROWS = 400
-QUICK = {"epochs": 3, "batch": 128, "width": 32, "depth": 1, "models": ("copula", "independent")}
+QUICK = {"epochs": 3, "batch": 128, "width": 32, "depth": 1, "models": ("copula", "independent"), "looks": 12}
 """Settings for the sake of time, of models that have them; settings with a `beside` in their schema show their effect beside those."""
 CANONICAL = {
     "integer": pa.int64(),

@@ -32,6 +32,8 @@ ALONE = 0.3
 NOISE_A_CELL = 0.5
 """Groups of a column are so many that a pair of columns has about this much noise in a cell, beside the rows in it."""
 FEWEST_GROUPS = 4
+CELLS_A_ROW = 20
+"""Cells of the junction tree for each row, at most: more would only be filled by chance."""
 AIMED = 2.0
 """How much more marginals with the target matter."""
 
@@ -43,8 +45,10 @@ class Settings(BaseModel):
 
     cells: int = Field(256, ge=4, le=4_096, description="cells that a number or a moment is cut into at most")
     groups: int = Field(64, ge=2, le=512, description="groups of cells or levels that marginals tell apart at most; fewer under noise")
-    largest: int = Field(20_000, ge=100, le=1_000_000, description="cells that one marginal may have")
-    tree: int = Field(400_000, ge=1_000, le=50_000_000, description="cells of the whole junction tree: more can hold more, and is slower")
+    largest: int = Field(20_000, ge=100, le=1_000_000, description="cells that one marginal may have", examples=[100])
+    tree: int = Field(
+        400_000, ge=1_000, le=50_000_000, description=f"cells of the whole junction tree, {CELLS_A_ROW} a row at most", examples=[1_000]
+    )
     looks: int = Field(60, ge=0, le=2_000, description="marginals measured without a budget; a budget says itself how many are worth it")
     target: str | None = Field(None, description="column whose marginals matter twice as much; the same budget for all if not given")
     protect: int = Field(
@@ -107,7 +111,8 @@ class Marginals:
         ready = [self._in_groups(k, x, sigma) for k, x in enumerate(alone)]
         values = np.stack([g[c] for g, c in zip(self._per_part(self.groups_), codes, strict=True)]).astype(np.uint16)
         sizes = tuple(len(m.counts) for m in ready)
-        search = Search(values, sizes, total, looker, self._weights(), (s.largest, s.tree), ready)
+        largest = (s.largest, min(s.tree, max(int(CELLS_A_ROW * total), sum(sizes))))
+        search = Search(values, sizes, total, looker, self._weights(), largest, ready)
         search.run(rng=rng, on_step=part(on_step, 0.2, 1))
         self.tree_, self.beliefs_ = search.tree, search.beliefs
         self.privacy_ = None if allowance is None else self._statement(allowance)
