@@ -97,16 +97,16 @@ class Marginals:
             data.schema.column(s.target)
         if allowance is None:
             looker: Exact | Noisy = Exact(s.looks)
-            codes = self._codes(data, on_step=part(on_step, 0, 0.2))
+            codes, sigma = self._codes(data, on_step=part(on_step, 0, 0.2)), 1.0
         else:
             domain.check(data.schema, buy=allowance.buy)
             data = domain.bounded(data, allowance.most)
-            rho = allowance.rho_with(Codebook.chance(data.schema, allowance))
-            looker = Noisy(allowance, rho=rho * (1 - ALONE), sensitivity=allowance.most)
-            codes = self._private_codes(data, allowance, rho * ALONE)
+            rho = ALONE * allowance.rho_with(Codebook.chance(data.schema, allowance))
+            codes, sigma = self._private_codes(data, allowance, rho), self._alone_sigma(allowance, rho)
+            looker = Noisy(allowance, rho=allowance.left, sensitivity=allowance.most)
         on_step(Step(2, 10, "counting columns alone"))
         total = self._total()
-        alone, sigma = self._alone(), 1.0 if allowance is None else self._alone_sigma(allowance, rho * ALONE)
+        alone = self._alone()
         self.groups_ = self._grouped(looker.noise(len(alone)), total)
         ready = [self._in_groups(k, x, sigma) for k, x in enumerate(alone)]
         values = np.stack([g[c] for g, c in zip(self._per_part(self.groups_), codes, strict=True)]).astype(np.uint16)
