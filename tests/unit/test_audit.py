@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -363,6 +363,14 @@ def test_levels_of_one_unit_pass_as_rarely_as_they_say() -> None:
     assert held(release(0.06), 1, 0, Claim(epsilon=1, delta=0.06, rho=0.5, slack=0.06), runs=40_000).passed
 
 
+def test_a_claim_of_a_statement_is_what_its_epsilon_allows() -> None:
+    said = {"epsilon": 1.0, "delta": 1e-6, "rho": 0.003, "chance": 1e-7}
+    claim = Claim.of(said, rows=2)
+    assert (claim.epsilon, claim.delta, claim.slack, claim.rows) == (1.0, 1e-6, 1e-7, 2)
+    assert claim.rho == pytest.approx(0.02442, rel=1e-3)
+    assert Claim.of(said | {"rho": None}).rho is None  # DP-SGD: there is no ρ to hold it against
+
+
 # --------------------------------------------------------------------------------------------- made-up tables
 
 PUBLIC = ("kind", "nullable", "levels", "low", "high", "number", "unique")
@@ -629,6 +637,11 @@ def private(name: str, epsilon: float, **settings: Any) -> Callable[[Dataset], A
     return lambda data: learner.fit(data, rng=np.random.default_rng())
 
 
+def booked(model: Any) -> Claim:
+    """What the looks of a fit came to, where that does not hang on what they saw."""
+    return replace(Claim.of(model.privacy_), rho=model.privacy_["rho"])
+
+
 def less_noise(monkeypatch: pytest.MonkeyPatch, share: float) -> None:
     """Noisy counts get only a share of the noise that is booked."""
     from lookalike.privacy import mechanisms
@@ -647,18 +660,17 @@ def less_noise(monkeypatch: pytest.MonkeyPatch, share: float) -> None:
 def test_marginals_are_as_private_as_they_say() -> None:
     pytest.importorskip("opendp")
     fit = private("marginals", 9.0)
-    claim = Claim.of(fit(crowd(SMALL, 100)).privacy_)
-    assert claim.rho is not None
-    made = audit(fit, SMALL, claim=claim, runs=60, canaries=60, confidence=SURE)
+    made = audit(fit, SMALL, claim=Claim(epsilon=9, delta=1e-6), runs=60, canaries=60, confidence=SURE)
     assert made.passed, made.text()
+    assert made.claim.rho == pytest.approx(1.287, abs=1e-3)  # what (9, 1e-6) allows, found in the model's own statement
 
 
 def test_marginals_with_too_little_noise_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("opendp")
     fit = private("marginals", 9.0)
-    claim = Claim.of(fit(crowd(ONE_COLUMN, 100)).privacy_)
+    claim = booked(fit(crowd(ONE_COLUMN, 100)))
     less_noise(monkeypatch, 0.25)
-    assert Claim.of(fit(crowd(ONE_COLUMN, 100)).privacy_) == claim  # the ledger says what it said
+    assert booked(fit(crowd(ONE_COLUMN, 100))) == claim  # the ledger says what it said
     broken = canary(fit, crowd(ONE_COLUMN, 100), stranger(ONE_COLUMN), claim=claim, runs=240, confidence=0.99)
     assert broken.rho > claim.rho
 
@@ -667,7 +679,7 @@ def test_marginals_with_too_little_noise_are_caught(monkeypatch: pytest.MonkeyPa
 def test_marginals_with_half_the_noise_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("opendp")
     fit = private("marginals", 9.0)
-    claim = Claim.of(fit(crowd(ONE_COLUMN, 100)).privacy_)
+    claim = booked(fit(crowd(ONE_COLUMN, 100)))
     how: dict[str, Any] = {"claim": claim, "runs": 3_000, "confidence": 0.999}
     sound = canary(fit, crowd(ONE_COLUMN, 100), stranger(ONE_COLUMN), **how)
     assert sound.passed

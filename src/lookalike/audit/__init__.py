@@ -7,7 +7,9 @@ with many canaries; `audit` does both to a model, on a table made up from public
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +40,7 @@ def audit(
     Args:
         fit: fits the model to a table, under the claim, and with a ledger of its own that is kept nowhere.
         schema: its public facts make the canaries, and the table.
-        claim: what is stated of a fit.
+        claim: what is stated of a fit; ρ is taken from the model's own statement where it has one.
         data: the real table.
         runs: fits with and without the worst-case canary; 0 leaves that part out.
         canaries: rows that are in or out in one more fit; 0 leaves that part out.
@@ -55,6 +57,7 @@ def audit(
     each_sure = 1 - (1 - confidence) / (bool(runs) + bool(canaries))
     parts = []
     if runs:
+        claim = _sharper(claim, getattr(fit(table), "privacy_", None))
         steps = part(on_step, 0, runs / (runs + bool(canaries)))
         parts.append(canary(fit, table, stranger(schema, rows=claim.rows), claim=claim, runs=runs, confidence=each_sure, on_step=steps))
     if canaries:
@@ -62,3 +65,11 @@ def audit(
         parts.append(one_run(fit, table, rows, claim=claim, confidence=each_sure))
     on_step(Step(1, 1, "audited"))
     return replace(together(parts), confidence=confidence, origin="public" if data is None else "real")
+
+
+def _sharper(claim: Claim, statement: Mapping[str, Any] | None) -> Claim:
+    """The claim with ρ, if the statement of a fit has it and the claim does not."""
+    if claim.rho is not None or statement is None:
+        return claim
+    own = Claim.of(statement, rows=claim.rows)
+    return replace(claim, rho=own.rho, slack=own.slack)

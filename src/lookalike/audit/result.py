@@ -39,9 +39,15 @@ class Claim:
 
     @classmethod
     def of(cls, statement: Mapping[str, Any], *, rows: int = 1) -> Claim:
-        """What the statement of a private fit (`model.privacy_`) says; `rows` of a subject at most."""
-        rho, chance = statement.get("rho"), statement.get("chance", 0.0)
-        return cls(epsilon=statement["epsilon"], delta=statement["delta"], rho=rho, slack=chance, rows=rows)
+        """What the statement of a private fit (`model.privacy_`) says; `rows` of a subject at most.
+
+        ρ is what (ε, δ) allows, not what this fit booked: what another one books may hang on what it saw.
+        """
+        from lookalike.privacy.accounting import Budget
+
+        epsilon, delta, booked = statement["epsilon"], statement["delta"], statement.get("rho")
+        rho = None if booked is None else max(booked, Budget(epsilon, delta).rho)
+        return cls(epsilon=epsilon, delta=delta, rho=rho, slack=statement.get("chance", 0.0), rows=rows)
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.epsilon) and self.epsilon >= 0):
