@@ -29,7 +29,7 @@ __all__ = ["Marginals"]
 
 ALONE = 0.3
 """Share of the budget that counts columns alone."""
-NOISE_A_CELL = 0.5
+NOISE_A_CELL = 1.0
 """Groups of a column are so many that a pair of columns has about this much noise in a cell, beside the rows in it."""
 FEWEST_GROUPS = 4
 CELLS_A_ROW = 20

@@ -23,7 +23,7 @@ TOP = 64
 """Ranges of the coarsest level, at most; each is cut into FAN."""
 DEEPER = 0.6
 """What a level may spend, beside the one above it: what is still to be cut further down is large, and bears more noise."""
-SURE = 8.0
+SURE = 4.0
 """A range is cut if its count is so many times the noise of a part of it."""
 GRID = 1 << 20
 """Ranges of a number without a known number of decimals, at the finest."""
