@@ -1,0 +1,77 @@
+"""Codes in groups: under noise a network learns of groups, and within a group codes are as frequent as they were counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Groups", "grouped"]
+
+
+class Groups:
+    """The groups of the codes of all parts.
+
+    of: int64 [codes], the group of each code in its part, from 0 up without gaps, one part after the other.
+    counts: float64 [codes], how often each code occurs. offsets: where parts begin in both, and last where they end.
+    """
+
+    def __init__(self, of: np.ndarray, counts: np.ndarray, offsets: Sequence[int]) -> None:
+        self.of, self.spans = of, list(pairwise(offsets))
+        self.sizes = tuple(int(of[a:b].max()) + 1 for a, b in self.spans)
+        firsts = np.cumsum([0, *self.sizes])
+        at = of + np.repeat(firsts[:-1], [b - a for a, b in self.spans])
+        self.counts = np.bincount(at, weights=counts, minlength=firsts[-1])
+        members = np.bincount(at, minlength=firsts[-1])
+        whole = self.counts[at]
+        self.share = np.where(whole > 0, counts / np.where(whole > 0, whole, 1), 1 / members[at])
+
+    def coarse(self, codes: np.ndarray) -> np.ndarray:
+        """Groups, uint16 [n, parts], of `codes` [n, parts]."""
+        return np.stack([self.of[a:b][codes[:, p]] for p, (a, b) in enumerate(self.spans)], axis=1).astype(np.uint16)
+
+    def fine(self, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Codes, uint16 [n, parts], of `groups` [n, parts], drawn as often as they were counted."""
+        codes = np.empty(groups.shape, np.uint16)
+        for p, (a, b) in enumerate(self.spans):
+            order = np.argsort(self.of[a:b], kind="stable")
+            upto = np.cumsum(self.share[a:b][order])  # group g ends at g + 1
+            where = np.minimum(groups[:, p] + rng.random(len(groups)), np.nextafter(groups[:, p] + 1.0, 0))
+            at = np.minimum(np.searchsorted(upto, where, side="right"), b - a - 1)
+            codes[:, p] = order[at]
+        return codes
+
+    def log_share(self, codes: np.ndarray) -> np.ndarray:
+        """float64 [n]: log of the probability of `codes` [n, parts] given their groups; −1e9 or less where one never occurs."""
+        with np.errstate(divide="ignore"):
+            logs = np.maximum(np.log(self.share), -1e9)
+        return sum((logs[a:b][codes[:, p]] for p, (a, b) in enumerate(self.spans)), np.zeros(len(codes)))
+
+
+def grouped(parts: Sequence[Any], counts: np.ndarray, most: int) -> Groups:
+    """Groups of about equal mass, about `most` of each part; code 0, missing, is one of its own, and so is every heavy code.
+
+    parts: as a codebook has them. counts: float64 [codes], 0 or more. Neighbours go together in ordered parts; in others the heaviest
+    levels stay alone, and all the rest are one group.
+    """
+    offsets = [0, *np.cumsum([p.size for p in parts]).tolist()]
+    found = [_groups(counts[a:b], most, ordered=p.ordered) for p, (a, b) in zip(parts, pairwise(offsets), strict=True)]
+    return Groups(np.concatenate([np.zeros(0, np.int64), *found]), counts, offsets)
+
+
+def _groups(counts: np.ndarray, most: int, *, ordered: bool) -> np.ndarray:
+    """int64 [codes]: the groups of one part."""
+    mass = counts[1:]
+    if len(mass) <= most:
+        return np.arange(len(counts))
+    if not ordered:
+        rank = np.empty(len(mass), np.int64)
+        rank[np.argsort(-mass, kind="stable")] = np.arange(len(mass))
+        return np.append(0, 1 + np.minimum(rank, most - 1))
+    total = max(float(mass.sum()), 1e-9)
+    slot = ((np.cumsum(mass) - mass / 2) * most / total).astype(np.int64)
+    heavy = mass * most > total
+    new = (np.diff(slot, prepend=-1) > 0) | heavy | np.append(False, heavy[:-1])
+    return np.append(0, np.cumsum(new))
