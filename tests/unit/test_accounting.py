@@ -142,9 +142,9 @@ def test_it_is_more_than_the_simple_formula_allows_and_less_than_the_truth(epsil
 @given(st.floats(1e-8, 20), st.floats(1e-8, 20), chances)
 @settings(max_examples=100, deadline=None)
 def test_more_costs_more(a: float, b: float, delta: float) -> None:
-    assert epsilon_of(a, delta) <= epsilon_of(a + b, delta)
+    assert epsilon_of(a, delta) <= epsilon_of(a + b, delta) * (1 + 1e-11)
     assert epsilon_of(a, delta) >= epsilon_of(a, min(delta * 2, 0.5))
-    assert delta_of(a, 1.0) <= delta_of(a + b, 1.0) <= 1
+    assert delta_of(a, 1.0) <= delta_of(a + b, 1.0) * (1 + 1e-11) and delta_of(a + b, 1.0) <= 1
 
 
 @pytest.mark.parametrize(("epsilon", "delta"), [(1e-9, 1e-6), (1e6, 1e-6), (1.0, 1e-300), (1.0, 1 - 1e-9), (5e-324, 1e-5), (1e300, 0.5)])
