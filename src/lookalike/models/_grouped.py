@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from lookalike.models._junction import pick
+
 __all__ = ["Groups", "grouped"]
 
 
@@ -36,11 +38,8 @@ class Groups:
         """Codes, uint16 [n, parts], of `groups` [n, parts], drawn as often as they were counted."""
         codes = np.empty(groups.shape, np.uint16)
         for p, (a, b) in enumerate(self.spans):
-            order = np.argsort(self.of[a:b], kind="stable")
-            upto = np.cumsum(self.share[a:b][order])  # group g ends at g + 1
-            where = np.minimum(groups[:, p] + rng.random(len(groups)), np.nextafter(groups[:, p] + 1.0, 0))
-            at = np.minimum(np.searchsorted(upto, where, side="right"), b - a - 1)
-            codes[:, p] = order[at]
+            inside = np.where(self.of[a:b] == np.arange(self.sizes[p])[:, None], self.share[a:b], 0.0)
+            codes[:, p] = pick(inside, groups[:, p], rng)
         return codes
 
     def log_share(self, codes: np.ndarray) -> np.ndarray:

@@ -32,6 +32,8 @@ WIDE = 30
 """Tables of more columns are asked for pairs only: of all threes there would be too many."""
 DRAWN, DRAWN_LEAST, DRAWN_MOST = 2, 50_000, 400_000
 """Rows drawn to see what the table so far gets wrong: twice those there are, within these."""
+NEVER = -1e6
+"""Log potential of what is not there."""
 ITERATIONS = 40, 300
 """Steps of fitting after each round, and at the end."""
 
@@ -118,8 +120,8 @@ class Noisy:
 class Search:
     """A fit under way: the tree, its potentials and probabilities, and what was measured.
 
-    values: uint16 [columns, n], looked at only through `looker` if that is private. total: rows, as far as is known. weights: of each column
-    in what matters. largest: cells that a clique, and that all cliques together, may have.
+    values: uint16 [columns, n], looked at only through `looker` if that is private. total: rows, as far as is known. weights: of each
+    column in what matters. largest: cells that a clique, and that all cliques together, may have. measured: of each column alone.
     """
 
     values: np.ndarray
@@ -132,7 +134,9 @@ class Search:
 
     def __post_init__(self) -> None:
         self.tree = Junction.of(self.sizes, [m.clique for m in self.measured])
-        self.logs, self.beliefs = fit(self.tree, self.tree.zeros(), self.measured, total=self.total, most=ITERATIONS[1])
+        self.never = [m.clique[0] for m in self.measured if len(m.counts) > 1 and m.counts[0] <= 0]
+        logs = self._without_missing(self.tree, self.tree.zeros())
+        self.logs, self.beliefs = fit(self.tree, logs, self.measured, total=self.total, most=ITERATIONS[1])
         self.known: dict[Clique, np.ndarray] = {}
 
     def run(self, *, rng: np.random.Generator, on_step: OnStep) -> None:
@@ -207,6 +211,14 @@ class Search:
     def _refit(self, iterations: int) -> None:
         """The tree that holds all that was measured, fitted on from where it was."""
         tree = Junction.of(self.sizes, [m.clique for m in self.measured])
-        logs = tree.moved(self.tree, self.logs) if tree != self.tree else self.logs
+        logs = self._without_missing(tree, tree.moved(self.tree, self.logs)) if tree != self.tree else self.logs
         self.tree = tree
         self.logs, self.beliefs = fit(tree, logs, self.measured, total=self.total, most=iterations)
+
+    def _without_missing(self, tree: Junction, logs: list[np.ndarray]) -> list[np.ndarray]:
+        """Potentials under which columns that are never missing (first value: missing) are not."""
+        for column in self.never:
+            home = tree.home((column,))
+            if home is not None:
+                np.moveaxis(logs[home], tree.cliques[home].index(column), 0)[0] = NEVER
+        return logs

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from lookalike.data import Dataset
     from lookalike.encode import Codebook
+    from lookalike.models._grouped import Groups
     from lookalike.models._junction import Junction, Measured
     from lookalike.privacy.ledger import Allowance
     from lookalike.schema import Schema
@@ -63,7 +64,7 @@ class Marginals:
     """The table of greatest entropy that has the marginals that were measured.
 
     Fitted attributes: `codebook_` (how cells become codes), `counts_` (float64 [codes], rows of each code, one part after the other),
-    `groups_` (int32 [codes], the group of each code in its part), `tree_` (the junction tree over groups), `beliefs_` (probabilities
+    `groups_` (groups of codes: what marginals tell apart), `tree_` (the junction tree over groups), `beliefs_` (probabilities
     of each clique's cells), `privacy_` (what is promised, as JSON; None if nothing is).
     """
 
@@ -72,7 +73,7 @@ class Marginals:
     schema: Schema
     codebook_: Codebook
     counts_: np.ndarray
-    groups_: np.ndarray
+    groups_: Groups
     tree_: Junction
     beliefs_: list[np.ndarray]
     privacy_: dict[str, Any] | None
@@ -89,6 +90,7 @@ class Marginals:
             BudgetError: the allowance does not go so far.
         """
         from lookalike.encode import Codebook
+        from lookalike.models._grouped import grouped
         from lookalike.models._select import Exact, Noisy, Search
         from lookalike.privacy import domain
 
@@ -105,14 +107,12 @@ class Marginals:
             codes, sigma = self._private_codes(data, allowance, rho), self._alone_sigma(allowance, rho)
             looker = Noisy(allowance, rho=allowance.left, sensitivity=allowance.most)
         on_step(Step(2, 10, "counting columns alone"))
-        total = self._total()
-        alone = self._alone()
-        self.groups_ = self._grouped(looker.noise(len(alone)), total)
-        ready = [self._in_groups(k, x, sigma) for k, x in enumerate(alone)]
-        values = np.stack([g[c] for g, c in zip(self._per_part(self.groups_), codes, strict=True)]).astype(np.uint16)
-        sizes = tuple(len(m.counts) for m in ready)
-        largest = (s.largest, min(s.tree, max(int(CELLS_A_ROW * total), sum(sizes))))
-        search = Search(values, sizes, total, looker, self._weights(), largest, ready)
+        total = max(float(self._alone()[0].sum()), 1.0)
+        self.groups_ = grouped(self.codebook_.parts, self.counts_, self._most_groups(looker.noise(len(codes)), total))
+        ready = [self._in_groups(k, sigma) for k in range(len(codes))]
+        values = np.ascontiguousarray(self.groups_.coarse(codes.T).T)
+        largest = (s.largest, min(s.tree, max(int(CELLS_A_ROW * total), sum(self.groups_.sizes))))
+        search = Search(values, self.groups_.sizes, total, looker, self._weights(), largest, ready)
         search.run(rng=rng, on_step=part(on_step, 0.2, 1))
         self.tree_, self.beliefs_ = search.tree, search.beliefs
         self.privacy_ = None if allowance is None else self._statement(allowance)
@@ -123,25 +123,15 @@ class Marginals:
         """Draw `n` rows: groups from the tree, codes within groups as often as they were counted, positions inside cells evenly."""
         from lookalike.data import Dataset
         from lookalike.encode import Coded
-        from lookalike.models._junction import pick
 
-        rows = self.tree_.draw(self.beliefs_, n, rng)
-        codes = np.empty((len(self.codebook_.parts), n), np.uint16)
-        for k, (groups, counts) in enumerate(zip(self._per_part(self.groups_), self._alone(), strict=True)):
-            inside = np.where(groups == np.arange(groups.max() + 1)[:, None], np.maximum(counts, 0), 0.0)
-            codes[k] = pick(_filled(inside, groups), rows[:, k], rng)
+        codes = np.ascontiguousarray(self.groups_.fine(self.tree_.draw(self.beliefs_, n, rng), rng).T)
         made = self.codebook_.decode(Coded(codes, rng.random((len(self.codebook_.books), n), dtype=np.float32)), start=start)
         return Dataset.from_arrow({self.schema.table.name: made}, self.schema)
 
     def log_prob(self, data: Dataset) -> np.ndarray:
         """float64 [n]: log of the probability that a row drawn has the cells of each row of `data`; −1e9 or less if it cannot be drawn."""
-        codes = self.codebook_.encode(data.table()).codes
-        groups = self._per_part(self.groups_)
-        rows = np.stack([g[c] for g, c in zip(groups, codes, strict=True)], axis=1)
-        found = self.tree_.log_prob(self.beliefs_, rows)
-        for g, counts, mine in zip(groups, self._alone(), codes, strict=True):
-            share = counts / np.maximum(np.bincount(g, weights=counts), 1e-300)[g]
-            found += np.log(np.maximum(share, 1e-300))[mine]
+        codes = self.codebook_.encode(data.table()).codes.T
+        found = self.tree_.log_prob(self.beliefs_, self.groups_.coarse(codes)) + self.groups_.log_share(codes)
         return np.maximum(found, -1e9)
 
     def state(self) -> State:
@@ -149,11 +139,12 @@ class Marginals:
         tree = {"cliques": [list(c) for c in self.tree_.cliques], "parents": list(self.tree_.parents), "sizes": list(self.tree_.sizes)}
         arrays = {f"clique.{k}": b.astype(np.float32) for k, b in enumerate(self.beliefs_)}
         card = {"codebook": self.codebook_.to_json(), "tree": tree, "privacy": self.privacy_}
-        return State(card=card, arrays=arrays | {"counts": self.counts_, "groups": self.groups_})
+        return State(card=card, arrays=arrays | {"counts": self.counts_, "groups": self.groups_.of})
 
     def restore(self, schema: Schema, state: State) -> Self:
         """Become the model that `state` was taken from."""
         from lookalike.encode import Codebook
+        from lookalike.models._grouped import Groups
         from lookalike.models._junction import Junction
 
         self.schema = schema
@@ -161,7 +152,8 @@ class Marginals:
         tree = state.card["tree"]
         self.tree_ = Junction(tuple(tree["sizes"]), tuple(tuple(c) for c in tree["cliques"]), tuple(tree["parents"]))
         self.beliefs_ = [state.arrays[f"clique.{k}"].astype(np.float64) for k in range(len(self.tree_.cliques))]
-        self.counts_, self.groups_ = state.arrays["counts"], state.arrays["groups"]
+        self.counts_ = state.arrays["counts"]
+        self.groups_ = Groups(state.arrays["groups"], self.counts_, [0, *np.cumsum([p.size for p in self.codebook_.parts]).tolist()])
         self.privacy_ = state.card["privacy"]
         return self
 
@@ -186,36 +178,26 @@ class Marginals:
         there = np.array([not table[p.column].nullable and p.size > 1 for p in self.codebook_.parts])
         return np.where(there[:, None], np.maximum(codes, 1), codes)
 
-    def _per_part(self, array: np.ndarray) -> list[np.ndarray]:
-        """An array over all codes as one view for each part."""
-        return np.split(array, np.cumsum([p.size for p in self.codebook_.parts])[:-1])
-
     def _alone(self) -> list[np.ndarray]:
         """Rows of each code, by part."""
-        return self._per_part(self.counts_)
-
-    def _total(self) -> float:
-        """Rows, as far as is known: those of any part."""
-        return max(float(self._alone()[0].sum()), 1.0)
+        return np.split(self.counts_, np.cumsum([p.size for p in self.codebook_.parts])[:-1])
 
     def _alone_sigma(self, allowance: Allowance, rho: float) -> float:
         """About the deviation of a count of one column alone."""
         return allowance.most * math.sqrt(len(self.codebook_.parts) / (2 * rho))
 
-    def _grouped(self, sigma: float, total: float) -> np.ndarray:
-        """int32 [codes]: the group of each code; so many groups that noise of deviation `sigma` leaves pairs something to tell."""
-        wanted = math.sqrt(total / max(NOISE_A_CELL * sigma, 1e-9))
-        most = int(min(self.settings.groups, max(wanted, FEWEST_GROUPS)))
-        parts = zip(self.codebook_.parts, self._alone(), strict=True)
-        return np.concatenate([_groups(counts, ordered=p.ordered, most=most) for p, counts in parts]).astype(np.int32)
+    def _most_groups(self, sigma: float, total: float) -> int:
+        """So many groups that noise of deviation `sigma` leaves a pair of columns something to tell."""
+        return int(min(self.settings.groups, max(math.sqrt(total / max(NOISE_A_CELL * sigma, 1e-9)), FEWEST_GROUPS)))
 
-    def _in_groups(self, k: int, counts: np.ndarray, sigma: float) -> Measured:
-        """The counts of part `k` alone, by group."""
+    def _in_groups(self, k: int, sigma: float) -> Measured:
+        """The counts of part `k` alone, by group; noise of deviation `sigma` is in every code of it."""
         from lookalike.models._junction import Measured
 
-        groups = self._per_part(self.groups_)[k]
-        codes = np.bincount(groups).max() if sigma > 1 else 1
-        return Measured((k,), np.bincount(groups, weights=counts), sigma * math.sqrt(codes))
+        first, last = self.groups_.spans[k]
+        of = self.groups_.of[first:last]
+        counts = np.bincount(of, weights=self.counts_[first:last])
+        return Measured((k,), counts, sigma * math.sqrt(np.bincount(of).max()) if sigma > 1 else 1.0)
 
     def _weights(self) -> np.ndarray:
         """float64 [parts]: how much marginals with each part matter."""
@@ -242,46 +224,3 @@ class Marginals:
             bound=None if allowance.unit == "row" else f"at most {each} row{'s' * (each > 1)} of one {allowance.unit}, chosen at random",
         )
         return made.to_json()
-
-
-def _groups(counts: np.ndarray, *, ordered: bool, most: int) -> np.ndarray:
-    """int64 [codes]: groups of about equal mass, at most `most`.
-
-    Code 0, missing, is a group of its own if it has rows, and else never drawn. ordered: neighbours go together, and a code heavier than
-    a group is one by itself. Otherwise the heaviest levels stay alone and all others are one group.
-    """
-    mass = np.maximum(counts, 0)
-    first = int(mass[0] > 0 or len(mass) == 1)
-    rest, room = mass[1:], max(most - first, 1)
-    if len(rest) <= room:
-        there = np.arange(len(rest))
-    elif ordered:
-        there = _stretches(rest, room)
-    else:
-        there = np.empty(len(rest), np.int64)
-        there[np.argsort(-rest, kind="stable")] = np.minimum(np.arange(len(rest)), room - 1)
-    return np.append(0, np.unique(there, return_inverse=True)[1] + first)
-
-
-def _stretches(mass: np.ndarray, most: int) -> np.ndarray:
-    """int64 [codes], rising: at most `most` stretches of about equal mass; heavier codes are alone, and share no stretch."""
-    heavy = mass > mass.sum() / most
-    while True:
-        stretches = max(most - 2 * int(heavy.sum()), 1)
-        more = ~heavy & (mass > mass[~heavy].sum() / stretches)
-        if not more.any() or 2 * int((heavy | more).sum()) >= most:
-            break
-        heavy |= more
-    light = np.where(heavy, 0.0, mass)
-    at = np.floor((np.cumsum(light) - light / 2) / max(light.sum(), 1e-9) * stretches).astype(np.int64)
-    new = np.diff(at, prepend=at[0]) != 0
-    new |= heavy | np.append(False, heavy[:-1])
-    return np.cumsum(new)
-
-
-def _filled(inside: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """The same shares, where a group without any gets the same for all of its codes."""
-    empty = inside.sum(axis=1) <= 0
-    same = (groups == np.arange(len(inside))[:, None]).astype(np.float64)
-    same[:, 0] *= np.bincount(groups)[groups[0]] == 1  # missing is drawn only where it is a group of its own
-    return np.where(empty[:, None], same, inside)
