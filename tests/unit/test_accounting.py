@@ -179,6 +179,12 @@ def test_being_within_a_budget_is_a_matter_of_the_total(parts: list[float], epsi
     assert summed.within(Budget(epsilon, 1e-6)) == stays or summed.rho == pytest.approx(most_rho(epsilon, 1e-6), rel=1e-9)
 
 
+def test_the_slack_of_sums_is_for_rounding_only() -> None:
+    budget = Budget(1.0, 1e-6)
+    assert Sum(budget.rho * (1 + 5e-13)).within(budget)
+    assert not Sum(budget.rho * (1 + 1e-10)).within(budget)
+
+
 def test_room_is_what_is_left() -> None:
     budget = Budget(2.0, 1e-6)
     spent = Sum.of([Cost(rho=0.03, delta=1e-7)])
@@ -302,7 +308,10 @@ def test_hardly_any_noise_is_seen_to_be_hardly_any(noise: float) -> None:
 @pytest.mark.parametrize("delta", [1e-12, 1e-14, 1e-20])
 def test_tiny_chances_do_not_run_into_rounding(delta: float) -> None:
     truth = gaussian_epsilon(1.0, delta)
-    assert truth <= total([Cost(sampled=Sampled(10.0, 1.0, 100))], delta=delta) <= 1.1 * truth
+    s = Sampled(10.0, 1.0, 100)
+    found = total([Cost(sampled=s)], delta=delta)
+    assert truth <= found <= 1.1 * truth
+    assert delta > 1e-13 or found == _from_renyi(_renyi_of((s,)), delta)
 
 
 def test_looks_and_trainings_together() -> None:
@@ -314,6 +323,16 @@ def test_looks_and_trainings_together() -> None:
     plain = Cost(rho=0.02), Cost(sampled=Sampled(10.0, 1.0, 50))  # all Gaussian, so that the truth is known
     truth = gaussian_epsilon(math.sqrt(2 * 0.02 + 50 / 100), 1e-6)
     assert truth <= total(plain, delta=1e-6) <= 1.1 * truth
+
+
+@pytest.mark.parametrize("s", [Sampled(1.0, 0.01, 1000), Sampled(0.5, 0.01, 200)])
+def test_guarantees_that_are_added_up_share_delta(s: Sampled) -> None:
+    """With next to nothing looked at, the training gets 99 % of δ, not all of it."""
+    found = total([Cost(rho=1e-13), Cost(sampled=s)], delta=1e-6)
+    assert found > total([Cost(sampled=s)], delta=1e-6) * (1 + 1e-5)
+    assert found == pytest.approx(total([Cost(sampled=s)], delta=0.99e-6), rel=1e-6)
+    half = total([Cost(rho=0.02), Cost(sampled=s)], delta=1e-6)
+    assert half <= total([Cost(rho=0.02)], delta=5e-7) + total([Cost(sampled=s)], delta=5e-7) + 1e-9
 
 
 def test_several_trainings_compose() -> None:
