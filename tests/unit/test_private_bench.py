@@ -181,7 +181,7 @@ def cells(fit: float, error: float, **more: Any) -> dict[str, Any]:
     """One run as it is kept."""
     distances = {f"{grid}_{ways}": error * ways for grid in ("width", "share") for ways in (1, 2, 3)}
     score = {"c2st_auc_hold": 0.6, "tstr": 0.9, "dcr_share": 0.5}
-    return {"fit_s": fit, "draw_s": 1.0, "process_mb": 300, "error": distances, "score": score, "busy": 0.0, **more}
+    return {"fit_s": fit, "fit_cpu_s": 2 * fit, "draw_s": 1.0, "process_mb": 300, "error": distances, "score": score, "busy": 0.0, **more}
 
 
 def results() -> dict[str, Any]:
@@ -198,7 +198,9 @@ def test_the_verdict_is_by_the_best_rival_on_both_grids_and_its_time(bench: dict
     sheet, found = bench["sheet"], results()
     said = sheet.asked(found, "adult", 1.0)
     assert said == ["adult", "1", "2.20", "3.00 (dpmm MST)", "2.20", "3.00 (dpmm MST)", "15.0 ×", "met"]
-    found["adult/marginals/1/0"]["fit_s"] = 60.0
+    assert sheet.faster([cells(2.0, 1.0)], [cells(30.0, 1.0, fit_cpu_s=2.0)]) == 15.0
+    assert sheet.faster([cells(2.0, 1.0)], [cells(30.0, 1.0, fit_cpu_s=2.0, busy=0.5)]) == 0.5
+    found["adult/marginals/1/0"]["fit_cpu_s"] = 120.0
     assert sheet.asked(found, "adult", 1.0)[-1] == "**below** (time)"
     for ways in (1, 2, 3):
         found["adult/dpmm-mst/1/0"]["error"][f"share_{ways}"] = 0.5
@@ -210,7 +212,7 @@ def test_the_verdict_is_by_the_best_rival_on_both_grids_and_its_time(bench: dict
 def test_pages_show_mean_and_range_and_why_a_tool_has_no_figures(bench: dict[str, ModuleType]) -> None:
     sheet, found = bench["sheet"], results()
     text = sheet.page(found)
-    assert "| 1 | lookalike, `marginals` | 3 | 2.0 (2.0 to 2.0) | 1.00 (1.00 to 1.00) | 300 | 1.10 (1.00 to 1.20) |" in text
+    assert "| 1 | lookalike, `marginals` | 3 | 2.0 (2.0 to 2.0) | 4.0 | 1.00 (1.00 to 1.00) | 300 | 1.10 (1.00 to 1.20) |" in text
     assert "| 1 | dpmm AIM | fit not done in 240 s | – |" in text
     assert "dpmm MST | 1 | 30.0* |" in text
     assert "| 1 | smartnoise-synth MST (noted) | 1 |" in text
