@@ -26,6 +26,8 @@ STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.
 
 _ONE_LENGTH = "make them of one length, for example by counting over a fixed domain; a length that depends on the data is a leak"
 
+_NOTHING = "nothing was found that tells them apart"
+
 Score = Callable[[np.ndarray], np.ndarray]
 """Outputs [runs, coordinates] → one number each [runs]; the event is that it exceeds a threshold."""
 Pair = tuple[np.ndarray, np.ndarray]
@@ -113,9 +115,9 @@ def witness(
 
     epsilon, event = best(lambda a, b: least_epsilon(a, b, claim.delta))
     if claim.rho is None:
-        return epsilon, None, event
+        return epsilon, None, event if epsilon > 0 else _NOTHING
     rho, other_event = best(lambda a, b: least_rho(a, b, slack=claim.slack))
-    return epsilon, rho, event if epsilon > 0 else other_event
+    return epsilon, rho, event if epsilon > 0 else other_event if rho > 0 else _NOTHING
 
 
 @dataclass(frozen=True)
