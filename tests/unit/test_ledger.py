@@ -171,19 +171,23 @@ def test_threads_together_cannot_overspend() -> None:
     def work() -> None:
         allowance = ledger.allow()
         start.wait()
-        for _ in range(50):
-            try:
-                allowance.spend(Cost(rho=BUDGET.rho / 100), "look")
+        try:
+            while True:
+                allowance.spend(Cost(rho=BUDGET.rho / 4000), "look")
                 wins.append(1)
-            except BudgetError:
-                return
+        except BudgetError:
+            return
 
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert len(wins) == len(ledger.entries) == 100
+    threads, pause = [threading.Thread(target=work) for _ in range(8)], sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that they do interrupt one another
+    try:
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    finally:
+        sys.setswitchinterval(pause)
+    assert len(wins) == len(ledger.entries) == 4000
     assert ledger.epsilon() <= 1
 
 
@@ -203,6 +207,17 @@ def test_trainings_are_counted_with_what_was_looked_at() -> None:
     with pytest.raises(BudgetError, match="nothing is left for a training"):
         Ledger.allow(full := Ledger(BUDGET)).spend(Cost(rho=BUDGET.rho), "all")
         Allowance(full, BUDGET, BUDGET.rho).noise(rate=0.1, steps=1)
+
+
+def test_noise_for_a_training_allows_for_what_others_spent_meanwhile() -> None:
+    ledger = Ledger(BUDGET)
+    net, other = ledger.allow(fit="net"), ledger.allow(fit="other")
+    alone = net.noise(rate=1.0, steps=5)
+    other.spend(Cost(rho=BUDGET.rho / 2), "look")
+    noise = net.noise(rate=1.0, steps=5)
+    assert noise > alone
+    net.spend(Cost(sampled=Sampled(noise, 1.0, 5)), "training")
+    assert 0.9 < ledger.epsilon() <= 1
 
 
 def test_a_look_in_memory_costs_microseconds() -> None:

@@ -373,7 +373,7 @@ def test_the_library_threshold_that_is_wrong_is_caught() -> None:
     assert stated < truth / 2
 
 
-@pytest.mark.parametrize(("rho", "per_unit", "sensitivity"), [(0.3, 1, 1), (0.5, 3, 1), (0.5, 1, 2)])
+@pytest.mark.parametrize(("rho", "per_unit", "sensitivity"), [(0.3, 1, 1), (0.5, 10, 1), (0.5, 1, 2)])
 def test_what_one_unit_brings_is_named_no_more_often_than_promised(
     allowance: Allowance, rho: float, per_unit: int, sensitivity: int
 ) -> None:
