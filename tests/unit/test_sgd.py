@@ -268,7 +268,7 @@ def is_poisson(votes: np.ndarray, rate: float) -> bool:
     return bool(each and again and beside and spread)
 
 
-QUIET = {"steps": 600, "rate": 0.25, "batch": 15.0, "noise": 0.05}
+QUIET = {"steps": 600, "rate": 0.25, "batch": 15.0, "noise": 0.08}
 
 
 def test_rows_come_by_coins_of_their_own_and_sums_are_divided_by_a_public_number() -> None:
@@ -363,7 +363,7 @@ def test_a_training_that_costs_too_much_is_refused_before_it_reads() -> None:
     rows, net = Watched(np.eye(ROWS), purse), Ballot(ROWS)
     before = net.layer.weight.detach().clone()
     with pytest.raises(BudgetError):
-        train(net, (rows,), plan=plan(steps=50, rate=0.5, noise=0.5), rules=RULES, allowance=purse)
+        train(net, (rows,), plan=plan(steps=3, rate=0.5, noise=0.4), rules=RULES, allowance=purse)
     assert rows.booked == []
     assert purse.entries == ()
     assert torch.equal(net.layer.weight, before)
@@ -386,7 +386,7 @@ def test_what_is_planned_spends_what_is_left_and_no_more() -> None:
 
 # --------------------------------------------------------------------------------------------------------------- model
 
-SMALL = {"width": 32, "depth": 1, "vector": 8, "private_steps": 150, "private_batch": 1_000, "private_rate": 0.02, "views": 2}
+SMALL = {"width": 32, "depth": 1, "vector": 8, "private_steps": 80, "private_batch": 1_000, "private_rate": 0.03, "views": 2}
 
 
 def table(rows: int = 4_000) -> pd.DataFrame:
@@ -412,7 +412,7 @@ def learned(epsilon: float, seed: int = 0, **settings: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def generous() -> Any:
-    return learned(50.0)
+    return learned(20.0)
 
 
 def agreement(made: pd.DataFrame) -> float:
@@ -432,13 +432,13 @@ def test_a_small_budget_learns_less(generous: Any) -> None:
     assert agreement(la.sample(tight, 4_000, seed=1)) < 0.75
     assert tight.privacy_["epsilon"] == 0.1
     assert tight.privacy_["spent"] <= 0.1
-    assert 45 < generous.privacy_["spent"] <= 50
+    assert 19 < generous.privacy_["spent"] <= 20
 
 
-def test_seeds_fix_no_noise(generous: Any) -> None:
-    again = learned(50.0)
-    assert not np.array_equal(again.counts_, generous.counts_)
-    assert not torch.equal(again.net_.into.weight, generous.net_.into.weight)
+def test_seeds_fix_no_noise() -> None:
+    one, other = (learned(3.0, private_steps=2) for _ in "ab")
+    assert not np.array_equal(one.counts_, other.counts_)
+    assert not torch.isclose(one.net_.into.weight, other.net_.into.weight, rtol=1e-6, atol=0).all(1).any()
 
 
 def test_a_private_model_is_stored_with_its_promise(generous: Any, tmp_path: Path) -> None:

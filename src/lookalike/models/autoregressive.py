@@ -37,8 +37,8 @@ __all__ = ["Autoregressive"]
 
 MATCHED_LEAST, MATCHED_MOST = 4_000, 40_000
 """Rows drawn to set the shares right: four times as many as were learned from, within these."""
-
-
+WIDE, NARROW = (256, 32), (64, 8)
+"""Units of a layer and length of a vector; in a private fit fewer, as every weight has its noise."""
 PUBLIC_ONLY = ("epochs", "batch", "rate", "patience", "minutes", "checkpoint")
 """Settings of a training that looks at its rows as often as it likes, and at how well it does: a private one cannot."""
 
@@ -51,20 +51,24 @@ def _private(default: float, *, what: str, **bounds: float) -> Any:
 class Settings(Learning):
     """What can be set."""
 
-    width: int = Field(256, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower")
+    width: int | None = Field(
+        None, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower; not given: 256, of a private fit 64"
+    )
     depth: int = Field(2, ge=0, le=16, description="residual layers")
-    vector: int = Field(32, ge=2, le=256, description="length of the vector that stands for a code")
+    vector: int | None = Field(
+        None, ge=2, le=256, description="length of the vector that stands for a code; not given: 32, of a private fit 8"
+    )
     drop: float = Field(0.0, ge=0, le=0.9, description="share of the units silenced while learning, against learning by heart")
     chain: float = Field(
         0.7, ge=0, le=1, description="share of learning spent on the order in which columns are drawn; the rest goes to any order"
     )
     order: Literal["table", "small"] = Field("table", description="order of drawing: as in the table, or columns with few levels first")
     patience: int = waits(5)
-    private_steps: int = _private(600, ge=1, le=100_000, what="steps; more of them learn more, and each needs more noise")
+    private_steps: int = _private(300, ge=1, le=100_000, what="steps; more of them learn more, and each needs more noise")
     private_batch: int = _private(2_048, ge=1, le=10_000_000, what="rows of a step, on average")
-    private_rate: float = _private(0.003, gt=0, le=0.1, what="highest learning rate")
+    private_rate: float = _private(0.01, gt=0, le=0.1, what="highest learning rate")
     clip: float = _private(1.0, gt=0, le=1_000, what="length to which the gradient of a row is cut; noise is in proportion to it")
-    views: int = _private(4, ge=1, le=64, what="ways in which columns of a row are hidden, in each step that it is in")
+    views: int = _private(2, ge=1, le=64, what="ways in which columns of a row are hidden, in each step that it is in")
     groups: int = _private(32, ge=2, le=65_536, what="groups of codes of a column, about, that the network tells apart")
     counted: float = _private(0.2, gt=0, lt=1, what="share of the budget that buys cells and how often each occurs, not training")
 
@@ -303,7 +307,8 @@ class Autoregressive:
         s = self.settings
         parts = self.codebook_.parts
         told = tuple(p.size for p in parts) if self.groups_ is None else self.groups_.sizes
-        sizes = {"width": s.width, "depth": s.depth, "vector": s.vector, "drop": s.drop, "chain": s.chain}
+        width, vector = WIDE if self.groups_ is None else NARROW
+        sizes = {"width": s.width or width, "vector": s.vector or vector, "depth": s.depth, "drop": s.drop, "chain": s.chain}
         return Masked(Layout(told, tuple(p.ordered for p in parts)), self._told(), order=self._order(), **sizes)
 
     def _told(self) -> np.ndarray:
