@@ -39,11 +39,16 @@ class Results:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.all: dict[str, Any] = {}
-        if path.exists():
-            self.all = renamed(json.loads(path.read_text()))
+        self._read()
+
+    def _read(self) -> None:
+        """What the file holds."""
+        if self.path.exists():
+            self.all = renamed(json.loads(self.path.read_text()))
 
     def keep(self, key: str, value: dict[str, Any]) -> None:
-        """Remember and write, whole or not at all."""
+        """Remember and write, whole or not at all; what another run has written meanwhile stays."""
+        self._read()
         self.all[key] = value
         part = self.path.with_suffix(".part")
         part.write_text(json.dumps(self.all, indent=1))
@@ -68,7 +73,7 @@ def prepare(name: str, folder: Path, most: int | None) -> dict[str, int]:
     return json.loads(done.stdout)
 
 
-def judge(real: Real, folder: Path, synthetic: Path, script: Path) -> dict[str, Any]:
+def judge(real: Real, folder: Path, synthetic: Path, script: Path, *, env: dict[str, str] | None = None) -> dict[str, Any]:
     """The outside judge's figures for one table as data.judged shows it, or under `failed` why there are none."""
     out, log = synthetic.with_suffix(".score.json"), synthetic.with_suffix(".score.txt")
     command = [
@@ -80,7 +85,7 @@ def judge(real: Real, folder: Path, synthetic: Path, script: Path) -> dict[str, 
         str(folder / "judge-holdout.csv"),
     ]
     command += ["--syn", str(synthetic), "--target", plain(real.target), "--cats", ",".join(map(plain, real.cats)), "--out", str(out)]
-    ran = watch(command + (["--fast"] if real.fast else []), log=log)
+    ran = watch(command + (["--fast"] if real.fast else []), log=log, env=env)
     return json.loads(out.read_text()) if ran["code"] == 0 else {"failed": last(log)}
 
 

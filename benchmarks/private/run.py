@@ -35,6 +35,8 @@ LIMIT = 1000.0
 """A budget that hides nothing."""
 PARTS = ("cells", "limit", "wide")
 SMALL = 2_000
+CALM = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""For the judge, whose time is not measured: threads that wait for each other spin."""
 
 
 def script(name: str, *words: object) -> Any:
@@ -64,7 +66,7 @@ def cell(tool: Tool, place: Path, out: Path, *, settings: dict[str, Any], rows: 
 def scored(found: dict[str, Any], name: str, place: Path, synthetic: Path, judge: Path) -> dict[str, Any]:
     """A cell with the outside judge's figures, where it has rows and there is a judge."""
     if "draw_s" in found and judge.is_file():
-        found["score"] = bench.judge(judged(name), place, synthetic, judge)
+        found["score"] = bench.judge(judged(name), place, synthetic, judge, env=CALM)
     return found
 
 

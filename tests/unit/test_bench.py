@@ -199,3 +199,11 @@ def test_the_page_says_where_tools_run(bench: dict[str, ModuleType]) -> None:
     real = bench["data"].REAL
     assert set(told) == {name for name in real if real[name].peers}
     assert set(told[:4]) == {name for name in real if real[name].models}, "this project's other models on the first four of these"
+
+
+def test_two_runs_on_one_file_keep_what_the_other_found(bench: dict[str, ModuleType], tmp_path: Path) -> None:
+    first, second = (bench["run"].Results(tmp_path / "results.json") for _ in range(2))
+    first.keep("adult/lookalike", {"fit_s": 1.0})
+    second.keep("adult/mostlyai", {"fit_s": 9.0})
+    first.keep("adult/lookalike", {"fit_s": 2.0})
+    assert bench["run"].Results(tmp_path / "results.json").all == {"adult/lookalike": {"fit_s": 2.0}, "adult/mostlyai": {"fit_s": 9.0}}
