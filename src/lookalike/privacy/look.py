@@ -94,7 +94,7 @@ class Look:
         half = self.rho / 2
         kept = mechanisms.levels(
             found, self.allowance, rho=half, delta=self.delta, what=f"levels of {self.what}", sensitivity=self.sensitivity,
-            per_unit=self.sensitivity,
+            per_unit=self.sensitivity, length=self.sensitivity,
         )  # fmt: skip
         gone, _ = mechanisms.counts(np.array([missing]), self.allowance, rho=half, what=self.what, sensitivity=self.sensitivity)
         return {level: float(n) for level, n in kept.items()}, max(float(gone[0]), 0.0)

@@ -76,13 +76,11 @@ def planned(allowance: Allowance, *, rows: float, batch: int, steps: int, clip: 
     """The plan that spends what is left of `allowance`. `rows`: how many there are, declared or counted with noise; `more`: see Plan.
 
     Raises:
-        SettingError: nothing is left for the training.
+        BudgetError: nothing is left for the training.
     """
-    from lookalike.privacy.accounting import noise_for
-
     rows = max(float(rows), 1.0)
     rate = min(max(round(GRID * batch / rows), 1), GRID) / GRID
-    noise = noise_for(allowance.budget, rate=rate, steps=steps, besides=[entry.cost for entry in allowance.entries])
+    noise = allowance.noise(rate=rate, steps=steps)
     return Plan(steps=steps, rate=rate, batch=rate * rows, clip=clip, noise=noise, per_unit=per_unit, **more)
 
 
