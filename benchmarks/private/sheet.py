@@ -160,6 +160,9 @@ def asked(results: Results, name: str, epsilon: float) -> list[str] | None:
         word for word, fails in (("equal bins", above[0]), ("even bins", above[1]), ("time", times is not None and times < FASTER)) if fails
     ]
     said = "not measured" if None in (*above, times) else f"**below** ({', '.join(short)})" if short else "met"
+    absent = [TOOLS[tool].title for tool in RIVALS if tool not in rivals]
+    if absent and said != "not measured":
+        said += f"; not measured: {', '.join(absent)}"
     return [name, f"{epsilon:g}", *cells, "–" if times is None else f"{times:.1f} ×", said]
 
 
