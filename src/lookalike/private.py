@@ -81,10 +81,14 @@ class Private:
 
     def fit(self, data: Dataset, *, rng: np.random.Generator, on_step: OnStep = quiet) -> Model:
         """The fitted model; every look at `data` is booked before it is taken. `rng` makes no noise: the operating system does."""
+        from lookalike.privacy import domain
+
         called = f"{models.name_of(self.model)} of {data.schema.table.name}"
         allowance = self._ledger(data).allow(self.epsilon, delta=self.delta, fit=called)
         allowance.most, allowance.buy = self.rows_per_subject, self.buy
-        return self.model.fit(data, rng=rng, on_step=on_step, allowance=allowance)  # type: ignore[union-attr, call-arg]
+        made = self.model.fit(data, rng=rng, on_step=on_step, allowance=allowance)  # type: ignore[union-attr, call-arg]
+        made.schema = domain.published(made.schema)
+        return made
 
     def _ledger(self, data: Dataset) -> Ledger:
         """The ledger of these data; where a file is named that is not there yet, one that this fit may use up."""

@@ -110,6 +110,17 @@ def test_a_skeleton_holds_no_value_of_the_data() -> None:
     assert json.loads(told)["tables"][0]["columns"][3]["low"] == 0  # a person said so
 
 
+def test_notes_that_quote_the_data_stay_out_of_skeleton_and_model() -> None:
+    data = frame(300)
+    noted = la.schema(data)
+    columns = tuple(c.model_copy(update={"note": "such as 'mauve'"}) for c in noted.table.columns)
+    noted = noted.model_copy(update={"tables": (noted.table.model_copy(update={"columns": columns}),)})
+    assert "mauve" not in skeleton(noted).to_json()
+    columns = tuple(c.model_copy(update={"note": "such as 'mauve'"}) for c in public(data).table.columns)
+    schema = public(data).model_copy(update={"tables": (noted.table.model_copy(update={"columns": columns}),)})
+    assert "mauve" not in la.fit(data, schema=schema, model=la.Private(epsilon=1.0)).schema.to_json()
+
+
 def test_levels_and_bounds_can_be_bought() -> None:
     data = frame(20_000)
     data.loc[0, "color"] = "mauve"  # one person's, never told

@@ -65,6 +65,15 @@ def skeleton(schema: Schema) -> Schema:
     return made
 
 
+def published(schema: Schema) -> Schema:
+    """The schema as a private model may carry it: without notes, in which detection may have quoted the data."""
+    tables = []
+    for table in schema.tables:
+        columns = tuple(c.model_copy(update={"note": None}) for c in table.columns)
+        tables.append(table.model_copy(update={"columns": columns}))
+    return schema.model_copy(update={"tables": tuple(tables)})
+
+
 def bounded(data: Dataset, most: int) -> Dataset:
     """At most `most` rows of each subject, chosen at random without regard to any other subject; rows without a subject are left out.
 
@@ -103,6 +112,6 @@ def _said(c: Column) -> list[str]:
 
 
 def _note(c: Column) -> str | None:
-    """What is to be filled in, where something is."""
+    """What is to be filled in, where something is; what detection noted may quote the data."""
     open_ = [fact for fact in _valued(c) if fact not in c.declared or getattr(c, fact) is None]
-    return f"fill in {' and '.join(open_)}, from what is publicly known" if open_ else c.note
+    return f"fill in {' and '.join(open_)}, from what is publicly known" if open_ else None

@@ -26,7 +26,7 @@ ALWAYS_OUT = (
     "names of tables and columns",
     "how long the fit took, and how much memory",
     "logs, progress and error messages of the fit",
-    "that the number of rows was compared with 1/δ before the fit",
+    "that the number of rows was compared with 1/δ, and with the least that can be learned from, before the fit",
     "whatever else is published about the same people",
 )
 GROUPS = (2, 5)
