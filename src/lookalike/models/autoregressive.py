@@ -68,7 +68,7 @@ class Settings(Learning):
     private_batch: int = _private(2_048, ge=1, le=10_000_000, what="rows of a step, on average")
     private_rate: float = _private(0.01, gt=0, le=0.1, what="highest learning rate")
     clip: float = _private(1.0, gt=0, le=1_000, what="length to which the gradient of a row is cut; noise is in proportion to it")
-    views: int = _private(2, ge=1, le=64, what="ways in which columns of a row are hidden, in each step that it is in")
+    views: int = _private(4, ge=1, le=64, what="ways in which columns of a row are hidden, in each step that it is in")
     groups: int = _private(32, ge=2, le=65_536, what="groups of codes of a column, about, that the network tells apart")
     counted: float = _private(0.2, gt=0, lt=1, what="share of the budget that buys cells and how often each occurs, not training")
 
