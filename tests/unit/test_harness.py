@@ -378,7 +378,7 @@ def planted_report() -> dict[str, Any]:
         "compared": {"columns": ["age", "rich"], "left_out": [{"name": INSIDE, "why": INSIDE}]},
         "split": {"tone": "good", "text": INSIDE, "c2st": {"value": 0.50505}, "overlap": {"rows": 1}, "doubts": []},
         "verdict": [said], "limits": [INSIDE], "scores": [score, near], "attacks": [attack],
-        "columns": [{"name": INSIDE}], "map": {"x": [31337]}, "protected": {INSIDE: {"levels": 1}},
+        "columns": [{"name": INSIDE}], "map": {"x": [31337]}, "protected": {INSIDE: {"levels": 1}}, "privacy": None,
         "untested": [{"what": "Text", "why": "not read"}],
         "definitions": [
             {k: "x" for k in audience.DEFINITION} | {"area": area, "kind": "metric"} for area in ("fidelity", "privacy")

@@ -268,7 +268,7 @@ def is_poisson(votes: np.ndarray, rate: float) -> bool:
     return bool(each and again and beside and spread)
 
 
-QUIET = {"steps": 600, "rate": 0.25, "batch": 15.0, "noise": 0.08}
+QUIET = {"steps": 600, "rate": 0.25, "batch": 15.0, "noise": 0.04}
 
 
 def test_rows_come_by_coins_of_their_own_and_sums_are_divided_by_a_public_number() -> None:
