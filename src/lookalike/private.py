@@ -69,11 +69,15 @@ class Private:
         Raises:
             SchemaError: facts that are needed were read from the data, and are not declared.
             CannotError: there is free text, or several tables.
+        SettingError: `rows_per_subject` is given where no subject is.
             BudgetError: delta is not below one over the number of rows, or the ledger has not so much left.
         """
         from lookalike.privacy import domain
 
         domain.check(data.schema, buy=self.buy)
+        if self.rows_per_subject > 1 and data.schema.subject is None:
+            fix = "name the column that says whose a row is, as subject in the schema, or leave it at 1"
+            raise SettingError("says nothing where each row is a subject of its own", where="rows_per_subject", fix=fix)
         if self.delta * data.rows >= 1:
             what = f"delta {self.delta:g} is not below one over the number of rows: somebody's row could be given away whole"
             raise BudgetError(what, where="delta", fix="give a delta well below it, such as 1e-6 or less")

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 import lookalike as la
-from lookalike.encode import Codebook
+from lookalike.encode import Codebook, encoder
 from lookalike.privacy.accounting import Budget
 from lookalike.privacy.domain import skeleton
 from lookalike.privacy.ledger import Ledger
@@ -105,6 +105,27 @@ def test_without_noise_a_private_codebook_counts_its_own_codes_right(kind: str) 
     if kind not in ("empty", "key"):
         again = book.decode(type(book.encode(table))(codes, np.full((1, table.num_rows), 0.5, np.float32)))
         assert again.column(0).type == values.type or kind == "category"
+
+
+class Seen:
+    """A look that keeps what it is asked to count."""
+
+    def levels(self, found: dict[str, int], missing: int) -> tuple[dict[str, float], float]:
+        self.found = {**found, None: missing}
+        return {level: float(n) for level, n in found.items()}, float(missing)
+
+
+@pytest.mark.parametrize("kind", ["category", "constant"])
+@pytest.mark.parametrize("more", ["a", "m", "z", None])
+def test_one_row_more_moves_what_is_counted_by_one(kind: str, more: str | None) -> None:
+    rows, found = ["b", "c", "c", "x", None] * 20, []
+    for values in (rows, [*rows, more]):
+        seen, array = Seen(), pa.array(values)
+        encoder(Column(name="x", kind=kind)).noisy(
+            array.dictionary_encode() if kind == "category" else array, Column(name="x", kind=kind), seen
+        )
+        found.append(seen.found)
+    assert sum(abs(found[1].get(v, 0) - found[0].get(v, 0)) for v in {*found[0], *found[1]}) == 1
 
 
 def test_the_skeleton_of_a_skeleton_is_the_same() -> None:

@@ -74,6 +74,7 @@ def test_a_spent_ledger_refuses_and_nothing_is_written(census: Path, capfd: pyte
         (("--epsilon", "1", "--delta", "2"), "delta"),
         (("--epsilon", "1", "--model", "forest"), "marginals"),
         (("--epsilon", "1", "--rows-per-subject", "0"), "rows_per_subject"),
+        (("--epsilon", "1", "--rows-per-subject", "3"), "subject"),
         (("--epsilon", "1", "--ledger", "nowhere/ledger.json"), "nowhere"),
         (("--delta", "1e-7"), "give --epsilon"),
         (("--buy",), "give --epsilon"),

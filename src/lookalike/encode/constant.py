@@ -52,8 +52,10 @@ def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) 
 def noisy(values: pa.ChunkedArray | pa.Array, column: Column, look: Look) -> Stats:
     """The statistics as a private fit may have them: how often the public value is there, or one that enough subjects share."""
     if column.kind == "constant" and not column.levels:
-        exact = measure(values, column)
-        kept, missing = look.levels({v: rows for v, (rows, _) in exact["values"].items()}, exact["missing"])
+        # All values, not the first two that `measure` keeps: one row more could push out a value that many rows have.
+        counted = _arrow.whole(values).value_counts().to_pylist()
+        found = {c["values"]: c["counts"] for c in counted if c["values"] is not None}
+        kept, missing = look.levels(found, values.null_count)
         return {"rows": sum(kept.values()) + missing, "missing": missing, "values": {v: [n, n] for v, n in kept.items()}}
     if column.kind == "empty" or not column.nullable:
         rows = look.rows.estimate

@@ -133,8 +133,7 @@ class Look:
             if not cut.any():
                 break
             starts = (starts[cut, None] + np.arange(0, width, widths[level + 1])).ravel()
-            rows = rows[cut]
-            starts, rows = _inside(starts, rows, size)
+            starts, rows = starts[starts < size], rows[cut]  # what lies beyond the last value has no rows
         first, last, rows = (np.concatenate(x) for x in zip(*done, strict=True))
         order = np.argsort(first)
         return Ranges(first[order], last[order], rows[order], gone)
@@ -168,11 +167,6 @@ def _widths(size: int) -> list[int]:
         while -(-size // widths[-1]) > TOP:
             widths.append(widths[-1] * FAN)
     return widths[::-1]
-
-
-def _inside(starts: np.ndarray, rows: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same families without what lies beyond the last value, which has neither rows nor place."""
-    return starts[starts < size], rows
 
 
 def _families(noisy: np.ndarray, above: np.ndarray, sigma: float) -> np.ndarray:
