@@ -41,7 +41,8 @@ def statement(ledger: Ledger) -> Statement:
     allowance = ledger.allow(1.0, fit="marginals of adult")
     for _ in range(4):
         counts(np.arange(5), allowance, rho=allowance.rho / 4, what="counts")
-    return stated(allowance, bound="at most 4 rows are looked at")
+    allowance.most = 4
+    return stated(allowance)
 
 
 def test_the_figures_are_those_of_the_fit_and_of_the_ledger(statement: Statement, ledger: Ledger) -> None:
@@ -109,7 +110,7 @@ def test_everything_that_must_be_said_is_said(statement: Statement) -> None:
         "ε = 1, δ = 1e-06, for one person",
         NEIGHBOURS,
         "add or remove one unit",
-        "person: at most 4 rows are looked at",
+        "person: at most 4 rows of one person, chosen at random; the others are left out",
         "-zCDP",
         "0.884 at 1e-05; 1 at 1e-06",
         "2 together have",
@@ -166,7 +167,7 @@ def test_a_row_is_said_to_be_a_row() -> None:
     allowance = Ledger(Budget(1.0, 1e-6)).allow()
     assert "somebody with several is protected for each apart" in " ".join(stated(allowance).text().split())
     person = Ledger(Budget(1.0, 1e-6), unit="person").allow()
-    assert "all that belongs to one person" in " ".join(stated(person).text().split())
+    assert "at most 1 row of one person, chosen at random; the others are left out" in " ".join(stated(person).text().split())
 
 
 def test_huge_epsilons_are_honest(statement: Statement) -> None:

@@ -274,14 +274,13 @@ class Autoregressive:
                 "all that is drawn from the model or asked of it",
             ],
             public=["names and order of columns, kinds, formats, declared levels and bounds", "the settings of the model"],
-            uncovered=["reports that compare with real rows", "running time and logs", "how the file is written (delimiter, quotes)"],
+            uncovered=["how the file is written: delimiter and quotes"],
             numerics=(
                 "counts: exact discrete Gaussian noise on whole numbers. Training: Gaussian noise in 64-bit floating point, taken to be "
                 "real numbers; its generator (Philox) gets 128 fresh random bits of the operating system for each step"
             ),
             accountant="privacy loss distributions and Rényi divergences of Poisson-sampled Gaussian noise, with zCDP for counts",
             rows="not told: a noisy count stands for it, and sets the chance of a row to be in a step",
-            bound=None if allowance.most == 1 else f"{allowance.most} rows at most are looked at, the others left out",
         )
         return made.to_json()
 

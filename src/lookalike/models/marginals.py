@@ -207,7 +207,6 @@ class Marginals:
         """What is promised of this fit."""
         from lookalike.privacy.statement import state
 
-        each = allowance.most
         made = state(
             allowance,
             covered=[
@@ -221,6 +220,5 @@ class Marginals:
             numerics="whole numbers: exact discrete Gaussian noise, and an exact noisy maximum",
             accountant="zCDP",
             rows="not told: a noisy count stands for it",
-            bound=None if allowance.unit == "row" else f"at most {each} row{'s' * (each > 1)} of one {allowance.unit}, chosen at random",
         )
         return made.to_json()

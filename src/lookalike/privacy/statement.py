@@ -212,19 +212,18 @@ def state(
     numerics: str,
     accountant: str,
     rows: str,
-    bound: str | None = None,
 ) -> Statement:
     """The statement of a fit that is done, from its allowance.
 
     `covered`, `public` and `uncovered` name what the fit looked at under the guarantee, what it took as public, and what else
-    it did; what is never covered is added. `rows` says how the number of rows stands to 1/δ, `bound` how much one unit may add.
+    it did; what is never covered is added. `rows` says how the number of rows stands to 1/δ.
     """
     costs = [entry.cost for entry in allowance.entries]
     summed, budget, ledger = Sum.of(costs), allowance.budget, allowance.ledger
     entries = ledger.entries
-    if bound is None:
-        several = f"all that belongs to one {allowance.unit}, cut off at what the schema declares"
-        bound = "each stands for itself, so somebody with several is protected for each apart" if allowance.unit == "row" else several
+    bound = f"at most {allowance.most} row{'s' * (allowance.most > 1)} of one {allowance.unit}, chosen at random; the others are left out"
+    if allowance.unit == "row":
+        bound = "each stands for itself, so somebody with several is protected for each apart"
     account = Account(
         data=ledger.data,
         epsilon=ledger.epsilon(),
