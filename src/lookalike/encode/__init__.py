@@ -6,7 +6,7 @@ One module for each family of kinds, found by folder. Each has pure functions ov
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -19,15 +19,17 @@ import pyarrow as pa
 
 from lookalike import _folder
 from lookalike.data import formats
+from lookalike.encode._within import Within, bound
 from lookalike.errors import CannotError, StoreError
 from lookalike.protocol import OnStep, Step, quiet
 from lookalike.schema import Column, Schema, Table
 
 if TYPE_CHECKING:
+    from lookalike.condition import Condition
     from lookalike.data import Dataset
     from lookalike.privacy.ledger import Allowance
 
-__all__ = ["Codebook", "Coded", "Part", "encoder"]
+__all__ = ["Codebook", "Coded", "Part", "Within", "encoder"]
 
 BATCH = 262_144
 """Rows measured at a time."""
@@ -181,6 +183,16 @@ class Codebook:
 
         with ThreadPoolExecutor() as pool:
             return pa.table(list(pool.map(column, range(len(self.books)))), names=list(self.table.names))
+
+    def within(self, conditions: Mapping[str, Condition]) -> Within:
+        """What conditions on columns mean for codes.
+
+        Raises:
+            UnknownName: a level that is not in the book; names the near matches.
+            CannotError: nothing that can be drawn would do.
+        """
+        firsts = np.searchsorted(self.owners, np.arange(len(self.books)))
+        return bound(self.table.columns, self.books, firsts, conditions, encoder)
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the schema, as JSON values."""

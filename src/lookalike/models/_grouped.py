@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -34,11 +34,22 @@ class Groups:
         """Groups, uint16 [n, parts], of `codes` [n, parts]."""
         return np.stack([self.of[a:b][codes[:, p]] for p, (a, b) in enumerate(self.spans)], axis=1).astype(np.uint16)
 
-    def fine(self, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Codes, uint16 [n, parts], of `groups` [n, parts], drawn as often as they were counted."""
+    def willing(self, part: int, weight: np.ndarray) -> np.ndarray:
+        """float32 [groups]: the share of each group of a part that will do, where `weight` [size] says so of its codes."""
+        a, b = self.spans[part]
+        return np.bincount(self.of[a:b], self.share[a:b] * weight, self.sizes[part]).astype(np.float32)
+
+    def fine(self, groups: np.ndarray, rng: np.random.Generator, *, weight: Mapping[int, np.ndarray] | None = None) -> np.ndarray:
+        """Codes, uint16 [n, parts], of `groups` [n, parts], drawn as often as they were counted.
+
+        weight: {part: float32 [size]}, the share of each code that will do.
+        """
         codes = np.empty(groups.shape, np.uint16)
         for p, (a, b) in enumerate(self.spans):
             inside = np.where(self.of[a:b] == np.arange(self.sizes[p])[:, None], self.share[a:b], 0.0)
+            if weight is not None and p in weight:
+                inside = inside * weight[p]
+                inside /= np.maximum(inside.sum(1, keepdims=True), 1e-300)
             codes[:, p] = pick(inside, groups[:, p], rng)
         return codes
 

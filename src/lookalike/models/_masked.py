@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from copy import deepcopy
 
@@ -13,7 +14,7 @@ from lookalike.nets.blocks import Embedding, Heads, Layout, Linear, Residual
 from lookalike.nets.shares import NEVER, drawn_after, shifted
 from lookalike.nets.train import generator, precision
 
-__all__ = ["PIECE", "Masked", "Teller", "chances", "draw_rows", "match"]
+__all__ = ["PIECE", "Masked", "Teller", "begin_within", "chances", "draw_rows", "match"]
 
 PIECE = 2_048
 """Rows told by one thread at a time: what they take stays near the processor."""
@@ -117,6 +118,33 @@ def draw_rows(
         head = codes[rows, int(first[p])] if first[p] != p else None
         codes[here, p] = drawn_after(told, head, draw)
         seen[:, p] = True
+
+
+@torch.inference_mode()
+def begin_within(
+    teller: Teller, n: int, weight: Mapping[int, Tensor], *, order: tuple[int, ...], first: np.ndarray, draw: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Begin `n` rows with the parts of which something is asked: codes int64 and seen bool [n, parts], and log of a weight float64 [n], by
+    which rows go on so that they are as likely as if they had been drawn freely and found to be as asked.
+
+    weight: {part: float32 [size]}, the share of each code that will do. All parts of a column come together.
+    """
+    codes = torch.zeros(n, len(order), dtype=torch.int64)
+    seen, told_of = torch.zeros_like(codes, dtype=torch.bool), torch.zeros(n, dtype=torch.float64)
+    asked = {int(first[p]) for p in weight}
+    for p in (p for p in order if int(first[p]) in asked):
+        told = teller.logits(p, codes, seen=seen)
+        head = codes[:, int(first[p])] if first[p] != p else None
+        if p in weight:
+            will = weight[p].log().clamp_min(NEVER)
+            if head is not None:
+                told[:, 0] = NEVER
+            mass = (told.double() + will).logsumexp(1) - told.double().logsumexp(1)
+            told_of += mass if head is None else torch.where(head > 0, mass, 0.0)
+            told = told + will
+        codes[:, p] = drawn_after(told, head, draw)
+        seen[:, p] = True
+    return codes, seen, told_of
 
 
 @torch.inference_mode()

@@ -41,11 +41,32 @@ class Pairs:
         level = codes[self.of]
         chance, lot = self.chance[level], _uniform(seed, first, len(drawn))
         rows = np.flatnonzero(lot < chance)
+        self._write(drawn, rows, level[rows], lot[rows] / chance[rows])  # the lot is below the chance: their ratio is a lot too
+
+    def put_among(self, drawn: np.ndarray, mass: np.ndarray, codes: np.ndarray, weight: np.ndarray, *, seed: int, first: int) -> np.ndarray:
+        """As `put`, but only codes that will do; `mass` float64 [n] is the chance that the drawn ones do, and what is returned after it.
+
+        weight: float32 [codes], the share of each code that will do.
+        """
+        only = np.bincount(self.level, self.share * weight[self.code], len(self.chance))  # of what is put, the share that will do
+        level = codes[self.of]
+        often = self.chance[level] * only[level]
+        kept = (1 - self.chance[level]) * mass
+        total = kept + often
+        told = self.share * weight[self.code]
+        mine = Pairs(self.of, np.zeros_like(self.chance), self.level, self.code, told / np.maximum(only, 1e-300)[self.level])
+        lot = _uniform(seed, first, len(drawn))
+        rows = np.flatnonzero(lot * total < often)
+        mine._write(drawn, rows, level[rows], (lot[rows] * total[rows]) / often[rows])
+        return total
+
+    def _write(self, drawn: np.ndarray, rows: np.ndarray, level: np.ndarray, lot: np.ndarray) -> None:
+        """Codes for `rows`, by lots in [0, 1) among the pairs of their `level`."""
         starts = np.searchsorted(self.level, np.arange(len(self.chance) + 1))
         upto = np.cumsum(self.share)
-        before = np.concatenate([[0.0], upto])[starts[level[rows]]]
-        at = np.searchsorted(upto, before + lot[rows] / chance[rows], side="right")  # the lot is below the chance: their ratio is a lot too
-        drawn[rows] = self.code[np.minimum(at, starts[level[rows] + 1] - 1)]
+        before = np.concatenate([[0.0], upto])[starts[level]]
+        at = np.searchsorted(upto, before + lot, side="right")
+        drawn[rows] = self.code[np.minimum(at, starts[level + 1] - 1)]
 
     def told(self, chance: np.ndarray, codes: np.ndarray, own: np.ndarray) -> np.ndarray:
         """float64 [n]: the chance of the codes `own` in rows with `codes`, where it was `chance` before."""

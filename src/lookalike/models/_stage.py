@@ -11,7 +11,7 @@ import numpy as np
 from lookalike.models._boost import FOLDS, Boost, cross_fit
 from lookalike.models._pairs import Pairs, find_pairs
 from lookalike.models._ties import Tie
-from lookalike.models._trees import LOOK, Trees, chance, cut_back, draw, grow, positions, tell, tells
+from lookalike.models._trees import LOOK, Trees, chance, cut_back, draw, draw_among, grow, positions, tell, tells
 
 BINS = 128
 """Bins of an ordered feature and of a score; nominal features have up to 255, the rarest levels together."""
@@ -93,6 +93,26 @@ class Stage:
         for k, pairs in enumerate(self.pairs, 1):
             pairs.put(out, codes, seed=seed + k, first=first)
         return out
+
+    def draw_among(
+        self, bins: np.ndarray, codes: np.ndarray, weight: np.ndarray, *, seed: int, first: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Codes uint16 [n] as of `draw`, but only such as will do; and float64 [n], the chance that `draw` draws one of them.
+
+        weight: float32 [size], the share of each code that will do. What a tie will give is not known before: it is taken to do.
+        """
+        if self.table is not None:
+            drawn = self.table[codes[self.decider]]
+            return drawn, weight[drawn].astype(np.float64)
+        size = max(self.size + len(self.ties), int(self.trees.donors.max(initial=0)) + 1)
+        will = np.concatenate([weight, np.ones(size - self.size, np.float32)])
+        trees, levels, keep = self._drawn()
+        out, mass = np.empty(bins.shape[1], np.uint16), np.empty(bins.shape[1])
+        among = will * keep[:size] if keep.size else will
+        draw_among(self._rows(bins, first), trees, levels, (keep, among), (out, mass), seed, first)
+        for k, pairs in enumerate(self.pairs, 1):
+            mass = pairs.put_among(out, mass, codes, weight, seed=seed + k, first=first)
+        return out, mass
 
     def chance(self, bins: np.ndarray, codes: np.ndarray, own: np.ndarray) -> np.ndarray:
         """float64 [n], above 0: the chance that `draw` gives the codes `own`. A code that it does not give has that of a rare mistake."""

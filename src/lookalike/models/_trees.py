@@ -459,3 +459,126 @@ def chance(X: np.ndarray, trees: tuple, levels: tuple, keep: np.ndarray, codes: 
         if keep.size > 0:
             found *= keep[code]
         out[i] = found / max(total, 1e-12)
+
+
+@compiled
+def _leaf(X: np.ndarray, i: int, root: int, nodes: np.ndarray, sets: np.ndarray) -> int:
+    """The leaf in which row `i` ends."""
+    node = root
+    while nodes[node, 0] >= 0:
+        node = nodes[node, 2] + (0 if _goes_left(X[i, nodes[node, 0]], nodes[node, 1], sets) else 1)
+    return node
+
+
+@compiled
+def _group_weights(node: int, trees: tuple, levels: tuple, among: np.ndarray, out: np.ndarray) -> None:
+    """Into `out` [groups]: the mean of `among` over the codes that are drawn for each group in a leaf."""
+    wide, fine = trees[4], trees[5]
+    edges = levels[1]
+    mine = fine[wide[node, 0] : wide[node, 1]]
+    at = 0
+    for g in range(out.size):
+        total, count = 0.0, 0
+        while at < mine.size and mine[at] < edges[g + 1]:
+            if mine[at] >= edges[g]:
+                total += among[mine[at]]
+                count += 1
+            at += 1
+        out[g] = total / count if count > 0 and edges[g + 1] - edges[g] > 1 else among[edges[g]]
+
+
+@compiled
+def draw_among(X: np.ndarray, trees: tuple, levels: tuple, weights: tuple, made: tuple, seed: int, first: int) -> None:
+    """Draw a code for each row as `draw` does, but only those that will do.
+
+    weights: (keep as in `draw`; among float32 [codes], by which share a code will do, times `keep`). made: (out as in `draw`; mass float64
+    [n], the chance that `draw` draws a code that will do). A row in which none does has mass 0, and any code.
+    """
+    root, nodes, sets, donors, _, _ = trees
+    out, mass = made
+    groups, edges = levels
+    keep, among = weights
+    kept = np.full(nodes.shape[0], -1.0)  # of each leaf that was met: the mean chance to be kept, and that to be kept and to do
+    done = np.zeros(nodes.shape[0])
+    local, state = np.zeros(max(edges.size - 1, 1)), np.empty(1, np.uint64)
+    leaves, spare = np.empty(root.size, np.int64), int(np.argmax(among))
+    for i in range(out.size):
+        state[0] = np.uint64(seed) + np.uint64(first + i) * np.uint64(0xD1342543DE82EF95)
+        _random(state)
+        total, right = 0.0, 0.0
+        for t in range(root.size):
+            node = _leaf(X, i, root[t], nodes, sets)
+            leaves[t] = node
+            if kept[node] < 0:
+                if groups.size > 0:
+                    _group_weights(node, trees, levels, among, local)
+                all_, some = 0.0, 0.0
+                for c in donors[nodes[node, 1] : nodes[node, 2]]:
+                    all_ += keep[c] if keep.size > 0 else 1.0
+                    some += local[groups[c]] if groups.size > 0 else among[c]
+                size = nodes[node, 2] - nodes[node, 1]
+                kept[node], done[node] = all_ / size, some / size
+            total += kept[node]
+            right += done[node]
+        mass[i] = right / max(total, 1e-12)
+        out[i] = spare
+        if right > 0:
+            lot, t = _uniform(state) * right, 0
+            while t < root.size - 1 and lot >= done[leaves[t]]:
+                lot -= done[leaves[t]]
+                t += 1
+            out[i] = _one_among(leaves[t], trees, levels, among, local, state)
+
+
+@compiled
+def _one_among(node: int, trees: tuple, levels: tuple, among: np.ndarray, local: np.ndarray, state: np.ndarray) -> int:
+    """A code of a leaf, each as often as it is drawn there times its share of what will do: by trying, then by looking at all."""
+    nodes, donors, wide, fine = trees[1], trees[3], trees[4], trees[5]
+    groups, edges = levels
+    leaf = donors[nodes[node, 1] : nodes[node, 2]]
+    for _ in range(leaf.size):
+        code = leaf[int(_uniform(state) * leaf.size)]
+        if groups.size > 0:
+            code = _level(groups[code], node, trees, levels, state)
+        if _uniform(state) < among[code]:
+            return code
+    if groups.size > 0:
+        _group_weights(node, trees, levels, among, local)
+    total = 0.0
+    for c in leaf:
+        total += local[groups[c]] if groups.size > 0 else among[c]
+    lot, code = _uniform(state) * total, -1
+    for c in leaf:
+        w = local[groups[c]] if groups.size > 0 else among[c]
+        if w > 0:
+            code = c
+            lot -= w
+            if lot < 0:
+                break
+    if groups.size == 0:
+        return code
+    g = groups[code]
+    mine = fine[wide[node, 0] : wide[node, 1]]
+    a, b = np.searchsorted(mine, edges[g]), np.searchsorted(mine, edges[g + 1])
+    if edges[g + 1] - edges[g] <= 1 or a == b:
+        return edges[g]
+    lot = _uniform(state) * local[g] * (b - a)
+    for c in mine[a:b]:
+        if among[c] > 0:
+            code = c
+            lot -= among[c]
+            if lot < 0:
+                break
+    return code
+
+
+@compiled
+def _level(g: int, node: int, trees: tuple, levels: tuple, state: np.ndarray) -> int:
+    """A code of a group, as it is drawn in a leaf."""
+    wide, fine, edges = trees[4], trees[5], levels[1]
+    if edges[g + 1] - edges[g] <= 1:
+        return edges[g]
+    mine = fine[wide[node, 0] : wide[node, 1]]
+    a = np.searchsorted(mine, edges[g])
+    b = np.searchsorted(mine, edges[g + 1])
+    return mine[a + int(_uniform(state) * (b - a))] if b > a else edges[g]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from lookalike.errors import SettingError
+from lookalike.errors import CannotError, SettingError
 from lookalike.nets import need_torch
 from lookalike.nets.settings import Learning, waits
 from lookalike.protocol import Can, OnStep, State, Step, part, quiet
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import torch
 
     from lookalike.data import Dataset
-    from lookalike.encode import Codebook
+    from lookalike.encode import Codebook, Within
     from lookalike.models._grouped import Groups
     from lookalike.models._masked import Masked
     from lookalike.privacy.ledger import Allowance
@@ -37,6 +37,8 @@ __all__ = ["Autoregressive"]
 
 MATCHED_LEAST, MATCHED_MOST = 4_000, 40_000
 """Rows drawn to set the shares right: four times as many as were learned from, within these."""
+MOST_TURNS, FEWEST_BEGUN = 200, 4_096
+"""Where something is asked of rows: times that rows are begun at most, and how many at least."""
 WIDE, NARROW = (256, 32), (64, 8)
 """Units of a layer and length of a vector; in a private fit fewer, as every weight has its noise."""
 PUBLIC_ONLY = ("epochs", "batch", "rate", "patience", "minutes", "checkpoint")
@@ -82,7 +84,7 @@ class Autoregressive:
     codes that the network of a private fit tells apart; None of any other). The counts of a private fit are noisy: float64.
     """
 
-    can: ClassVar[Can] = Can(kinds=frozenset(KINDS), private=True)
+    can: ClassVar[Can] = Can(kinds=frozenset(KINDS), given=True, private=True)
 
     schema: Schema
     codebook_: Codebook
@@ -160,6 +162,55 @@ class Autoregressive:
             return self._decode(codes, rng, start)
 
         return filled_in(table, columns, schema=self.schema, codebook=self.codebook_, draw=draw)
+
+    def within(self, n: int, within: Within, *, rng: np.random.Generator, start: int = 0) -> tuple[pa.Table, float]:
+        """Draw `n` rows, or fewer if hardly any can be drawn, with cells `within` some codes; and which share of free draws would be.
+
+        What is asked of a row is drawn first, in any order of columns, the rest given that.
+
+        Raises:
+            CannotError: none can be drawn.
+        """
+        codes, chance = self._begun(n, within.weight, rng)
+        known = np.zeros(codes.shape, bool)
+        asked = {int(self._firsts()[p]) for p in within.weight}
+        known[:, [p for p, f in enumerate(self._firsts()) if int(f) in asked]] = True
+        self._draw(codes, known, rng, whole=False, fill=False)
+        groups = codes
+        if self.groups_ is not None:
+            codes = self.groups_.fine(groups, rng, weight=within.weight)
+        inside = rng.random((len(self.codebook_.books), len(codes)), dtype=np.float32)
+        first = {int(self.codebook_.owners[p]): p for p in sorted(within.weight, reverse=True)}
+        for column in within.inside:
+            inside[column] = within.place(inside[column], codes[:, first[column]], column)
+        table = self._decode(codes, rng, start, inside=inside)
+        return within.settled(table, {column: codes[:, first[column]] for column in within.put}, rng), chance
+
+    def _begun(self, n: int, weight: dict[int, np.ndarray], rng: np.random.Generator) -> tuple[np.ndarray, float]:
+        """Codes uint16 [n, parts] (of groups, in a private fit) of rows whose parts are as asked, the others not yet drawn; and the
+        chance of such a row. Rows that are likelier as a whole than others go on, also more than once."""
+        import torch
+
+        from lookalike.models._guide import LEAST, gate_of, going_on
+        from lookalike.models._masked import Teller, begin_within
+        from lookalike.nets.train import generator
+
+        if self.groups_ is not None:
+            weight = {p: self.groups_.willing(p, w) for p, w in weight.items()}
+        told = {p: torch.from_numpy(w) for p, w in weight.items()}
+        seed, how = int(rng.integers(0, 1 << 62)), {"order": self._order(), "first": self._firsts()}
+        teller, found, weights, gate = Teller(self.net_), [], [], 0.0
+        for turn in range(MOST_TURNS):
+            codes, _, log = begin_within(teller, max(n, FEWEST_BEGUN), told, draw=generator(seed, turn), **how)
+            weights.append(log.exp().numpy())
+            gate = gate or gate_of(weights[0])
+            found.append(codes.numpy()[going_on(weights[-1], gate, rng)].astype(np.uint16))
+            if sum(map(len, found)) >= n:
+                break
+        chance = float(np.concatenate(weights).mean())
+        if chance < LEAST:
+            raise CannotError("no row that the model draws meets all conditions at once", where="given", fix="ask for less")
+        return np.concatenate(found)[:n], chance
 
     def log_prob(self, data: Dataset) -> np.ndarray:
         """float64 [n]: log of the probability that a row drawn has the cells of each row of `data`; −1e9 or less if it cannot be drawn."""
@@ -362,11 +413,11 @@ class Autoregressive:
 
         _each(piece, range(0, len(codes), PIECE))
 
-    def _decode(self, codes: np.ndarray, rng: np.random.Generator, start: int) -> pa.Table:
-        """The canonical table of codes [n, parts], positions inside cells drawn anew."""
+    def _decode(self, codes: np.ndarray, rng: np.random.Generator, start: int, *, inside: np.ndarray | None = None) -> pa.Table:
+        """The canonical table of codes [n, parts] at positions `inside` float32 [columns, n] of their cells, drawn anew if not given."""
         from lookalike.encode import Coded
 
-        inside = rng.random((len(self.codebook_.books), len(codes)), dtype=np.float32)
+        inside = rng.random((len(self.codebook_.books), len(codes)), dtype=np.float32) if inside is None else inside
         return self.codebook_.decode(Coded(np.ascontiguousarray(codes.T), inside), start=start)
 
 

@@ -8,18 +8,20 @@ few, no donor's number. (Reiter 2005, sequential CART; Breiman 2001; docs/decisi
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from lookalike.errors import UnknownName
+from lookalike.errors import CannotError, UnknownName
 from lookalike.protocol import Can, OnStep, State, Step, part, quiet
 from lookalike.schema import KINDS
 
@@ -29,8 +31,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lookalike.data import Dataset
-    from lookalike.encode import Codebook, Coded
+    from lookalike.encode import Codebook, Coded, Within
     from lookalike.models._boost import Boost
+    from lookalike.models._guide import Guide
     from lookalike.models._stage import Growing, Stage, Target
     from lookalike.models._ties import Tie
     from lookalike.schema import Schema
@@ -49,6 +52,10 @@ SCORED_CELLS = 24
 """Ordered parts with more levels than this get a boosted score, as does the target."""
 WORTH = 0.05
 """Share of a part that a score must explain; the target's is always used."""
+PILOT, MOST_TRIED = 8_192, 3_000
+"""Rows by which it is found out how hard conditions are to meet; rows that are begun at most for each that is wanted."""
+BEAM = 32
+"""Copies of a row that are drawn side by side where parts of it are known."""
 NUMBERS = frozenset({"integer", "number"})
 MOST_EARLIER = 60
 """Earlier columns that a number is compared with for ties, the nearest first."""
@@ -83,7 +90,7 @@ class Forest:
     (for each part uint8 [codes], the bin of each code).
     """
 
-    can: ClassVar[Can] = Can(kinds=frozenset(KINDS))
+    can: ClassVar[Can] = Can(kinds=frozenset(KINDS), given=True)
 
     schema: Schema
     codebook_: Codebook
@@ -118,26 +125,108 @@ class Forest:
 
     def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Dataset:
         """Draw `n` rows; rows are the same on any number of threads."""
-        import pyarrow as pa
-
         from lookalike.data import Dataset
         from lookalike.encode import Coded
 
-        columns = self.schema.table.columns
         seeds = rng.integers(0, 1 << 62, len(self.stages_) + 1)
-        coded = Coded(np.empty((len(self.codebook_.parts), n), np.uint16), rng.random((len(columns), n), dtype=np.float32))
+        coded = self._blank(n, rng)
         tied = {self._column(s.part): np.empty(n) for s in self.stages_ if s.ties}
 
         def piece(low: int) -> None:
             here = slice(low, min(low + PIECE, n))
-            for column, numbers in self._draw(Coded(coded.codes[:, here], coded.inside[:, here]), seeds, low).items():
+            for column, numbers in self._draw(Coded(coded.codes[:, here], coded.inside[:, here]), seeds, low)[1].items():
                 tied[column][here] = numbers
 
         _each(piece, range(0, n, PIECE))
-        drawn = self.codebook_.decode(coded, start=start)
-        for column, numbers in tied.items():
-            drawn = drawn.set_column(column, columns[column].name, pa.chunked_array([_values(numbers, columns[column].kind)]))
-        return Dataset.from_arrow({self.schema.table.name: drawn}, self.schema)
+        return Dataset.from_arrow({self.schema.table.name: self._table(coded, tied, start)}, self.schema)
+
+    def within(self, n: int, within: Within, *, rng: np.random.Generator, start: int = 0) -> tuple[pa.Table, float]:
+        """Draw `n` rows, or fewer if hardly any can be drawn, with cells `within` some codes; and which share of free draws would be.
+
+        Raises:
+            CannotError: none can be drawn.
+        """
+        from lookalike.encode import Coded
+        from lookalike.models._guide import Inside, decided
+
+        weight = decided(within, self.stages_)
+        seeds, key = rng.integers(0, 1 << 62, len(self.stages_)), int(rng.integers(0, 1 << 62))
+        pilot = Inside(weight)
+        self._draw(self._blank(PILOT, rng), seeds >> 5, 0, guide=pilot)
+        if not pilot.rate:
+            raise CannotError("no row that the model draws meets all conditions at once", where="given", fix="ask for less")
+
+        def piece(at: int) -> tuple[Coded, dict[int, np.ndarray]]:
+            blank = self._blank(PIECE, np.random.default_rng((key, at)))
+            return self._draw(blank, seeds, at * PIECE, guide=Inside(weight, pilot.gates))
+
+        found: list[tuple[Coded, dict[int, np.ndarray]]] = []
+        got = 0
+        while got < n and len(found) * PIECE < n * MOST_TRIED + 4 * PIECE:
+            more = max(1, min(math.ceil(1.05 * (n - got) / pilot.rate / PIECE), 4 * (os.cpu_count() or 1)))
+            found += _each(piece, range(len(found), len(found) + more))
+            got = sum(made.codes.shape[1] for made, _ in found)
+        coded = Coded(*(np.concatenate([getattr(made, name) for made, _ in found], axis=1)[:, :n] for name in ("codes", "inside")))
+        tied = {column: np.concatenate([numbers[column] for _, numbers in found])[:n] for column in found[0][1]}
+        first = {self._column(p): p for p in sorted(within.weight, reverse=True)}
+        for column in within.inside:
+            coded.inside[column] = within.place(coded.inside[column], coded.codes[first[column]], column)
+        table = self._table(coded, tied, start)
+        return within.settled(table, {column: coded.codes[first[column]] for column in within.put}, rng), pilot.chance
+
+    def complete(
+        self, table: pa.Table, columns: Sequence[str], *, rng: np.random.Generator, start: int = 0, fill: bool = False
+    ) -> pa.Table:
+        """Draw the missing values of `columns`, given all the rest of each row: see `Autoregressive.complete`, which asks the same."""
+        from lookalike.encode import Coded
+        from lookalike.models._given import filled_in
+
+        inside = self.codebook_.encode(table).inside
+
+        def draw(codes: np.ndarray, known: np.ndarray) -> pa.Table:
+            made = Coded(np.ascontiguousarray(codes.T), inside)
+            tied = {self._column(s.part): np.full(len(codes), np.nan) for s in self.stages_ if s.ties}
+            seed = int(rng.integers(0, 1 << 62))
+
+            def piece(rows: np.ndarray, beam: int) -> None:
+                filled, numbers = self._complete(made, known.T, rows, beam=beam, fill=fill, seed=seed)
+                made.codes[:, rows], made.inside[:, rows] = filled.codes, filled.inside
+                for column, found in numbers.items():
+                    tied[column][rows] = found
+
+            _each(lambda work: piece(*work), list(self._pieces(known)))
+            return self._table(made, tied, start)
+
+        return filled_in(table, columns, schema=self.schema, codebook=self.codebook_, draw=draw)
+
+    def _pieces(self, known: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+        """Rows that lack something, a piece at a time, and how many copies of them are drawn: one will do where all that is known of a row
+        is drawn before all that is not."""
+        ordered = known[:, [s.part for s in self.stages_]]
+        lacking = np.flatnonzero(~ordered.all(1))
+        ordered = ordered[lacking]
+        late = (ordered & (np.logical_or.accumulate(~ordered, axis=1))).any(1)
+        for rows, beam in ((lacking[~late], 1), (lacking[late], BEAM)):
+            size = PIECE // beam
+            yield from ((rows[low : low + size], beam) for low in range(0, len(rows), size))
+
+    def _complete(
+        self, coded: Coded, known: np.ndarray, rows: np.ndarray, *, beam: int, fill: bool, seed: int
+    ) -> tuple[Coded, dict[int, np.ndarray]]:
+        """`rows` of `coded` with what is not `known` drawn, and the numbers of columns with ties."""
+        from lookalike.encode import Coded
+        from lookalike.models._guide import Known
+
+        each, first = np.repeat(rows, beam), int(rows[0]) * BEAM
+        rng = np.random.default_rng((seed, first))
+        guide = Known(coded.codes[:, each], known[:, each], beam=beam, fill=fill)
+        sure = np.zeros((len(self.schema.table.columns), len(each)), bool)
+        sure[self.codebook_.owners] = guide.known
+        inside = np.where(sure, coded.inside[:, each], rng.random(sure.shape, dtype=np.float32))
+        blank = Coded(guide.own.copy(), inside)
+        mine, numbers = self._draw(blank, rng.integers(0, 1 << 62, len(self.stages_)), first, guide=guide)
+        kept = guide.choose(rng)
+        return Coded(mine.codes[:, kept], mine.inside[:, kept]), {column: found[kept] for column, found in numbers.items()}
 
     def log_prob(self, data: Dataset) -> np.ndarray:
         """float64 [n]: log of the probability that a row drawn has the cells of each row of `data` (codes, not the place within them)."""
@@ -183,6 +272,22 @@ class Forest:
         self.stages_ = [Stage.restore(card, arrays) for card, arrays in zip(state.card["stages"], mine, strict=True)]
         return self
 
+    def _blank(self, n: int, rng: np.random.Generator) -> Coded:
+        """Codes of `n` rows, not yet drawn, and positions inside cells."""
+        from lookalike.encode import Coded
+
+        shape = len(self.codebook_.parts), len(self.schema.table.columns)
+        return Coded(np.empty((shape[0], n), np.uint16), rng.random((shape[1], n), dtype=np.float32))
+
+    def _table(self, coded: Coded, tied: dict[int, np.ndarray], start: int) -> pa.Table:
+        """The canonical table of codes and positions, with the numbers of columns that have ties."""
+        import pyarrow as pa
+
+        drawn, columns = self.codebook_.decode(coded, start=start), self.schema.table.columns
+        for column, numbers in tied.items():
+            drawn = drawn.set_column(column, columns[column].name, pa.chunked_array([_values(numbers, columns[column].kind)]))
+        return drawn
+
     def _column(self, part_: int) -> int:
         """The number of the column that a part belongs to."""
         return int(self.codebook_.owners[part_])
@@ -197,11 +302,16 @@ class Forest:
         pilot = Coded(np.zeros((parts, n), np.uint16), rng.random((columns, n), dtype=np.float32))
         self._draw(pilot, rng.integers(0, 1 << 62, len(self.stages_)), 0, learned=learned)
 
-    def _draw(self, coded: Coded, seeds: np.ndarray, first: int, *, learned: np.ndarray | None = None) -> dict[int, np.ndarray]:
-        """Fill `coded.codes` stage by stage; returns the numbers of columns with ties. `first`: number of the first row.
+    def _draw(
+        self, coded: Coded, seeds: np.ndarray, first: int, *, learned: np.ndarray | None = None, guide: Guide | None = None
+    ) -> tuple[Coded, dict[int, np.ndarray]]:
+        """Fill `coded.codes` stage by stage; returns it, and the numbers of columns with ties. `first`: number of the first row.
 
-        learned: the rows learned from; each stage is replaced, before it draws, by one that meets them.
+        learned: the rows learned from; each stage is replaced, before it draws, by one that meets them. guide: what is asked of the rows,
+        of which some may end and others go on more than once: what is returned is then a copy.
         """
+        from lookalike.encode import Coded
+
         owners, bins = self.codebook_.owners, np.zeros(coded.codes.shape, np.uint8)
         among = {p: about.size for p, about in enumerate(self.codebook_.parts) if not about.ordered}
         numbers: dict[int, np.ndarray] = {}
@@ -213,14 +323,19 @@ class Forest:
                 stage = stage.tilted(bins, coded.codes, rows, seed=int(seed) >> 1)
                 paired = stage.paired(learned, bins, coded.codes, among, seed=int(seed) >> 2)
                 stage = self.stages_[at] = stage if paired is stage else paired.tilted(bins, coded.codes, rows, seed=int(seed) >> 3)
-            drawn = stage.draw(bins, coded.codes, seed=int(seed), first=first)
+            drawing = stage.draw if guide is None else partial(guide.draw, stage)
+            drawn = drawing(bins, coded.codes, seed=int(seed), first=first)
             if later:
                 drawn[coded.codes[head] == 0] = 0
             coded.codes[p] = drawn
             if stage.ties:
                 numbers[self._column(p)] = self._tie(stage, coded, numbers)
             bins[p] = self.maps_[p][coded.codes[p]]
-        return {self._column(s.part): numbers[self._column(s.part)] for s in self.stages_ if s.ties}
+            kept = None if guide is None else guide.settle(seed=int(seed) + first >> 4)
+            if kept is not None:
+                coded, bins = Coded(coded.codes[:, kept], coded.inside[:, kept]), bins[:, kept]
+                numbers = {column: found[kept] for column, found in numbers.items()}
+        return coded, {self._column(s.part): numbers[self._column(s.part)] for s in self.stages_ if s.ties}
 
     def _tie(self, stage: Stage, coded: Coded, numbers: dict[int, np.ndarray]) -> np.ndarray:
         """The numbers of a column some of whose codes mean a tie; those codes are replaced by the codes of the numbers."""
