@@ -20,7 +20,7 @@ __all__ = ["LABELLED", "MADE", "ORDERED", "Condition", "along", "scalar"]
 ORDERED = frozenset({"integer", "number", "date", "datetime", "time", "duration"})
 """Kinds whose values lie on a line, so that bounds mean something."""
 LABELLED = frozenset({"category", "boolean", "constant"})
-MADE = frozenset({"key", "text", "empty"})
+MADE = frozenset({"key", "personal", "text", "empty"})
 """Kinds whose values are made anew: all that can be asked of a cell is whether it is missing."""
 Plain = str | int | float | bool | date | time | timedelta | None
 

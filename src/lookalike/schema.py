@@ -14,8 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lookalike.errors import SchemaError, UnknownName, near_matches
 
-Kind = Literal["integer", "number", "category", "boolean", "date", "datetime", "time", "duration", "text", "key", "constant", "empty"]
+Kind = Literal[
+    "integer", "number", "category", "boolean", "date", "datetime", "time", "duration", "text", "key", "personal", "constant", "empty"
+]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(Kind)
+Personal = Literal[
+    "name", "first_name", "last_name", "email", "user_name", "phone", "street", "city", "postcode", "company", "iban", "card",
+    "national_id", "ipv4", "ipv6", "mac", "url",
+]  # fmt: skip
+PERSONAL: tuple[str, ...] = get_args(Personal)
 VERSION = 1
 
 
@@ -50,7 +57,12 @@ class Column(_Frozen):
     unique: bool = Field(False, description="no value occurs twice")
     missing: tuple[str, ...] = Field((), description="spellings that mean missing; the first is written")
     number: NumberFormat | None = Field(None, description="how numbers are written (text sources)")
-    format: str | None = Field(None, description="date pattern (%Y-%m-%d), epoch unit (s, ms, us, ns), or iso for durations as PT1H30M")
+    personal: Personal | None = Field(None, description="what a column of kind personal holds; its values are made afresh")
+    locale: str | None = Field(None, description="language and country of names and addresses: de_DE; None: as the values look")
+    format: str | None = Field(
+        None,
+        description="date pattern (%Y-%m-%d), epoch unit (s, ms, us, ns), iso for durations as PT1H30M, or which national_id: pl_pesel",
+    )
     labels: tuple[str, str] | None = Field(None, description="how false and true are written")
     zone: str | None = Field(None, description="time zone of a datetime")
     storage: str = Field("string", description="Arrow type of the source, restored on the way out")
@@ -65,6 +77,10 @@ class Column(_Frozen):
         ordered = self.low is not None and self.high is not None and type(self.low) is type(self.high)
         if ordered and self.low > self.high:  # type: ignore[operator]
             raise ValueError(f"low {self.low!r} is above high {self.high!r}")
+        if (self.kind == "personal") != (self.personal is not None):
+            raise ValueError(f"kind {self.kind!r} with personal={self.personal!r}: kind='personal' and what it holds go together")
+        if self.locale is not None:
+            _check_locale(self.locale)
         facts = set(type(self).model_fields) - {"name", "declared"}
         for fact in self.declared:
             if fact not in facts:
@@ -229,6 +245,14 @@ class Schema(_Frozen):
         if not isinstance(raw, Mapping):
             raise SchemaError("a schema is a JSON object", where=where, fix="make one with `lookalike schema`")
         return _checked(cls, raw, where=where)
+
+
+def _check_locale(locale: str) -> None:
+    """Complain about a locale of which no names are known."""
+    from faker.config import AVAILABLE_LOCALES
+
+    if locale not in AVAILABLE_LOCALES:
+        raise ValueError(str(UnknownName(locale, sorted(AVAILABLE_LOCALES), what="locale")))
 
 
 def _checked(model: type[BaseModel], raw: Mapping[str, Any], *, where: str) -> Any:

@@ -37,9 +37,16 @@ CANONICAL = {
     "duration": pa.duration("us"),
     "text": pa.string(),
     "key": pa.string(),
+    "personal": pa.string(),
     "constant": pa.string(),
     "empty": pa.null(),
 }
+FIRST, LAST = ("Anna", "Peter", "Maria", "Paul", "Julia", "Max"), ("Adams", "Baker", "Clark", "Davis", "Evans")
+
+
+def spec(name: str, kind: str, **facts: Any) -> Column:
+    """A column of a kind; a personal one holds names."""
+    return Column(name=name, kind=kind, personal="name" if kind == "personal" else None, **facts)
 
 
 def values(kind: str, rows: int) -> list[Any]:
@@ -70,6 +77,8 @@ def values(kind: str, rows: int) -> list[Any]:
         made = [" ".join(rng.choice(words, rng.integers(2, 6))) for _ in range(rows)]
     elif kind == "key":
         return [f"A-{v:05d}" for v in rng.permutation(90_000)[:rows]]
+    elif kind == "personal":
+        made = [f"{name} {last}" for name, last in zip(rng.choice(FIRST, rows), rng.choice(LAST, rows), strict=True)]
     else:
         return ["same"] * rows if kind == "constant" else [None] * rows
     return [None if gone else v for gone, v in zip(rng.random(rows) < 0.1, made, strict=True)]
@@ -78,7 +87,7 @@ def values(kind: str, rows: int) -> list[Any]:
 def dataset(kinds: Iterator[str] | frozenset[str] | list[str], rows: int = ROWS) -> Dataset:
     """A table with one column of each of `kinds`, in a fixed order."""
     chosen = [k for k in CANONICAL if k in set(kinds)]
-    columns = tuple(Column(name=f"a_{k}", kind=k, unique=k == "key", nullable=k not in ("key", "constant")) for k in chosen)
+    columns = tuple(spec(f"a_{k}", k, unique=k == "key", nullable=k not in ("key", "constant")) for k in chosen)
     table = pa.table({f"a_{k}": pa.array(values(k, rows)).cast(CANONICAL[k]) for k in chosen})
     return Dataset.from_arrow({"table": table}, Schema(tables=(Table(columns=columns, key=("a_key",) if "key" in chosen else ()),)))
 
@@ -248,7 +257,7 @@ def test_each_kind_alone(name: str, kind: str) -> None:
 def test_column_without_a_value_in_sight(name: str, kind: str) -> None:
     if kind not in models.find(name).can.kinds:
         pytest.skip(f"{name} does not take {kind}")
-    schema = Schema(tables=(Table(columns=(Column(name="a", kind=kind), Column(name="b", kind=kind))),))
+    schema = Schema(tables=(Table(columns=(spec("a", kind), spec("b", kind))),))
     table = pa.table({"a": pa.array([None] * 60).cast(CANONICAL[kind]), "b": pa.array(values(kind, 60)).cast(CANONICAL[kind])})
     made = drawn(build(name).fit(Dataset.from_arrow({"table": table}, schema), rng=rng()), 20)
     assert made["a"].null_count == 20
@@ -261,7 +270,7 @@ def test_column_with_one_value(name: str, kind: str) -> None:
         pytest.skip(f"{name} does not take {kind}")
     one = next(v for v in values(kind, 20) if v is not None)
     table = pa.table({"a": pa.array([one] * 60).cast(CANONICAL[kind])})
-    data = Dataset.from_arrow({"table": table}, Schema(tables=(Table(columns=(Column(name="a", kind=kind),)),)))
+    data = Dataset.from_arrow({"table": table}, Schema(tables=(Table(columns=(spec("a", kind),)),)))
     made = drawn(build(name).fit(data, rng=rng()), 20)["a"].to_pylist()
     assert kind == "text" or set(made) == {one}
     assert None not in made

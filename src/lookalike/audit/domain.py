@@ -69,7 +69,10 @@ def _made(schema: Schema, places: np.ndarray, *, start: int) -> Dataset:
     table = schema.table
     subject = None if schema.subject is None else schema.column(schema.subject)[1].name
     numbers = start + np.arange(places.shape[1])
-    made = [_names(c, numbers) if c.name == subject or c.kind == "key" else _values(c, at) for c, at in zip(table, places, strict=True)]
+    made = [
+        _names(c, numbers) if c.name == subject or c.kind in ("key", "personal") else _values(c, at)
+        for c, at in zip(table, places, strict=True)
+    ]
     return Dataset.from_arrow({table.name: pa.Table.from_arrays(made, schema=canonical_schema(table))}, schema)
 
 
@@ -115,14 +118,14 @@ def _ends(column: Column) -> tuple[int, int]:
 
 
 def cells(data: Dataset) -> np.ndarray:
-    """int64 [columns, rows]: which level or range of the public domain each value is; -1 where it is missing, 0 of a key."""
+    """int64 [columns, rows]: which level or range of the public domain each value is; -1 where it is missing, 0 of what is made afresh."""
     return np.array([_cell(data.table().column(c.name), c) for c in data.schema.table])
 
 
 def _cell(values: pa.ChunkedArray, column: Column) -> np.ndarray:
     """int64 [rows] of one column."""
     present = values.is_valid().to_numpy()
-    if column.kind in ("key", "constant", "empty", "text"):
+    if column.kind in ("key", "personal", "constant", "empty", "text"):
         return np.where(present, 0, -1)
     if column.kind == "category":
         place = pa.array(column.levels or (), pa.string())

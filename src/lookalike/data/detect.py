@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lookalike.data import _dates, _names, _numbers, formats
+from lookalike.data import _dates, _names, _numbers, _personal, formats
 from lookalike.errors import DataError
 from lookalike.schema import Column, NumberFormat, Table
 
@@ -160,6 +160,8 @@ def _text(seen: Seen, *, written: bool, day_first: bool | None) -> Facts:
     narrow = seen if not written else seen.without(_missing_among_words(bare)) if "NA" in seen.marks else bare
     if len(narrow.values) == 1 and narrow.n > 1:
         return {"kind": "constant", "missing": _spellings(seen, narrow)}
+    if facts := _personal.recognise(narrow):
+        return {"missing": _spellings(seen, narrow)} | facts
     marks, wide = seen.without(MISSING_MARKS), seen.without(MISSING_AMONG_NUMBERS)
     if facts := _truth(marks):
         return {"missing": _spellings(seen, marks)} | facts
@@ -394,6 +396,8 @@ def _typed(seen: Seen) -> Facts:
 def _typed_integers(seen: Seen) -> Facts:
     """Integers, which stay integers where they are yes and no."""
     low, high = (v.as_py() for v in pc.min_max(seen.values).values())
+    if low >= 10**12 and high < 10**19 and _personal.card_numbers(seen.values.cast(pa.string()), seen.name):
+        return {"kind": "personal", "personal": "card", "unique": seen.unique}
     if high >= 2**63:
         return {"kind": "key", "unique": seen.unique}
     if (low, high) == (0, 1):
@@ -459,6 +463,8 @@ def _labelled(seen: Seen) -> Facts:
         return {"kind": "empty"}
     if len(seen.values) == 1 and seen.n > 1:
         return {"kind": "constant"}
+    if facts := _personal.recognise(seen):
+        return facts
     return {"kind": "category"} if len(seen.values) <= max(_FEW, seen.n / 2) else _words(seen)
 
 

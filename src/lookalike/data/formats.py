@@ -23,7 +23,7 @@ CATEGORY = pa.dictionary(pa.int32(), pa.string())
 _CANONICAL: dict[str, pa.DataType] = {
     "integer": pa.int64(), "number": pa.float64(), "category": CATEGORY, "boolean": pa.bool_(), "date": pa.date32(),
     "time": pa.time64("us"), "duration": pa.duration("us"), "empty": pa.null(),
-    **dict.fromkeys(("text", "key", "constant"), pa.string()),
+    **dict.fromkeys(("text", "key", "personal", "constant"), pa.string()),
 }  # fmt: skip
 _DEFAULT_FORMAT = {"date": "%Y-%m-%d", "datetime": "%Y-%m-%d %H:%M:%S", "time": "%H:%M:%S", "duration": "%H:%M:%S"}
 TRUTH = (
@@ -277,7 +277,7 @@ _FROM_TEXT: dict[str, Callable[[pa.Array, Column], pa.Array]] = {
     "number": lambda t, c: _numbers.read(t, c.number or _numbers.PLAIN, whole=False),
     "boolean": _truth_from_text, "duration": _spans_from_text,
     "date": _moments_from_text, "datetime": _moments_from_text, "time": _moments_from_text,
-    "category": _same, "text": _same, "key": _same, "constant": _only, "empty": _same,
+    "category": _same, "text": _same, "key": _same, "personal": _same, "constant": _only, "empty": _same,
 }  # fmt: skip
 
 
@@ -299,7 +299,7 @@ def _parse_typed(values: pa.Array, column: Column) -> tuple[pa.Array, np.ndarray
 def _typed(values: pa.Array, column: Column) -> pa.Array:
     """Typed values as the canonical type (categories still as text); null where one does not fit."""
     kind, source, target = column.kind, values.type, canonical(column)
-    if kind in ("category", "key", "text"):
+    if kind in ("category", "key", "personal", "text"):
         return as_text(values)
     if kind == "constant":
         first = values.drop_null()[:1]

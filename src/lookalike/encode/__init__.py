@@ -176,13 +176,24 @@ class Codebook:
     def decode(self, coded: Coded, *, start: int = 0) -> pa.Table:
         """The canonical table of codes and positions; `start`: rows made before (fresh keys go on from there)."""
         ends = np.searchsorted(self.owners, np.arange(len(self.books) + 1))
+        columns = self.table.columns
+        alone = [k for k, c in enumerate(columns) if c.kind != "personal"]
+        fitting = [k for k, c in enumerate(columns) if c.kind == "personal"]
+
+        def codes(k: int) -> np.ndarray:
+            return coded.codes[ends[k] : ends[k + 1]].astype(np.int32)
 
         def column(k: int) -> pa.Array:
-            codes = coded.codes[ends[k] : ends[k + 1]].astype(np.int32)
-            return encoder(self.table.columns[k]).decode(codes, coded.inside[k], self.books[k], self.table.columns[k], start=start)
+            return encoder(columns[k]).decode(codes(k), coded.inside[k], self.books[k], columns[k], start=start)
 
         with ThreadPoolExecutor() as pool:
-            return pa.table(list(pool.map(column, range(len(self.books)))), names=list(self.table.names))
+            made = dict(zip(alone, pool.map(column, alone), strict=True))
+        if fitting:  # a row's name, e-mail and sex are of one person
+            beside = {columns[k].name: (columns[k], values) for k, values in made.items()}
+            mine = ([columns[k] for k in fitting], [self.books[k] for k in fitting], [codes(k) for k in fitting])
+            found = encoder(columns[fitting[0]]).together(*mine, [coded.inside[k] for k in fitting], start=start, beside=beside)
+            made |= dict(zip(fitting, found, strict=True))
+        return pa.table([made[k] for k in range(len(columns))], names=list(self.table.names))
 
     def within(self, conditions: Mapping[str, Condition]) -> Within:
         """What conditions on columns mean for codes.
@@ -245,9 +256,9 @@ def _found(column: Column) -> bool:
 
 def _looks(column: Column) -> int:
     """How much of a budget a column needs, beside others: nothing where nothing is looked at, twice as much where there are many values."""
-    if column.kind == "empty" or (column.kind in ("key", "constant") and not column.nullable and not _found(column)):
+    if column.kind == "empty" or (column.kind in ("key", "personal", "constant") and not column.nullable and not _found(column)):
         return 0
-    return 1 if column.kind in ("boolean", "key", "constant") else 2
+    return 1 if column.kind in ("boolean", "key", "personal", "constant") else 2
 
 
 def _turn(column: Column) -> int:

@@ -11,11 +11,10 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lookalike.encode import _arrow, _fresh, _shape
+from lookalike.encode import _arrow, _fresh, _shape, _turns
 from lookalike.errors import DataError
 from lookalike.schema import Column
 
@@ -25,10 +24,6 @@ if TYPE_CHECKING:
 KINDS = frozenset({"key"})
 CAP = 65_536
 """Blocks counted at most; beyond, blocks get coarser."""
-SAMPLE = 4_096
-"""Keys, by smallest hash, whose numbers of rows are counted."""
-CYCLE = 64
-"""Fresh keys after which the numbers of rows a key repeat."""
 _WHOLE = r"^(0|-?[1-9][0-9]{0,17})$"
 
 Stats = dict[str, Any]
@@ -45,7 +40,7 @@ def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.
     matrix = _shape.matrix(present)
     stats |= {"prefix": _prefix(matrix), "shape": _shape.measure(matrix, held)}
     if not column.unique:
-        stats["repeats"] = _repeats(present)
+        stats["repeats"] = _turns.measure(present)
     return stats
 
 
@@ -60,15 +55,18 @@ def merge(a: Stats, b: Stats) -> Stats:
     both["prefix"] = _shorten(np.array([*a["prefix"]["used"], *b["prefix"]["used"]], "<U64"), length)
     both["shape"] = _shape.merge(a["shape"], b["shape"])
     if "repeats" in a:
-        counts = {h: a["repeats"].get(h, 0) + b["repeats"].get(h, 0) for h in {**a["repeats"], **b["repeats"]}}
-        both["repeats"] = {h: counts[h] for h in sorted(counts, key=int)[:SAMPLE]}
+        both["repeats"] = _turns.merge(a["repeats"], b["repeats"])
     return both
 
 
 def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) -> Book:
     """{"repeats": rows a fresh key, in turn, "whole": free blocks of integers, or "patterns", "longest"}; `cells` is not used."""
     rows = stats["rows"] - stats["missing"]
-    book: Book = {"parts": [_arrow.part(2 if rows else 1)], "protected": {"keys": rows}, "repeats": _turns(stats, protect)}
+    book: Book = {
+        "parts": [_arrow.part(2 if rows else 1)],
+        "protected": {"keys": rows},
+        "repeats": _turns.freeze(stats.get("repeats", {}), protect),
+    }
     if stats["whole"] is not None:
         return book | {"whole": _free_whole(stats["whole"], rows, *_storage(column))}
     used = _fresh.codes(np.array(stats["prefix"]["used"], "<U64"), _shape.LONGEST)
@@ -99,7 +97,7 @@ def decode(codes: np.ndarray, inside: np.ndarray, book: Book, column: Column, *,
     Raises:
         DataError: the storage type has no room for so many fresh keys.
     """
-    which = _key_numbers(start + np.arange(codes.shape[1], dtype=np.int64), book["repeats"])
+    which = _turns.numbers(start + np.arange(codes.shape[1], dtype=np.int64), book["repeats"])
     if "whole" in book:
         made = pa.array(_integers(which, book["whole"], column)).cast(pa.string())
     else:
@@ -145,38 +143,6 @@ def _shorten(strings: np.ndarray, length: int) -> dict[str, Any]:
         length = bisect_right(range(1, length), CAP, key=lambda size: len(distinct(size)))
     used = distinct(max(length, 1)).to_pylist() if length else []
     return {"length": length, "used": sorted(used)}
-
-
-def _repeats(present: pa.Array) -> dict[str, int]:
-    """{hash: rows} of the SAMPLE keys with the smallest hashes."""
-    coded = present.dictionary_encode()
-    rows = np.bincount(coded.indices.to_numpy(zero_copy_only=False), minlength=len(coded.dictionary))
-    hashes = pd.util.hash_array(np.asarray(coded.dictionary.to_pylist(), object), categorize=False)
-    first = np.argsort(hashes, kind="stable")[:SAMPLE]
-    return {str(h): int(n) for h, n in zip(hashes[first], rows[first], strict=True)}
-
-
-def _turns(stats: Stats, protect: int) -> list[int]:
-    """Rows of CYCLE keys, spread as they are; the `protect` largest counts are told as their mean."""
-    counts = np.sort(np.array(list(stats.get("repeats", {}).values()), np.float64))
-    if len(counts) < 2 * protect or counts[-1] == 1:
-        return [1]
-    counts[-protect:] = counts[-protect:].mean()
-    at = (np.arange(CYCLE) + 0.5) / CYCLE * len(counts)
-    edge = np.concatenate([[0], np.cumsum(counts)])
-    ends = np.interp(np.linspace(0, len(counts), CYCLE + 1), np.arange(len(edge)), edge)
-    typical = counts[at.astype(np.int64)]
-    typical[-1] = np.diff(ends)[-1] / len(counts) * CYCLE  # the last stands for the whole tail
-    return np.maximum(np.rint(typical), 1).astype(int).tolist()
-
-
-def _key_numbers(i: np.ndarray, repeats: list[int]) -> np.ndarray:
-    """int64 [n]: which fresh key row i has."""
-    if repeats == [1]:
-        return i
-    owner = np.repeat(np.arange(len(repeats)), repeats)
-    turn, at = np.divmod(i, len(owner))
-    return turn * len(repeats) + owner[_fresh.scatter(at, len(owner))]
 
 
 def _storage(column: Column) -> tuple[int, int]:

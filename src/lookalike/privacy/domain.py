@@ -107,7 +107,7 @@ def _valued(c: Column) -> list[str]:
 
 def _said(c: Column) -> list[str]:
     """Facts of a column that say something: those that are not as they would be of a column of which nothing is known."""
-    plain = Column(name=c.name, kind=c.kind)
+    plain = Column(name=c.name, kind="text")
     return [fact for fact in Column.model_fields if fact not in _UNSAID and getattr(c, fact) != getattr(plain, fact)]
 
 

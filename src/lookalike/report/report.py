@@ -319,12 +319,12 @@ def _warnings(frames: Mapping[str, frame.Frame]) -> list[str]:
             "from the model and give them as the holdout.",
         )
     if not frames["real"].names:
-        notes.append("All columns are keys or empty: there is nothing to compare.")
+        notes.append("All columns are keys, personal or empty: there is nothing to compare.")
     return notes
 
 
 def _left_out(columns: tuple[Column, ...], kept: tuple[str, ...]) -> list[dict[str, str]]:
-    why = {"key": "a key: values are made afresh", "empty": "no values"}
+    why = {"key": "a key: values are made afresh", "personal": "personal: values are made afresh", "empty": "no values"}
     return [{"name": c.name, "why": why.get(c.kind, "not in all tables")} for c in columns if c.name not in kept]
 
 

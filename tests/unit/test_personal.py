@@ -1,0 +1,333 @@
+"""Personal values: what is recognised, what is made of it, and that none of it is anyone's."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from faker import Faker
+
+from lookalike.data import Dataset, _checks, _people
+from lookalike.data.detect import detect_column
+from lookalike.encode import Codebook, Coded, _fill, _fresh, _manner, _person, personal
+from lookalike.errors import SchemaError
+from lookalike.schema import Column, Schema, Table
+
+N = 400
+FAKE = {locale: Faker(locale) for locale in ("en_US", "de_DE", "fr_FR", "es_ES", "it_IT", "pl_PL")}
+for fake in FAKE.values():
+    fake.seed_instance(0)
+
+
+def found(cells: list[Any], name: str) -> str | None:
+    column = detect_column(pa.array(cells), name)
+    return column.personal and f"{column.personal}:{column.format}".removesuffix(":None")
+
+
+def coded(book: dict[str, Any], n: int, *, code: int | None = None, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    size = book["parts"][0]["size"]
+    return (rng.integers(1, size, (1, n)) if code is None else np.full((1, n), code)).astype(np.int32), rng.random(n, dtype=np.float32)
+
+
+def made(cells: list[Any], column: Column, n: int = N, **more: Any) -> list[str]:
+    """Fresh values after a look at `cells`."""
+    book = json.loads(json.dumps(personal.freeze(personal.measure(pa.array(cells, pa.string()), column), column)))
+    codes, inside = coded(book, n)
+    return personal.decode(codes, inside, book, column, **more).to_pylist()
+
+
+def of(what: str, **facts: Any) -> Column:
+    return Column(name="x", kind="personal", personal=what, **facts)
+
+
+# ── what is recognised ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("locale", FAKE)
+@pytest.mark.parametrize(
+    ("make", "name", "what"),
+    [
+        ("email", "v1", "email"),
+        ("name", "customer_name", "name"),
+        ("first_name", "FirstName", "first_name"),
+        ("last_name", "surname", "last_name"),
+        ("phone_number", "Phone", "phone"),
+        ("iban", "v2", "iban"),
+        ("credit_card_number", "v3", "card"),
+        ("ipv6", "v4", "ipv6"),
+        ("mac_address", "v5", "mac"),
+        ("ipv4", "v6", "ipv4"),
+        ("url", "v7", "url"),
+        ("street_address", "address", "street"),
+        ("company", "Company", "company"),
+        ("user_name", "user_name", "user_name"),
+    ],
+)
+def test_each_kind_of_value_is_recognised(locale: str, make: str, name: str, what: str) -> None:
+    if what == "street":
+        name = {"de_DE": "Adresse", "es_ES": "direccion"}.get(locale, name)
+    cells = [getattr(FAKE[locale], make)() for _ in range(100)]
+    assert found(cells, name) == what
+
+
+def test_german_words_for_columns() -> None:
+    fake = FAKE["de_DE"]
+    assert found([fake.first_name() for _ in range(60)], "Vorname") == "first_name"
+    assert found([fake.last_name() for _ in range(60)], "Nachname") == "last_name"
+    assert found([fake.phone_number() for _ in range(60)], "Telefon") == "phone"
+
+
+@pytest.mark.parametrize(
+    ("cells", "name"),
+    [
+        ([f"1.{i}.{i % 7}.{i % 3}" for i in range(20)], "version"),
+        (["red", "rose", "violet", "amber", "ruby", "olive", "hazel", "jade"] * 20, "color"),
+        ([f"{i:09d}" for i in range(10**8, 10**8 + 60)], "part"),
+        ([str(v) for v in np.random.default_rng(0).integers(4 * 10**15, 5 * 10**15, 100)], "reading"),
+        ([f"2020-01-{1 + i % 28:02d}" for i in range(60)], "phone_date"),
+        ([f"+{i}.{i % 10}" for i in range(90)], "change"),
+        ([f"Widget {i}" for i in range(60)], "name"),
+        (["Paris", "Sydney", "Florence", "Austin", "Jackson", "Charlotte", "Lincoln"] * 9, "town"),
+        (["Bronx", "Queens", "Brooklyn"] * 30, "address_area"),
+        ([f"town of {i}" for i in range(60)], "x"),
+        ([f"a sentence with {i} words at the end of it" for i in range(60)], "text"),
+        ([f"DE{i:020d}" for i in range(60)], "account"),
+    ],
+)
+def test_what_only_looks_alike_is_left_alone(cells: list[str], name: str) -> None:
+    assert found(cells, name) is None
+
+
+def test_a_few_first_names_are_personal_only_if_the_column_says_so() -> None:
+    cells = ["Anna", "Peter", "Maria", "Paul", "Julia", "Max", "Laura", "Tom"] * 50
+    assert found(cells, "group") is None and found(cells, "host_name") == "first_name"
+
+
+def test_unique_is_what_tells_people_apart() -> None:
+    cells = [f"jo{i}@web.de" for i in range(50)]
+    assert detect_column(pa.array(cells), "m").unique and not detect_column(pa.array(cells * 2), "m").unique
+    assert not detect_column(pa.array([f"{a} Smith" for a in _people.names("en_US").female][:50]), "full_name").unique
+
+
+@pytest.mark.parametrize("scheme", _checks.SCHEMES)
+def test_national_ids_by_their_check_digits(scheme: str) -> None:
+    cells = made(["x"], of("national_id", format=scheme), 60)
+    wrong = [re.sub(r"\d(?=\D*\d\D*$)", lambda m: str((int(m[0]) + 3) % 10), v) for v in cells]
+    assert found(cells, "ssn" if scheme == "us_ssn" else "number") == f"national_id:{scheme}"
+    assert scheme == "us_ssn" or (found(wrong, "number") or "").partition(":")[0] != "national_id"
+
+
+# ── check digits, held against python-stdnum ────────────────────────────────────────────────────────────────────────
+
+STDNUM = {
+    "ca_sin": "ca.sin", "br_cpf": "br.cpf", "nl_bsn": "nl.bsn", "es_dni": "es.dni", "pl_pesel": "pl.pesel", "gb_nhs": "gb.nhs",
+    "fr_nir": "fr.nir", "se_personnummer": "se.personnummer", "ch_ahv": "ch.ssn", "fi_hetu": "fi.hetu",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", STDNUM)
+def test_national_ids_are_valid(scheme: str) -> None:
+    module = importlib.import_module("stdnum." + STDNUM[scheme])
+    cells = made(["x"], of("national_id", format=scheme), 300)
+    more = {"allow_temporary": True} if scheme == "fi_hetu" else {}
+    assert all(module.is_valid(v, **more) for v in cells)
+
+
+def test_social_security_numbers_are_nobodys() -> None:
+    assert all(900 <= int(v[:3]) and 1 <= int(v[4:6]) < 50 for v in made(["123-45-6789"] * 9, of("national_id", format="us_ssn")))
+
+
+def test_cards_and_ibans_are_valid() -> None:
+    luhn, iban = (importlib.import_module("stdnum." + m) for m in ("luhn", "iban"))
+    cards = made([FAKE["en_US"].credit_card_number() for _ in range(300)], of("card"))
+    assert all(luhn.is_valid(v) for v in cards) and {v[0] for v in cards} >= {"3", "4", "5"}
+    cells = [FAKE[k].iban() for k in ("de_DE", "fr_FR", "it_IT", "pl_PL") for _ in range(50)]
+    fresh = made([" ".join(re.findall(".{1,4}", v)) for v in cells], of("iban"))
+    assert all(iban.is_valid(v, check_country=False) for v in fresh) and {v[:2] for v in fresh} == {"DE", "FR", "IT", "PL"}
+    assert {" ".join(re.findall(".{1,4}", v.replace(" ", ""))) == v for v in fresh} == {True}
+    assert not set(fresh) & set(cells)
+
+
+# ── what is made ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("cells", "pattern"),
+    [
+        (["Smith, John"] * 20, r"[\w' -]+, [\w' -]+"),
+        (["Ms. Anna Smith"] * 10 + ["Mr. John Doe"] * 10, r"(Mr|Mrs|Ms|Miss|Dr)\.? [\w'. -]+"),
+        (["JOHN SMITH"] * 20, r"[A-Z' .-]+"),
+        (["John B. Smith"] * 20, r"[\w' -]+ [A-V]\. [\w' -]+"),
+    ],
+)
+def test_names_are_written_as_the_originals(cells: list[str], pattern: str) -> None:
+    assert all(re.fullmatch(pattern, v) for v in made(cells, of("name", locale="en_US")))
+
+
+@pytest.mark.parametrize(
+    ("what", "cells", "pattern"),
+    [
+        ("phone", ["+49 (30) 123-4567"] * 9, r"\+49 \(\d\d\) \d{3}-\d{4}"),
+        ("phone", ["(212) 555-0199"] * 9, r"\([2-9]\d\d\) [2-9]\d\d-\d{4}"),
+        ("phone", ["030/1234567"] * 9, r"0[1-9]\d/\d{7}"),
+        ("email", ["anna.smith@gmail.com"] * 9, r"[a-z]+\.[a-z]+@example\.(com|org|net)"),
+        ("email", ["ASMITH12@BIG-FIRM.DE"] * 9, r"(?i)[a-z]+\d\d@[a-z0-9]+\.example"),
+        ("street", ["12 Elm Street"] * 9, r"\d+ \D+"),
+        ("street", ["Hauptstraße 12"] * 9, r"\D+ \d+"),
+        ("street", ["12 Elm St, 10115 Berlin"] * 9, r"\d+ \D+, \d{5} \D+"),
+        ("ipv4", ["8.8.8.8"] * 9, r"198\.1[89]\.\d+\.\d+"),
+        ("ipv4", ["192.168.0.7"] * 9, r"10\.\d+\.\d+\.\d+"),
+        ("ipv6", ["FE80:0:0:0:1:2:3:4"] * 9, r"2001:DB8(:[0-9A-F]{4}){6}"),
+        ("mac", ["a0-b1-c2-d3-e4-f5"] * 9, r"02(-[0-9a-f]{2}){5}"),
+        ("url", ["https://www.a.org/b/c?d=e"] * 9, r"https://www\.\w+\.example/\w+/\w+"),
+        ("postcode", ["W1A 1AA"] * 9, r"[A-Z]\d[A-Z] \d[A-Z]{2}"),
+        ("user_name", ["asmith12"] * 9, r"[a-z]+\d\d"),
+        ("company", ["ACME LTD"] * 9, r"[^a-z]+"),
+    ],
+)
+def test_values_are_written_as_the_originals(what: str, cells: list[str], pattern: str) -> None:
+    fresh = made(cells, of(what))
+    assert all(re.fullmatch(pattern, v) for v in fresh) and not set(fresh) & set(cells) and len(set(fresh)) > N / 3
+
+
+def test_no_form_that_few_have_is_told() -> None:
+    cells = ["030-1234567"] * 20 + ["call Jo at 5 pm: 030-55"] * 2
+    assert not any("call" in v for v in made(cells, of("phone"), 2_000))
+
+
+@pytest.mark.parametrize("what", ["email", "user_name", "phone", "card", "iban", "mac", "ipv6", "national_id"])
+def test_unique_columns_stay_unique_over_batches(what: str) -> None:
+    column = of(what, unique=True, format="es_dni" if what == "national_id" else None)
+    book = personal.freeze(personal.measure(pa.array([], pa.string()), column) | {"rows": 1}, column)
+    parts = [personal.decode(*coded(book, 20_000, seed=k), book, column, start=k * 20_000) for k in range(3)]
+    assert len(pa.concat_arrays(parts).unique()) == 60_000
+
+
+def test_rows_are_the_same_in_any_batch() -> None:
+    column = of("email")
+    book = personal.freeze(personal.measure(pa.array(["a.b@gmx.de"] * 20), column), column)
+    codes, inside = coded(book, 100)
+    whole = personal.decode(codes, inside, book, column, start=7)
+    parts = [personal.decode(codes[:, a:b], inside[a:b], book, column, start=7 + a) for a, b in ((0, 40), (40, 100))]
+    assert pa.concat_arrays(parts).equals(whole)
+    assert not personal.decode(codes, coded(book, 100, seed=1)[1], book, column, start=7).equals(whole)
+
+
+# ── a row is one person ─────────────────────────────────────────────────────────────────────────────────────────────
+
+SEX = Column(name="sex", kind="category")
+COUNTRY = Column(name="country", kind="category")
+COLUMNS = (
+    Column(name="first", kind="personal", personal="first_name"), Column(name="last", kind="personal", personal="last_name"),
+    Column(name="full", kind="personal", personal="name"), Column(name="mail", kind="personal", personal="email"),
+    Column(name="firm", kind="personal", personal="company"), SEX, COUNTRY,
+)  # fmt: skip
+
+
+def people() -> pa.Table:
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(600):
+        country, locale = (("Germany", "de_DE"), ("France", "fr_FR"), ("USA", "en_US"))[i % 3]
+        sex = "FM"[int(rng.random() < 0.5)]
+        fake = FAKE[locale]
+        first = fake.first_name_female() if sex == "F" else fake.first_name_male()
+        last = fake.last_name()
+        mail = f"{_person.slug(first)}.{_person.slug(last)}@{'gmail.com' if i % 2 else 'firm.de'}"
+        rows.append((first, last, f"{last}, {first}", mail, fake.company(), sex, country))
+    return pa.table({c.name: [r[k] for r in rows] for k, c in enumerate(COLUMNS)})
+
+
+@pytest.fixture(scope="module")
+def drawn() -> list[dict[str, str]]:
+    schema = Schema(tables=(Table(columns=COLUMNS),))
+    data = Dataset.from_arrow({"table": people()}, schema)
+    book = Codebook.measure_all(data)
+    rng = np.random.default_rng(1)
+    codes = np.stack([rng.integers(1, p.size, 3_000) for p in book.parts]).astype(np.uint16)
+    return book.decode(Coded(codes, rng.random((len(COLUMNS), 3_000), dtype=np.float32))).to_pylist()
+
+
+def test_names_and_mails_of_a_row_agree(drawn: list[dict[str, str]]) -> None:
+    for row in drawn:
+        assert row["full"] == f"{row['last']}, {row['first']}"
+        local, domain = row["mail"].split("@")
+        assert local == f"{_person.slug(row['first'])}.{_person.slug(row['last'])}"
+        assert domain in ("example.com", "example.org", "example.net", _person.slug(row["firm"]) + ".example")
+
+
+def test_names_agree_with_sex_and_country(drawn: list[dict[str, str]]) -> None:
+    for country, locale in (("Germany", "de_DE"), ("France", "fr_FR"), ("USA", "en_US")):
+        names = _people.names(locale)
+        for sex, first in (("F", names.female), ("M", names.male)):
+            mine = [r for r in drawn if (r["country"], r["sex"]) == (country, sex)]
+            assert len(mine) > 300
+            assert all(r["first"] in first and r["last"] in {**names.last_female, **names.last_male} for r in mine)
+
+
+def test_without_a_column_of_sex_the_drawn_class_decides() -> None:
+    column = of("first_name", locale="en_US")
+    names = _people.names("en_US")
+    book = personal.freeze(personal.measure(pa.array([*names.female, *names.male]), column), column)
+    assert book["classes"][:2] and set(book["classes"]) >= {"female", "male"}
+    for sex, listed in (("female", names.female), ("male", names.male)):
+        codes, inside = coded(book, 500, code=1 + book["classes"].index(sex))
+        assert set(personal.decode(codes, inside, book, column).to_pylist()) <= set(listed)
+
+
+def test_codes_tell_women_and_men_and_countries_apart() -> None:
+    names = _people.names("de_DE")
+    column = of("first_name", locale="de_DE")
+    assert set(_manner.classes(pa.array([n for n in names.female if n not in names.male]), column, "de_DE").to_pylist()) == {"female"}
+    phones = pa.array(["+49 30 1234567", "+49 30 1234567", "0044 20 7946 0000", "(0)30 12"])
+    assert _manner.classes(phones, of("phone")).to_pylist() == ["+49 ## #######"] * 2 + ["0044 ## #### ####", "(0)## ##"]
+
+
+def test_who_comes_back_is_the_same_person() -> None:
+    cells = [f"p{i}@gmx.de" for i in range(300) for _ in range(4)]
+    columns = [Column(name="m", kind="personal", personal="email"), Column(name="f", kind="personal", personal="last_name")]
+    book = [personal.freeze(personal.measure(pa.array(v), c), c) for c, v in zip(columns, (cells, ["Smith"] * 1200), strict=True)]
+    codes, inside = coded(book[0], 1_200)
+    mails, last = personal.together(columns, book, [codes, codes], [inside, inside], start=0, beside={})
+    assert 250 < len(mails.unique()) <= 320
+    by: dict[str, set[str]] = {}
+    for mail, name in zip(mails.to_pylist(), last.to_pylist(), strict=True):
+        by.setdefault(mail, set()).add(name)
+    assert np.mean([len(v) for v in by.values()]) < 1.1
+
+
+# ── schema ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_locale_is_declared_or_found() -> None:
+    cells = [FAKE["pl_PL"].name() for _ in range(200)]
+    assert personal.freeze(personal.measure(pa.array(cells), of("name")), of("name"))["locale"] == "pl_PL"
+    schema = Schema(tables=(Table(columns=(of("first_name"),)),)).amend("x", locale="it_IT")
+    names = _people.names("it_IT")
+    assert set(made(cells, schema.table["x"])) <= {*names.female, *names.male}
+    assert Schema.from_json(schema.to_json()) == schema
+
+
+def test_mistakes_are_said() -> None:
+    schema = Schema(tables=(Table(columns=(Column(name="x", kind="text"),)),))
+    with pytest.raises(SchemaError, match="did you mean 'de_DE'"):
+        schema.amend("x", kind="personal", personal="name", locale="de_dee")
+    with pytest.raises(SchemaError, match="go together"):
+        schema.amend("x", kind="personal")
+    with pytest.raises(SchemaError, match="'e-mail' is not allowed here"):
+        schema.amend("x", kind="personal", personal="e-mail")
+    assert schema.amend("x", kind="personal", personal="email").table["x"].declared == ("kind", "personal")
+
+
+def test_every_mask_is_filled_as_it_stands() -> None:
+    lot = _fresh.mix(np.arange(500))
+    out = _fill.fill("A#@&%–x", lot, None, _fill.Rule()).to_pylist()
+    assert all(re.fullmatch(r"A\d[A-Z][a-z][0-9a-f]–x", v) for v in out)
+    many = _fill.fill("##-##", lot, np.arange(500), _fill.Rule(shift=123)).to_pylist()
+    assert len(set(many)) == 500
