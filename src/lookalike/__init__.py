@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lookalike import errors, privacy
-    from lookalike._api import audit, fit, known_models, load, make, model, report, sample, save, schema, stream
+    from lookalike._api import audit, fit, known_models, load, make, model, report, sample, save, schema, steer, stream
     from lookalike._whole import NewFolder
     from lookalike.data import Dataset
     from lookalike.errors import LookalikeError
+    from lookalike.plan import Plan
     from lookalike.private import Private
-    from lookalike.protocol import Can, State, Step
+    from lookalike.protocol import Can, Step
     from lookalike.schema import Schema
-    from lookalike.score import Score
 
 __version__ = "0.1.0"
 
@@ -28,10 +28,9 @@ __all__ = [
     "Dataset",
     "LookalikeError",
     "NewFolder",
+    "Plan",
     "Private",
     "Schema",
-    "Score",
-    "State",
     "Step",
     "audit",
     "errors",
@@ -45,6 +44,7 @@ __all__ = [
     "sample",
     "save",
     "schema",
+    "steer",
     "stream",
 ]
 
@@ -53,10 +53,9 @@ _HOME = {
     "Dataset": "data",
     "LookalikeError": "errors",
     "NewFolder": "_whole",
+    "Plan": "plan",
     "Private": "private",
     "Schema": "schema",
-    "Score": "score",
-    "State": "protocol",
     "Step": "protocol",
 }
 

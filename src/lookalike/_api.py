@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
-import pyarrow as pa
 
-from lookalike import models, store
+from lookalike import _told, models, store
+from lookalike._drawing import AGAIN, BLOCK, FIT, SPLIT, Drawn, Steered, complete, counted, cut, randomness, together, whole_number
 from lookalike._whole import NewFolder, whole
 from lookalike.data import Dataset, Writer
-from lookalike.data.read import EXCEL, suffix_of
 from lookalike.errors import CannotError, DataError, FileError, SchemaError, SettingError
+from lookalike.plan import Plan
 from lookalike.private import Private, rows_told
 from lookalike.protocol import Model, OnStep, Sampler, Step, part, quiet
 from lookalike.schema import Schema
@@ -24,15 +24,15 @@ from lookalike.schema import Schema
 if TYPE_CHECKING:
     from lookalike.audit import Audit
     from lookalike.report import Options, Report
+    from lookalike.steer import Account
 
-BLOCK = 65_536
-"""Rows are drawn in blocks of this many, each with its own stream of random numbers: neither `batch` nor threads change a row."""
 FEWEST = 10
 """A model of fewer rows would tell of single people."""
 HELD_SHARE, HELD_MOST = 0.2, 20_000
 """What `make` keeps aside to judge by, if no holdout is given."""
 
 SchemaLike = Schema | str | os.PathLike[str]
+PlanLike = Plan | Mapping[str, Any] | str | os.PathLike[str]
 
 
 def schema(source: Any) -> Schema:
@@ -83,18 +83,27 @@ def fit(
         SchemaError: a private fit needs facts that were read from the data, and are not declared.
         BudgetError: a private fit asks for more than is left.
     """
-    rng, learner = _rng(seed, _FIT), _learner(model, settings)
+    rng, learner = randomness(seed, FIT), _learner(model, settings)
     data = Dataset.of(source, schema=_schema(schema))
     _check(data, learner)
     return _like(learner.fit(data, rng=rng, on_step=on_step), data)
 
 
-def sample(model: Sampler, n: int, *, seed: int = 0, out: str | os.PathLike[str] | None = None, on_step: OnStep = quiet) -> Any:
+def sample(
+    model: Sampler,
+    n: int | None = None,
+    *,
+    plan: PlanLike | None = None,
+    seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
+    on_step: OnStep = quiet,
+) -> Any:
     """Draw `n` rows.
 
     Args:
         model: what `fit` or `load` returned.
-        n: rows, at least 1.
+        n: rows, at least 1; not given where `plan` fixes rows in part, as many come as are given.
+        plan: what is asked of the rows, or a JSON or YAML file of it; `steer` also returns the account of what was achieved.
         seed: the same seed gives the same rows; the first rows of a longer draw are those of a shorter one up to the last whole block.
         out: a file (.csv .parquet .jsonl …) or database URL to write to with constant memory, whatever `n` is.
         on_step: called with a `Step` as the work goes on.
@@ -103,30 +112,60 @@ def sample(model: Sampler, n: int, *, seed: int = 0, out: str | os.PathLike[str]
         A frame of the kind that the model was fitted on (pandas for files and loaded models); the path if `out` is given.
 
     Raises:
-        SettingError: `n` or `seed` has a bad value.
+        SettingError: `n` or `seed` has a bad value, or the plan contradicts itself.
+        UnknownName: the plan names a column or level that is not there.
+        CannotError: the model cannot draw what the plan asks.
         FileError: `out` cannot be written.
     """
-    blocks = _counted(_blocks(model, n, seed), n, on_step)
+    return steer(model, plan, n=n, seed=seed, out=out, on_step=on_step).rows
+
+
+def steer(
+    model: Sampler,
+    plan: PlanLike | None,
+    *,
+    n: int | None = None,
+    seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
+    on_step: OnStep = quiet,
+) -> Steered:
+    """Draw rows as `plan` asks, and account for what was achieved; arguments and errors are those of `sample`.
+
+    Returns:
+        `.rows`, what `sample` returns, and `.account`, with `.lines`, `.accepted`, `.text()` and `.to_json()`.
+    """
+    asked = _plan(plan)
+    if asked.fix is not None:
+        return complete(model, asked, n, seed=seed, out=out, on_step=on_step)
+    if n is None:
+        raise SettingError("how many rows are to be drawn?", where="rows", fix="give a number such as 1000")
+    drawn = Drawn(model, asked, n, seed)
+    blocks = counted(drawn, n, on_step)
     if out is None:
-        return _together(model, list(blocks)).native()
+        return Steered(together(model, list(blocks)).native(), drawn.account())
     with Writer(out, model.schema) as writer:
         for block in blocks:
             for batch in block.to_batches():
                 writer.append(batch)
-    return out
+    return Steered(out, drawn.account())
 
 
-def stream(model: Sampler, n: int, *, batch: int = BLOCK, seed: int = 0) -> Iterator[Any]:
+def stream(model: Sampler, n: int, *, plan: PlanLike | None = None, batch: int = BLOCK, seed: int = 0) -> Iterator[Any]:
     """Draw `n` rows as frames of `batch` rows each (the last may be shorter), with constant memory.
 
     The frames, one after the other, are what `sample` returns for the same seed, whatever `batch` is.
 
     Raises:
-        SettingError: `n`, `batch` or `seed` has a bad value.
+        SettingError: `n`, `batch` or `seed` has a bad value, or the plan contradicts itself.
+        UnknownName: the plan names a column or level that is not there.
+        CannotError: the model cannot draw what the plan asks.
     """
-    _whole_number(batch, "batch", least=1)
-    blocks = _blocks(model, n, seed)  # checked here, not at the first `next`
-    return (_together(model, [table]).native() for table in _cut(blocks, batch))
+    whole_number(batch, "batch", least=1)
+    asked = _plan(plan)
+    if asked.fix is not None:
+        raise SettingError("rows that are given in part come as they are", where="fix", fix="lookalike.sample(model, plan=plan)")
+    blocks = iter(Drawn(model, asked, n, seed))  # checked here, not at the first `next`
+    return (together(model, [table]).native() for table in cut(blocks, batch))
 
 
 def report(
@@ -165,7 +204,7 @@ def report(
     from lookalike.report.fitting import fitting
 
     seed = options.get("seed", 0)
-    _whole_number(seed, "seed", least=0)
+    whole_number(seed, "seed", least=0)
     options.setdefault("effort", "standard")
     Plan(**options)  # what cannot be read is refused before any work
     maker = load(model) if isinstance(model, str | os.PathLike) else model
@@ -178,7 +217,7 @@ def report(
     name, *others = read
     if maker is not None:
         options |= _offers(maker, read[name][0].rows, seed)
-    told = [] if maker is None else _noted(maker)
+    told = [] if maker is None else _told.noted(maker)
     options |= {"name": name, "others": {n: read[n][0] for n in others}, "notes": notes + [f"The model {note}." for note in told]}
     return build(first, read[name][0], holdout=held, on_step=on_step, **options)
 
@@ -256,16 +295,23 @@ def known_models() -> dict[str, type[Model]]:
     return {name: models.find(name) for name in models.names()}
 
 
+class Asked(TypedDict, total=False):
+    """What `make` may be asked besides; see there."""
+
+    rows: int | None
+    target: str | None
+    plan: PlanLike | None
+
+
 def make(
     source: Any,
     *,
     schema: SchemaLike | None = None,
     model: str | Model | Private = "forest",
     seed: int = 0,
-    rows: int | None = None,
     holdout: Any = None,
-    target: str | None = None,
     on_step: OnStep = quiet,
+    **asked: Unpack[Asked],
 ) -> Made:
     """Schema, split, fit, sample and report in one go.
 
@@ -277,10 +323,11 @@ def make(
         schema: what is known of the columns, or a JSON file of it; detected if not given.
         model: a name; a model not yet fitted, such as `lookalike.model("forest", leaf=20)`; or `lookalike.Private(epsilon=1.0)`.
         seed: the same seed on the same machine gives the same result.
-        rows: synthetic rows to draw; as many as `source` has if not given; of a private model, as it learned from by its noisy count.
         holdout: real rows to judge by, of the same columns.
-        target: the column that is to be predicted, by the report and by a model that has a setting of this name; guessed if not given.
         on_step: called with a `Step` as the work goes on.
+        asked: `rows`, how many to draw, as many as `source` has if not given, of a private model as it learned from by its noisy count;
+            `target`, the column that is to be predicted, by the report and by a model that has a setting of this name, guessed if not
+            given; `plan`, what is asked of the rows, or a file of it.
 
     Raises:
         UnknownName: no such model or target; names the near matches.
@@ -290,37 +337,50 @@ def make(
     """
     from lookalike.report import build
 
+    rows, target, plan = asked.get("rows"), asked.get("target"), _plan(asked.get("plan"))
+    if plan.fix is not None:
+        raise SettingError("rows that are given in part come as they are, not as many as the data has", where="fix", fix="use sample")
     learner = _aimed(_learner(model, None), target)
     if rows is not None:
-        _whole_number(rows, "rows", least=1)
-    rng, known = _rng(seed, _SPLIT), _schema(schema)
+        whole_number(rows, "rows", least=1)
+    rng, known = randomness(seed, SPLIT), _schema(schema)
     reading, fitting, drawing, judging = _stages(on_step, reading=0.05, fitting=0.4, drawing=0.1, judging=0.45)
     reading(Step(0, 1, "reading"))
     data = Dataset.of(source, schema=known)
     _check(data, learner)
     if target is not None:
         data.schema.column(target)
+    plan.check(data.schema)
     train, held, how = _split(data, holdout, rng)
     reading(Step(1, 1, "read"))
-    fitted = _like(learner.fit(train, rng=_rng(seed, _FIT), on_step=fitting), data)
+    fitted = _like(learner.fit(train, rng=randomness(seed, FIT), on_step=fitting), data)
     wanted = rows or rows_told(fitted) or data.rows
-    drawn = _together(fitted, list(_counted(_blocks(fitted, wanted, seed), wanted, drawing)))
-    about = {"source": _called(source), "holdout": how, "model": _described(fitted), **_tried(fitted), "seed": str(seed)}
+    steered = Drawn(fitted, plan, wanted, seed)
+    drawn = together(fitted, list(counted(steered, wanted, drawing)))
+    about = {"source": _told.called(source), "holdout": how, "model": _told.described(fitted), **_told.tried(fitted), "seed": str(seed)}
     notes = [f"The model {note}." for note in fitted.notes_]
-    found = {"target": target, "protected": _protected(fitted), "privacy": _promise(fitted), "about": about, "notes": notes, "seed": seed}
-    found |= _offers(fitted, wanted, seed)
+    found = {"target": target, "protected": _told.protected(fitted), "privacy": _told.promise(fitted)}
+    found |= {"about": about, "notes": notes, "seed": seed}
+    if plan.empty:
+        found |= _offers(fitted, wanted, seed)
+    else:
+        found["notes"] += [
+            "The rows were drawn as a plan asks, and are to be unlike the data in that:",
+            *map(_told.line, steered.account().lines),
+        ]
     judged = build(train, drawn, holdout=held, on_step=judging, **found)
-    return Made(model=fitted, report=judged, drawn=drawn, held=held, suffix=_suffix(source))
+    return Made(model=fitted, report=judged, drawn=drawn, held=held, suffix=_told.suffix(source), account=steered.account())
 
 
 @dataclass(frozen=True)
 class Made:
-    """What `make` made: a fitted model, the synthetic rows, and the report on them."""
+    """What `make` made: a fitted model, the synthetic rows, the report on them, and the account of what a plan asked."""
 
     model: Model
     report: Report
     drawn: Dataset
     held: Dataset
+    account: Account
     suffix: str = ".csv"
 
     @property
@@ -356,23 +416,8 @@ class Made:
         return Path(folder)
 
 
-_FIT, _DRAW, _SPLIT, _AGAIN = 0, 1, 2, 3
 DRAWS, DRAWN = 2, 10_000
 """Further tables that a report draws from a model, and their rows at most."""
-
-
-def _rng(seed: int, *use: int) -> np.random.Generator:
-    """Random numbers for one use of `seed`, unlike those for any other use."""
-    _whole_number(seed, "seed", least=0)
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=use))
-
-
-def _whole_number(value: Any, name: str, *, least: int) -> None:
-    """Refuse what is not a whole number from `least` on."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise SettingError(
-            f"{name} must be a whole number, {least} or more, not {value!r}", fix=f"give a number such as {max(least, 1_000)}"
-        )
 
 
 def _schema(given: SchemaLike | None) -> Schema | None:
@@ -440,19 +485,18 @@ def _split(data: Dataset, holdout: Any, rng: np.random.Generator) -> tuple[Datas
     """Rows to learn from, rows to judge by, and a sentence on how they were told apart."""
     if holdout is not None:
         held = Dataset.of(holdout, schema=data.schema)
-        return data, held, f"given: {held.rows:,} rows of {_called(holdout)}"
+        return data, held, f"given: {held.rows:,} rows of {_told.called(holdout)}"
     train, held = data.split(HELD_SHARE, rng=rng, most=HELD_MOST)
     return train, held, f"{held.rows:,} of {data.rows:,} rows, drawn at random and never shown to the model"
 
 
-def _blocks(model: Sampler, n: int, seed: int) -> Iterator[pa.Table]:
-    """`n` rows as canonical tables of `BLOCK` rows; what is wrong is refused at once, not at the first `next`."""
-    _whole_number(n, "rows", least=1)
-    _whole_number(seed, "seed", least=0)
-    if not hasattr(model, "schema"):
-        raise SettingError(f"{type(model).__name__} is not fitted", fix="model = lookalike.fit(data)")
-    starts = range(0, n, BLOCK)
-    return (model.sample(min(BLOCK, n - start), rng=_rng(seed, _DRAW, b), start=start).table() for b, start in enumerate(starts))
+def _plan(given: PlanLike | None) -> Plan:
+    """The plan that was given, read if it is a path."""
+    if given is None:
+        return Plan()
+    if isinstance(given, Plan):
+        return given
+    return Plan.from_json(given) if isinstance(given, Mapping) else Plan.read(given)
 
 
 def _offers(model: Model, rows: int, seed: int) -> Options:
@@ -460,8 +504,8 @@ def _offers(model: Model, rows: int, seed: int) -> Options:
     from lookalike.report import again
 
     rows = min(rows, DRAWN)
-    draws = [_together(model, [model.sample(rows, rng=_rng(seed, _AGAIN, k)).table()]) for k in range(DRAWS)]
-    drawing = _inner(model)
+    draws = [together(model, [model.sample(rows, rng=randomness(seed, AGAIN, k)).table()]) for k in range(DRAWS)]
+    drawing = _told.inner(model)
     return {"draws": draws, "refit": again.refit(drawing, seed=seed), "log_prob": again.log_prob(drawing)}
 
 
@@ -470,7 +514,7 @@ def _several(synthetic: Any) -> dict[str, Any]:
     if isinstance(synthetic, Mapping):
         named = {str(name): table for name, table in synthetic.items()}
     elif isinstance(synthetic, list | tuple):
-        called = [_called(t) if isinstance(t, str | os.PathLike) else f"table {i}" for i, t in enumerate(synthetic, start=1)]
+        called = [_told.called(t) if isinstance(t, str | os.PathLike) else f"table {i}" for i, t in enumerate(synthetic, start=1)]
         named = {n if called.count(n) == 1 else f"{n} ({i})": t for i, (n, t) in enumerate(zip(called, synthetic, strict=True), start=1)}
     else:
         return {"synthetic": synthetic}
@@ -479,108 +523,14 @@ def _several(synthetic: Any) -> dict[str, Any]:
     return named
 
 
-def _cut(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
-    """The same rows in tables of `rows` each."""
-    waiting: list[pa.Table] = []
-    held = 0
-    for table in tables:
-        waiting.append(table)
-        held += table.num_rows
-        if held >= rows:
-            joined = pa.concat_tables(waiting)
-            whole = held - held % rows
-            yield from (joined.slice(at, rows) for at in range(0, whole, rows))
-            waiting, held = [joined.slice(whole)], held - whole
-    if held:
-        yield pa.concat_tables(waiting)
-
-
 def _like(model: Model, data: Dataset) -> Model:
     """`model`, which now knows what kind of frame it was fitted on (and no row of it), and what to tell of its training."""
     model.like_ = Dataset.from_arrow({}, data.schema, like=data)
-    model.notes_ = _noted(model)
+    model.notes_ = _told.noted(model)
     return model
-
-
-def _inner(model: Model) -> Model:
-    """The model that draws: the one that was kept, of a model that has chosen among several."""
-    kept = getattr(model, "winner_", None)
-    return kept if isinstance(kept, Model) else model
-
-
-def _noted(model: Model) -> list[str]:
-    """What a reader should be told of a training, after the model's name: deep models note modes that collapsed, or a divergence."""
-    drawing = _inner(model)
-    trained = getattr(drawing, "trained_", None)
-    notes = trained.get("notes", ()) if isinstance(trained, Mapping) else ()
-    return [f"{models.name_of(drawing)}: {note}" for note in notes]
-
-
-def _tried(model: Model) -> dict[str, str]:
-    """A line on the models that `model` has chosen among, if it did: area under the curve with its interval, and what became of each."""
-    told = []
-    for t in model.tried_ if _inner(model) is not model else ():
-        figures = "" if t["c2st"] is None else f" {t['c2st']:.3f} ({t['low']:.3f} – {t['high']:.3f})"
-        told.append(f"{t['model']}{figures}: {t['verdict']}, {t['why']}")
-    return {"tried": "; ".join(told)} if told else {}
-
-
-def _together(model: Sampler, tables: list[pa.Table]) -> Dataset:
-    """One dataset of canonical tables, which gives back frames of the kind that the model was fitted on."""
-    table = pa.concat_tables(tables).unify_dictionaries()
-    return Dataset.from_arrow({model.schema.table.name: table}, model.schema, like=getattr(model, "like_", None))
-
-
-def _counted(tables: Iterator[pa.Table], n: int, on_step: OnStep) -> Iterator[pa.Table]:
-    """The same tables, with progress told."""
-    done = 0
-    for table in tables:
-        done += table.num_rows
-        on_step(Step(done, n, "drawing"))
-        yield table
 
 
 def _stages(on_step: OnStep, **shares: float) -> list[OnStep]:
     """One progress function for each stage, which take the whole one after the other."""
     ends = np.cumsum([0.0, *shares.values()])
     return [part(on_step, low, high) for low, high in pairwise(ends)]
-
-
-def _called(source: Any) -> str:
-    """What a reader of the report knows the source by: never a whole path or a password."""
-    if not isinstance(source, str | os.PathLike):
-        return f"a {type(source).__module__.partition('.')[0]} {type(source).__name__}"
-    return str(source).partition("?")[0].rstrip("/").rpartition("/")[2]
-
-
-def _suffix(source: Any) -> str:
-    """The file type in which what is made of `source` is written: its own; CSV for a database, Parquet for a frame in memory."""
-    if not isinstance(source, str | os.PathLike):
-        return ".parquet"
-    path = Path(source)
-    shards = sorted(f for f in path.iterdir() if f.is_file() and f.name[0] not in "._") if path.is_dir() else []
-    try:
-        kind, pressed = suffix_of(shards[0] if shards else path)
-    except FileError:
-        return ".csv"
-    return (".xlsx" if kind in EXCEL else kind) + pressed
-
-
-def _described(model: Model) -> str:
-    """The model's name and the settings that it shows; of one that has chosen among several, also those of the one it kept."""
-    settings = getattr(model, "settings", None)
-    shown = settings.model_dump(mode="json") if settings is not None else {}
-    listed = ((k, ",".join(v) if isinstance(v, list) else v) for k, v in shown.items())
-    words = f"{models.name_of(model)} ({', '.join(f'{k}={v}' for k, v in listed)})" if shown else models.name_of(model)
-    return words if _inner(model) is model else f"{words}, which kept {_described(_inner(model))}"
-
-
-def _promise(model: Model) -> dict[str, Any] | None:
-    """The statement of what a private fit promises, as JSON; None of a model that promises nothing."""
-    return getattr(_inner(model), "privacy_", None)
-
-
-def _protected(model: Model) -> dict[str, Any] | None:
-    """What the model's codebook kept from being given out; None if it has none."""
-    codebook = getattr(_inner(model), "codebook_", None)
-    return None if codebook is None else codebook.protected()

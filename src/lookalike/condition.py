@@ -22,7 +22,7 @@ ORDERED = frozenset({"integer", "number", "date", "datetime", "time", "duration"
 LABELLED = frozenset({"category", "boolean", "constant"})
 MADE = frozenset({"key", "personal", "text", "empty"})
 """Kinds whose values are made anew: all that can be asked of a cell is whether it is missing."""
-Plain = str | int | float | bool | date | time | timedelta | None
+Plain = str | int | float | bool | datetime | date | time | timedelta | None
 
 
 class Condition(BaseModel):
@@ -192,7 +192,7 @@ def along(values: pa.Array) -> np.ndarray:
 def _plain(value: Any) -> Plain:
     """A value without numpy's and pandas' wrapping."""
     made = value.item() if isinstance(value, np.generic) else value
-    if not isinstance(made, str | int | float | bool | date | time | timedelta | None):
+    if not isinstance(made, str | int | float | bool | datetime | date | time | timedelta | None):
         raise SettingError(f"{value!r} is not a value of a cell", where="given", fix=_FORMS)
     return None if isinstance(made, float) and math.isnan(made) else made
 
@@ -239,7 +239,7 @@ def _moment(value: Any, column: Column, kind: pa.DataType) -> pa.Array:
         return pa.array([stamp.date()], pa.date32())
     if column.zone is not None:
         stamp = stamp.tz_localize(column.zone) if stamp.tzinfo is None else stamp.tz_convert(column.zone)
-    return pa.array([stamp.as_unit("us").value], pa.int64()).cast(kind)
+    return pa.array([stamp.value // 1_000], pa.int64()).cast(kind)
 
 
 def _example(column: Column) -> str:

@@ -1,6 +1,6 @@
 """Reading, writing and streaming typed tables: the only place where formats and dtypes are argued about."""
 
-from lookalike.data.dataset import Dataset
+from lookalike.data.dataset import Dataset, columns_of
 from lookalike.data.write import Writer
 
-__all__ = ["Dataset", "Writer"]
+__all__ = ["Dataset", "Writer", "columns_of"]

@@ -178,6 +178,19 @@ class Dataset:
                 writer.append(batch)
 
 
+def columns_of(source: Any) -> list[str]:
+    """Names of the columns that a source has; no row is read.
+
+    Raises:
+        FileError: it cannot be read.
+        DataError: it is no table.
+    """
+    if isinstance(source, Dataset):
+        return list(source.schema.table.names)
+    raw = read(source) if isinstance(source, str | Path) else take_in(source)[0]
+    return list(raw.schema.names)
+
+
 class _Stream:
     """Rows of a source that is too large to hold, and which of them are meant."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from lookalike.models._boost import FOLDS, Boost, cross_fit
 from lookalike.models._pairs import Pairs, find_pairs
 from lookalike.models._ties import Tie
-from lookalike.models._trees import LOOK, Trees, chance, cut_back, draw, draw_among, grow, positions, tell, tells
+from lookalike.models._trees import LOOK, Trees, chance, cut_back, draw, draw_among, grow, positions, sorted_leaves, tell, tells
 
 BINS = 128
 """Bins of an ordered feature and of a score; nominal features have up to 255, the rarest levels together."""
@@ -120,11 +121,16 @@ class Stage:
         if self.table is not None:
             return np.where(self.table[codes[self.decider]] == own, 1.0, DOUBT / self.size)
         found = np.empty(len(own))
-        chance(self._rows(bins, 0), *self._drawn(), own, found)
+        trees, *how = self._drawn()
+        chance(self._rows(bins, 0), (*trees[:3], self._sorted, *trees[4:]), *how, own, found)
         for pairs in self.pairs:
             found = pairs.told(found, codes, own)
         counts = np.bincount(self.trees.donors, minlength=int(own.max(initial=0)) + 1) + 1.0
         return (1 - DOUBT) * found + DOUBT * counts[own] / counts.sum()
+
+    @cached_property
+    def _sorted(self) -> np.ndarray:
+        return sorted_leaves(self.trees.nodes, self.trees.donors)
 
     def _rows(self, bins: np.ndarray, first: int) -> np.ndarray:
         """What trees look at, uint8 [n, features]: a row's bins and binned scores lie together, for fewer cache misses."""

@@ -418,8 +418,18 @@ def draw(X: np.ndarray, trees: tuple, levels: tuple, keep: np.ndarray, out: np.n
 
 
 @compiled
+def sorted_leaves(nodes: np.ndarray, donors: np.ndarray) -> np.ndarray:
+    """The donors, those of each leaf in rising order: as good to draw from, and quicker to count."""
+    out = donors.copy()
+    for k in range(nodes.shape[0]):
+        if nodes[k, 0] < 0:
+            out[nodes[k, 1] : nodes[k, 2]].sort()
+    return out
+
+
+@compiled
 def chance(X: np.ndarray, trees: tuple, levels: tuple, keep: np.ndarray, codes: np.ndarray, out: np.ndarray) -> None:
-    """The chance that `draw` draws the code of each row (uint16 [n]), into `out` float64 [n]; arguments as there.
+    """The chance that `draw` draws the code of each row (uint16 [n]), into `out` float64 [n]; arguments as there, donors `sorted_leaves`.
 
     What is drawn again because it is not kept is taken to be drawn until one is.
     """
@@ -441,14 +451,8 @@ def chance(X: np.ndarray, trees: tuple, levels: tuple, keep: np.ndarray, codes: 
                         kept += keep[c]
                     held[node] = kept / leaf.size
             total += held[node]
-            same = 0
-            if groups.size > 0:
-                for c in leaf:
-                    same += groups[c] == groups[code]
-            else:
-                for c in leaf:
-                    same += c == code
-            share = same / leaf.size
+            first, last = (edges[groups[code]], edges[groups[code] + 1]) if groups.size > 0 else (code, code + 1)
+            share = (np.searchsorted(leaf, last) - np.searchsorted(leaf, first)) / leaf.size
             if groups.size > 0 and share > 0:
                 g = groups[code]
                 if edges[g + 1] - edges[g] > 1:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-from lookalike.data import Dataset
+from lookalike.data import Dataset, columns_of
 from lookalike.data.formats import Misfit
-from lookalike.data.frames import take_in
-from lookalike.data.read import read
 from lookalike.errors import DataError
 from lookalike.schema import Schema, Table
 
@@ -25,13 +22,13 @@ def fitting(source: Any, schema: Schema, *, role: str) -> tuple[Dataset, list[st
         if error.column not in schema.table.names:
             raise
     except DataError:
-        if not set(schema.table.names) - set(_names(source)):
+        if not set(schema.table.names) - set(columns_of(source)):
             raise
     return _some(source, schema, role)
 
 
 def _some(source: Any, schema: Schema, role: str) -> tuple[Dataset, list[str]]:
-    there = _names(source)
+    there = columns_of(source)
     kept = [n for n in schema.table.names if n in there]
     notes = []
     if not kept:
@@ -51,14 +48,6 @@ def _some(source: Any, schema: Schema, role: str) -> tuple[Dataset, list[str]]:
 
 def _listed(table: Table) -> str:
     return ", ".join(map(repr, table.names[:8]))
-
-
-def _names(source: Any) -> list[str]:
-    """Names of the columns there are."""
-    if isinstance(source, Dataset):
-        return list(source.schema.table.names)
-    raw = read(source) if isinstance(source, str | os.PathLike) else take_in(source)[0]
-    return list(raw.schema.names)
 
 
 def _narrowed(schema: Schema, kept: list[str]) -> Schema:

@@ -1,0 +1,118 @@
+"""Rows drawn from a model, block by block, as a plan asks; the same seed gives the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from lookalike.data import Dataset
+from lookalike.errors import SettingError
+from lookalike.protocol import OnStep, Sampler, Step
+
+if TYPE_CHECKING:
+    from lookalike.plan import Plan
+    from lookalike.steer import Account
+
+BLOCK = 65_536
+"""Rows are drawn in blocks of this many, each with its own stream of random numbers: neither `batch` nor threads change a row."""
+FIT, DRAW, SPLIT, AGAIN, READY = 0, 1, 2, 3, 4
+"""Uses of a seed; each has random numbers of its own."""
+
+
+@dataclass(frozen=True)
+class Steered:
+    """Rows as a plan asked, and the account of what was achieved."""
+
+    rows: Any
+    account: Account
+
+
+class Drawn:
+    """`n` rows as canonical tables of `BLOCK` rows, as a plan asks; what is wrong is refused at once, not when rows are drawn."""
+
+    def __init__(self, model: Sampler, plan: Plan, n: int, seed: int) -> None:
+        whole_number(n, "rows", least=1)
+        whole_number(seed, "seed", least=0)
+        if not hasattr(model, "schema"):
+            raise SettingError(f"{type(model).__name__} is not fitted", fix="model = lookalike.fit(data)")
+        from lookalike.steer import Steering
+
+        self.model, self.n, self.seed = model, n, seed
+        self.steering = None if plan.empty else Steering(model, plan, n, rng=randomness(seed, READY))
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        for b, start in enumerate(range(0, self.n, BLOCK)):
+            rows, rng = min(BLOCK, self.n - start), randomness(self.seed, DRAW, b)
+            if self.steering is None:
+                yield self.model.sample(rows, rng=rng, start=start).table()
+            else:
+                yield self.steering.draw(rows, first=start, rng=rng)
+
+    def account(self) -> Account:
+        """What was achieved; of a plan that asks nothing, that."""
+        from lookalike.steer import Account
+
+        return Account((), self.n, self.n) if self.steering is None else self.steering.account()
+
+
+def complete(model: Sampler, plan: Plan, n: int | None, *, seed: int, out: Any, on_step: OnStep) -> Steered:
+    """Rows that are given in part, the rest drawn."""
+    from lookalike.steer import completed
+
+    whole_number(seed, "seed", least=0)
+    made, account = completed(model, plan, n, rng=randomness(seed, DRAW, 0))
+    on_step(Step(1, 1, "drawn"))
+    rows = together(model, [made])
+    if out is None:
+        return Steered(rows.native(), account)
+    rows.write(out)
+    return Steered(out, account)
+
+
+def randomness(seed: int, *use: int) -> np.random.Generator:
+    """Random numbers for one use of `seed`, unlike those for any other use."""
+    whole_number(seed, "seed", least=0)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=use))
+
+
+def whole_number(value: Any, name: str, *, least: int) -> None:
+    """Refuse what is not a whole number from `least` on."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise SettingError(
+            f"{name} must be a whole number, {least} or more, not {value!r}", fix=f"give a number such as {max(least, 1_000)}"
+        )
+
+
+def together(model: Sampler, tables: list[pa.Table]) -> Dataset:
+    """One dataset of canonical tables, which gives back frames of the kind that the model was fitted on."""
+    table = pa.concat_tables(tables).unify_dictionaries()
+    return Dataset.from_arrow({model.schema.table.name: table}, model.schema, like=getattr(model, "like_", None))
+
+
+def counted(tables: Iterable[pa.Table], n: int, on_step: OnStep) -> Iterator[pa.Table]:
+    """The same tables, with progress told."""
+    done = 0
+    for table in tables:
+        done += table.num_rows
+        on_step(Step(done, n, "drawing"))
+        yield table
+
+
+def cut(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """The same rows in tables of `rows` each."""
+    waiting: list[pa.Table] = []
+    held = 0
+    for table in tables:
+        waiting.append(table)
+        held += table.num_rows
+        if held >= rows:
+            joined = pa.concat_tables(waiting)
+            whole = held - held % rows
+            yield from (joined.slice(at, rows) for at in range(0, whole, rows))
+            waiting, held = [joined.slice(whole)], held - whole
+    if held:
+        yield pa.concat_tables(waiting)

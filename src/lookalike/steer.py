@@ -1,0 +1,444 @@
+"""Any model made to draw what a plan asks: natively where it can, by guided rejection where it cannot; and an account of what was achieved.
+
+Shares become strata, each drawn under conditions of its own. Where shares of several columns are asked, the strata are the joint shares
+nearest to what the model draws (iterative proportional fitting, Deming and Stephan 1940). Nothing is met by half: what cannot be met is
+refused, and the reason named.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from lookalike.condition import Condition
+from lookalike.data import Dataset, columns_of
+from lookalike.errors import CannotError, SettingError
+from lookalike.plan import Plan, Share
+from lookalike.rules import Rules, Seen
+
+if TYPE_CHECKING:
+    from lookalike.protocol import Sampler
+    from lookalike.schema import Schema
+
+__all__ = ["Account", "Line", "Steering", "completed", "given_in_part"]
+
+PILOT = 20_000
+"""Rows drawn to learn how columns hang together, for shares of several columns, parity and rare cases."""
+LEAST_TRIED, MOST_TRIED, AT_ONCE = 200_000, 400, 262_144
+"""Rows that are tried before a plan is given up, at least, and for each row that is wanted; rows tried at once at most."""
+SPARE = 1.1
+"""How many more rows are tried than should be needed."""
+REDRAWN = 50
+"""Times that a row is drawn anew whose given part and drawn part together break a rule."""
+TURNS, NEAR = 500, 1e-7
+"""Rounds of proportional fitting at most, and by how much margins may be missed."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that was asked, and what came of it."""
+
+    what: str
+    asked: str
+    achieved: str
+    met: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """The line as JSON values."""
+        return {"what": self.what, "asked": self.asked, "achieved": self.achieved, "met": self.met}
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a plan asked and what was achieved. tried: rows that the model drew under the conditions; kept: those that are given out."""
+
+    lines: tuple[Line, ...]
+    tried: int
+    kept: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def accepted(self) -> float:
+        """Share of the rows tried that obeyed all the rest of the plan."""
+        return self.kept / max(self.tried, 1)
+
+    def to_json(self) -> dict[str, Any]:
+        """The account as JSON values."""
+        lines = [line.to_json() for line in self.lines]
+        return {"lines": lines, "tried": self.tried, "kept": self.kept, "accepted": round(self.accepted, 6), "notes": list(self.notes)}
+
+    def text(self) -> str:
+        """The account in lines of text."""
+        width = max((len(line.what) for line in self.lines), default=0)
+        told = [f"{'✓' if line.met else '✗'} {line.what:<{width}}  asked {line.asked}, got {line.achieved}" for line in self.lines]
+        told.append(f"{self.kept:,} of {self.tried:,} rows tried were kept ({100 * self.accepted:.3g} %)")
+        return "\n".join([*told, *(f"note: {note}" for note in self.notes)])
+
+
+@dataclass
+class Stratum:
+    """Rows under conditions of their own: `share` of all rows; cells that they must not be in, where they are the rest of others."""
+
+    conditions: dict[str, Condition]
+    share: float
+    outside: list[tuple[tuple[str, ...], tuple[Condition, ...]]] = field(default_factory=list)
+    cells: tuple[int, ...] = ()
+
+
+class Steering:
+    """A model and a plan, ready to draw `n` rows: what cannot be done is refused when it is made, before rows are drawn.
+
+    Raises:
+        UnknownName: the plan names a column or level that is not there; names the near matches.
+        SettingError: the plan contradicts itself or the columns.
+        CannotError: the model cannot draw what is asked, or the plan was read from private data and the model is private.
+    """
+
+    def __init__(self, model: Sampler, plan: Plan, n: int, *, rng: np.random.Generator) -> None:
+        self.model, self.plan, self.n = model, plan, n
+        self.schema: Schema = model.schema
+        self.native = _native(model)
+        plan.check(self.schema)
+        _refuse_private(model, plan)
+        self.rules, self.seen = _rules(plan, model), Seen()
+        self.tried = self.kept = 0
+        self.refused: dict[str, int] = {}
+        self.met: list[np.ndarray] = []
+        self._within: dict[int, Any] = {}
+        self._pilot = self._try_out(rng)
+        self.strata = self._strata()
+        self.whole = _apportioned(np.array([s.share for s in self.strata]), n)
+        self.given = np.zeros(len(self.strata), int)
+        self.repair = self.tilt = None
+
+    def draw(self, rows: int, *, first: int, rng: np.random.Generator) -> pa.Table:
+        """The next `rows` rows, canonical; `first`: rows drawn before. Strata come mixed, each as many rows as is due by then.
+
+        Raises:
+            CannotError: hardly any row obeys; names what hinders.
+        """
+        due = self._due(first + rows, rows)
+        parts = [self._stratum(k, count, first=first, rng=rng) for k, count in enumerate(due) if count]
+        table = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+        table = table.take(pa.array(rng.permutation(table.num_rows)))
+        self._count(table)
+        return _rekeyed(table, self.model, first)
+
+    def account(self) -> Account:
+        """What was asked and achieved so far."""
+        lines, met = [], np.sum(self.met, axis=0) if self.met else np.zeros(0)
+        at = 0
+        for name, condition in self.plan.given.items():
+            lines.append(Line(f"given {name}", condition.text(), _share(met[at], self.kept), bool(met[at] == self.kept)))
+            at += 1
+        for share in self.plan.targets:
+            wanted = _margin(share, self.n)
+            for cell in range(len(share.cells)):
+                asked = f"{wanted[cell] * self.n:,.0f} rows" if share.rows else f"{100 * wanted[cell]:.4g} %"
+                achieved = f"{int(met[at]):,} rows" if share.rows else _share(met[at], self.kept)
+                near = abs(met[at] - wanted[cell] * self.kept) <= len(self.strata)
+                lines.append(Line(share.text(cell), asked, achieved, bool(near)))
+                at += 1
+        for rule in self.rules:
+            lines.append(Line("rule", rule.text, f"{self.kept - int(met[at]):,} violations", bool(met[at] == self.kept)))
+            at += 1
+        return Account(tuple(lines), self.tried, self.kept, tuple(self._notes()))
+
+    # ------------------------------------------------------------------------------------------------------ making ready
+
+    def _try_out(self, rng: np.random.Generator) -> pa.Table | None:
+        """A pilot, if one is needed; drawn under what is given."""
+        if len(self.plan.targets) < 2 and self.plan.parity is None and self.plan.rare is None:
+            return None
+        return self._candidates(dict(self.plan.given), PILOT, rng=rng, key=-1)
+
+    def _strata(self) -> list[Stratum]:
+        """The strata of all shares together."""
+        targets = self.plan.targets
+        if not targets:
+            return [Stratum(dict(self.plan.given), 1.0)]
+        margins = [_margin(share, self.n) for share in targets]
+        joint = margins[0] if len(targets) == 1 else self._joint(margins)
+        made = []
+        for cells in product(*(range(len(share.cells)) for share in targets)):
+            if joint[cells] <= 0:
+                continue
+            stratum = Stratum(dict(self.plan.given), float(joint[cells]), cells=cells)
+            for share, cell in zip(targets, cells, strict=True):
+                found = share.cells[cell]
+                if found is None:
+                    stratum.outside += [(share.columns, c) for c in share.cells if c is not None]
+                else:
+                    stratum.conditions |= dict(zip(share.columns, found, strict=True))
+            made.append(stratum)
+        if self.native is not None:  # levels that the model does not know are refused now, not when their turn comes
+            for k, stratum in enumerate(made):
+                self._conditions(k, stratum.conditions)
+        return made
+
+    def _joint(self, margins: list[np.ndarray]) -> np.ndarray:
+        """Joint shares with these margins, as near as can be to those of the pilot."""
+        masks = [_memberships(self._pilot, share, self.schema) for share in self.plan.targets]
+        joint = np.array([np.all([m[c] for m, c in zip(masks, cells, strict=True)], axis=0).sum() for cells in _all(masks)], float)
+        joint = joint.reshape([len(m) for m in masks])
+        for _ in range(TURNS):
+            missed = 0.0
+            for axis, margin in enumerate(margins):
+                others = tuple(a for a in range(joint.ndim) if a != axis)
+                missed = max(missed, float(np.abs(joint.sum(axis=others) / max(joint.sum(), NEAR) - margin).max()))
+                have = joint.sum(axis=others, keepdims=True)
+                wanted = margin.reshape([-1 if a == axis else 1 for a in range(joint.ndim)])
+                if (wanted[have == 0] > 0).any():
+                    share = self.plan.targets[axis]
+                    what = f"the model hardly ever draws {share.text(int(np.flatnonzero((have == 0).ravel() & (margin > 0))[0]))}"
+                    raise CannotError(what, where="shares", fix="ask for one share at a time, or give joint shares")
+                joint = joint * np.where(have > 0, wanted / np.where(have > 0, have, 1), 0)
+            if missed < NEAR:
+                return joint
+        what = "shares of several columns cannot all be met at once: levels that would have to go together never do"
+        raise CannotError(what, where="shares", fix="give joint shares, or change one of them")
+
+    # ---------------------------------------------------------------------------------------------------------- drawing
+
+    def _due(self, upto: int, rows: int) -> list[int]:
+        """Rows of each stratum among the next `rows`: over all blocks together as near to the shares as whole numbers can be."""
+        counts = np.maximum(np.floor(self.whole * (upto / self.n) + 1e-9).astype(int) - self.given, 0)
+        behind = np.where(self.given + counts < self.whole, self.whole * (upto / self.n) - self.given - counts, -np.inf)
+        counts[np.argsort(-behind, kind="stable")[: max(rows - counts.sum(), 0)]] += 1
+        self.given += counts
+        return counts.tolist()
+
+    def _stratum(self, k: int, rows: int, *, first: int, rng: np.random.Generator) -> pa.Table:
+        """`rows` rows of a stratum."""
+        stratum, found, got, tried, rate = self.strata[k], [], 0, 0, 1.0
+        while got < rows:
+            if tried > max(LEAST_TRIED, MOST_TRIED * rows) or (tried >= LEAST_TRIED and not got):
+                self._give_up(stratum, got, tried)
+            size = min(math.ceil(SPARE * (rows - got) / rate) + 16, AT_ONCE)
+            table = self._candidates(stratum.conditions, size, rng=rng, key=k, start=first + tried)
+            kept = self._accepted(table, stratum, rng)
+            tried += size
+            got += kept.num_rows
+            rate = max((got + 1) / (tried + 1), 1e-4)
+            found.append(kept)
+        self.tried += tried
+        return pa.concat_tables(found).slice(0, rows)
+
+    def _candidates(self, conditions: Mapping[str, Condition], n: int, *, rng: np.random.Generator, key: int, start: int = 0) -> pa.Table:
+        """`n` rows or fewer, under `conditions` where the model can."""
+        if conditions and self.native is not None:
+            return self.native.within(n, self._conditions(key, conditions), rng=rng, start=start)[0]
+        return self.model.sample(n, rng=rng, start=start).table()
+
+    def _conditions(self, key: int, conditions: Mapping[str, Condition]) -> Any:
+        """What conditions mean for the model's codes, found once."""
+        if key not in self._within:
+            self._within[key] = self.native.codebook_.within(conditions)
+        return self._within[key]
+
+    def _accepted(self, table: pa.Table, stratum: Stratum, rng: np.random.Generator) -> pa.Table:
+        """The candidates that obey all of the plan; mended and repaired where that can be done."""
+        if self.repair is not None:
+            table = self.repair.apply(table, rng=rng)
+        if self.rules:
+            table = self.rules.mend(table)
+        able = np.ones(table.num_rows, bool)
+        for name, condition in stratum.conditions.items():
+            able = self._also(able, condition.met(table[name], self.schema.table[name]), f"{name} = {condition.text()}")
+        for columns, cell in stratum.outside:
+            able = self._also(able, ~_in(table, columns, cell, self.schema), "the rest of a share")
+        if self.tilt is not None:
+            able = self._also(able, self.tilt.keep(table, rng=rng), "rare")
+        table = table.filter(pa.array(able))
+        if not self.rules:
+            return table
+        fine = self.rules.check(table, self.seen)
+        if not fine.all():
+            for text, holds in self.rules.holds(table).items():
+                self.refused[f"rule {text}"] = self.refused.get(f"rule {text}", 0) + int((~holds).sum())
+        return table.filter(pa.array(fine))
+
+    def _also(self, able: np.ndarray, this: np.ndarray, what: str) -> np.ndarray:
+        """Both; rows that `this` alone refuses are counted."""
+        self.refused[what] = self.refused.get(what, 0) + int((~this).sum())
+        return able & this
+
+    def _give_up(self, stratum: Stratum, got: int, tried: int) -> None:
+        """Say what hinders."""
+        worst = max(self.refused, key=self.refused.__getitem__, default="the plan as a whole")
+        where = " and ".join(f"{n} = {c.text()}" for n, c in stratum.conditions.items())
+        what = (
+            f"{got:,} of {tried:,} rows that were tried obey the plan" + (f" where {where}" if where else "") + f"; most fail at: {worst}"
+        )
+        able = "" if self.native is not None or not stratum.conditions else "; the models forest and autoregressive draw under conditions"
+        raise CannotError(what, where="plan", fix=f"ask for less, or fit with these rules (--rule){able}")
+
+    # ------------------------------------------------------------------------------------------------------- accounting
+
+    def _count(self, table: pa.Table) -> None:
+        """Count how many rows meet each thing that was asked."""
+        found = [condition.met(table[name], self.schema.table[name]).sum() for name, condition in self.plan.given.items()]
+        for share in self.plan.targets:
+            found += [m.sum() for m in _memberships(table, share, self.schema)]
+        if self.rules:
+            found += [holds.sum() for holds in self.rules.holds(table).values()]
+        self.met.append(np.array(found, np.int64))
+        self.kept += table.num_rows
+
+    def _notes(self) -> Iterator[str]:
+        if self.plan.targets or self.plan.parity or self.plan.rare:
+            yield "shares were set on purpose: the table is not faithful to the data in them, and says nothing of how frequent they are"
+
+
+def _native(model: Sampler) -> Any:
+    """The model that draws under conditions, if it can: the one that was kept, of a model that chose among several."""
+    drawing = getattr(model, "winner_", model)
+    able = getattr(getattr(drawing, "can", None), "given", False)
+    return drawing if able and hasattr(drawing, "within") else None
+
+
+def _refuse_private(model: Sampler, plan: Plan) -> None:
+    """A private model and what was read from private data do not go together: the plan would tell what no budget covers."""
+    if getattr(getattr(model, "winner_", model), "privacy_", None) is None:
+        return
+    read = [*plan.found, *(["fix"] if plan.fix is not None else [])]
+    if read:
+        what = f"the model is private, and {', '.join(read)} of the plan read from data that no budget covers"
+        raise CannotError(
+            what, where="plan", fix="leave it out; or, if it is public knowledge, write it as such: without the entry 'found'"
+        )
+
+
+def _rules(plan: Plan, model: Sampler) -> Rules:
+    """The plan's rules; combinations that the model has learned are known to it."""
+    made = Rules.of(plan.rules, model.schema)
+    learned = getattr(model, "rules_", None)
+    if learned is None:
+        return made
+    known = {rule.text: rule for rule in learned}
+    return Rules(tuple(known.get(rule.text, rule) for rule in made), made.table)
+
+
+def _margin(share: Share, n: int) -> np.ndarray:
+    """The shares of its cells."""
+    if not share.rows:
+        return np.array(share.amounts)
+    told = sum(a for a in share.amounts if a is not None)
+    if told > n:
+        fix = f"draw {told:,.0f} rows or more, or ask for fewer"
+        raise SettingError(f"{told:,.0f} rows are asked for, of {n:,} in all", where=f"counts.{share.columns[0]}", fix=fix)
+    return np.array([(n - told if a is None else a) / n for a in share.amounts])
+
+
+def _apportioned(shares: np.ndarray, n: int) -> np.ndarray:
+    """int [k] that sum to `n`, in these shares, by largest remainders."""
+    exact = shares / shares.sum() * n
+    whole = np.floor(exact + 1e-9).astype(int)
+    whole[np.argsort(whole - exact, kind="stable")[: n - whole.sum()]] += 1
+    return whole
+
+
+def _all(masks: Sequence[Sequence[np.ndarray]]) -> Iterator[tuple[int, ...]]:
+    return product(*(range(len(m)) for m in masks))
+
+
+def _in(table: pa.Table, columns: Sequence[str], cell: Sequence[Condition], schema: Schema) -> np.ndarray:
+    """bool [n]: rows in a cell."""
+    return np.all([c.met(table[name], schema.table[name]) for name, c in zip(columns, cell, strict=True)], axis=0)
+
+
+def _memberships(table: pa.Table, share: Share, schema: Schema) -> list[np.ndarray]:
+    """bool [n] for each cell; the rest is what no other cell holds."""
+    found = [None if cell is None else _in(table, share.columns, cell, schema) for cell in share.cells]
+    taken = np.any([f for f in found if f is not None], axis=0) if any(f is not None for f in found) else np.zeros(table.num_rows, bool)
+    return [~taken if f is None else f for f in found]
+
+
+def _rekeyed(table: pa.Table, model: Sampler, start: int) -> pa.Table:
+    """`table` with keys that follow one another, as rows that were refused took some with them."""
+    from lookalike.encode import encoder
+
+    drawing = getattr(model, "winner_", model)
+    codebook = getattr(drawing, "codebook_", None)
+    if codebook is None:
+        return table
+    for k, column in enumerate(codebook.table):
+        if column.kind == "key" and column.name in table.column_names:
+            at = table.column_names.index(column.name)
+            present = encoder(column).encode(table.column(at), codebook.books[k], column)
+            fresh = encoder(column).decode(present, np.full(table.num_rows, 0.5), codebook.books[k], column, start=start)
+            table = table.set_column(at, table.schema.field(at), pa.chunked_array([fresh.cast(table.schema.field(at).type)]))
+    return table
+
+
+def _share(part: float, whole: int) -> str:
+    return f"{100 * part / max(whole, 1):.4g} %"
+
+
+def completed(model: Sampler, plan: Plan, n: int | None, *, rng: np.random.Generator) -> tuple[pa.Table, Account]:
+    """The rows that `plan.fix` gives in part, with all that is missing or left out drawn given the rest of each row; and the account.
+
+    Cells may be drawn missing, as often as in the data. A row that breaks a rule is drawn anew.
+
+    Raises:
+        CannotError: the model cannot draw given any columns; or rows cannot be completed so that they obey the rules.
+        UnknownName: a column is not one of the model's.
+        SettingError: there are no rows, or `n` is not how many there are.
+    """
+    plan.check(model.schema)
+    _refuse_private(model, plan)
+    drawing, rules = getattr(model, "winner_", model), _rules(plan, model)
+    if not hasattr(drawing, "complete"):
+        what = "the model cannot draw the rest of a row that is given in part"
+        raise CannotError(what, where="fix", fix="fit the model forest, autoregressive or diffusion")
+    if plan.given or plan.parity or plan.rare:
+        raise SettingError("rows that are given in part are as they are given", where="fix", fix="leave out given, parity and rare")
+    table = given_in_part(plan.fix, model.schema)
+    if not table.num_rows or n not in (None, table.num_rows):
+        what = "there are no rows" if not table.num_rows else f"{table.num_rows:,} rows are given, not {n:,}"
+        raise SettingError(what, where="fix", fix="give rows; as many are drawn")
+    made = drawing.complete(table, list(table.column_names), rng=rng)
+    tried = table.num_rows
+    left = np.flatnonzero(~rules.check(made)) if rules else np.zeros(0, int)
+    for _ in range(REDRAWN):
+        if not len(left):
+            break
+        again = drawing.complete(table.take(pa.array(left)), list(table.column_names), rng=rng)
+        tried += len(left)
+        place = np.arange(table.num_rows)
+        place[left] = table.num_rows + np.arange(len(left))
+        made = pa.concat_tables([made, again]).unify_dictionaries().combine_chunks().take(pa.array(place))
+        left = np.flatnonzero(~rules.check(made))
+    if len(left):
+        broken = min(rules.holds(made.take(pa.array(left))).items(), key=lambda told: told[1].sum())[0]
+        what = f"{len(left):,} of {table.num_rows:,} rows cannot be completed so that they obey: {broken}"
+        raise CannotError(what, where=f"fix, row {left[0] + 1}", fix="correct what is given there, or leave the rule out")
+    drawn = sum(table[c].null_count - made[c].null_count for c in table.column_names)
+    lines = [Line("cells", f"{sum(table[c].null_count for c in table.column_names):,} not given", f"{drawn:,} drawn, the others missing")]
+    lines += [Line("rule", text, f"{int((~holds).sum()):,} violations") for text, holds in rules.holds(made).items()] if rules else []
+    return made, Account(tuple(lines), tried, table.num_rows)
+
+
+def given_in_part(rows: Any, schema: Schema) -> pa.Table:
+    """The canonical table of rows given in part; columns that are left out are missing throughout.
+
+    Raises:
+        UnknownName: a column that the schema does not have.
+        DataError: a cell is not of its column's kind.
+    """
+    from lookalike.data import formats
+
+    names = columns_of(rows)
+    for name in names:
+        schema.table[name]
+    there = tuple(c.model_copy(update={"nullable": True, "unique": False}) for c in schema.table if c.name in names)
+    part = schema.table.model_copy(update={"columns": there, "key": (), "links": (), "order": None, "dialect": None})
+    table = Dataset.of(rows, schema=schema.model_copy(update={"tables": (part,), "subject": None})).table()
+    columns = [table[c.name] if c.name in names else pa.nulls(table.num_rows, formats.canonical(c)) for c in schema.table]
+    return pa.table(columns, names=list(schema.table.names))
