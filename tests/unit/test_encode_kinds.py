@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,7 @@ def test_times_that_a_zone_skips_or_has_twice() -> None:
 
 def test_both_positions_of_a_datetime_come_back() -> None:
     rng, column = np.random.default_rng(3), Column(name="x", kind="datetime")
-    values = pa.array(rng.integers(0, 10**15, 20_000).astype("datetime64[us]"))
+    values = pa.array(rng.integers(0, 10**15, 6_000).astype("datetime64[us]"))
     book = moment.freeze(moment.measure(values, column), column)
     codes, inside = moment.encode(values, book, column), moment.locate(values, book, column)
     back = moment.decode(codes, inside, book, column).to_numpy().astype(int)
@@ -141,6 +142,27 @@ def test_runs_of_six_words_are_not_copied_from_few() -> None:
 
     made = redrawn(text, pa.array(real), Column(name="x", kind="text"))
     assert len(runs(made) & runs(real)) <= 1e-3 * len(runs(made)) and len(runs(made)) > 1_000
+
+
+def test_no_sentence_of_six_words_comes_out_whole() -> None:
+    """Not even one that all texts begin with, nor those whose every word pair is common."""
+    rng = np.random.default_rng(7)
+    who, does, what = ("the cat", "a dog", "my aunt", "the mayor"), ("sees", "likes", "paints"), ("a red house", "an old boat", "the moon")
+    when = ("at night", "on sunday", "in spring")
+    told = [f"{rng.choice(who)} {rng.choice(does)} {rng.choice(what)} {rng.choice(when)}." for _ in range(2_400)]
+    real = [f"This is how we always begin our letters! {a} {b} Yours!" for a, b in zip(told[::2], told[1::2], strict=True)]
+    column = Column(name="x", kind="text")
+    book = text.freeze(text.measure(pa.array(real), column), column)
+
+    def whole(texts: list[str]) -> set[str]:
+        parts = {" ".join(s.split()) for t in texts for s in re.split(r"(?<=[.!?])\s", t)}
+        return {s for s in parts if len(s.split()) >= 6}
+
+    made = text.decode(np.ones((1, 6_000), np.int32), rng.random(6_000), book, column).to_pylist()
+    assert len(whole(made)) > 1_500 and not whole(made) & whole(real)
+    assert not any(s in m for m in made[:1_000] for s in whole(real))
+    old = {k: v for k, v in book.items() if k != "never"}  # as models of 0.1 have it
+    assert whole(text.decode(np.ones((1, 2_000), np.int32), rng.random(2_000), old, column).to_pylist()) & whole(real)
 
 
 def test_a_name_of_few_is_never_written() -> None:

@@ -284,7 +284,9 @@ def test_without_a_column_of_sex_the_drawn_class_decides() -> None:
 def test_codes_tell_women_and_men_and_countries_apart() -> None:
     names = _people.names("de_DE")
     column = of("first_name", locale="de_DE")
-    assert set(_manner.classes(pa.array([n for n in names.female if n not in names.male]), column, "de_DE").to_pylist()) == {"female"}
+    assert set(_manner.classes(pa.array([n for n in names.female if n not in names.male]), column, locale="de_DE").to_pylist()) == {
+        "female"
+    }
     phones = pa.array(["+49 30 1234567", "+49 30 1234567", "0044 20 7946 0000", "(0)30 12"])
     assert _manner.classes(phones, of("phone")).to_pylist() == ["+49 ## #######"] * 2 + ["0044 ## #### ####", "(0)## ##"]
 

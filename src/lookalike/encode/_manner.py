@@ -33,7 +33,7 @@ _BRAND = r"^(?:4|5[0-8]|2[2-7]|3[47]|30[0-5]|3[68]|35|2131|1800|6)"
 _EAST = r"^[\p{Han}\p{Hangul}]{2,4}$"
 
 
-def classes(texts: pa.Array, column: Column, locale: str | None = None) -> pa.Array:
+def classes(texts: pa.Array, column: Column, *, locale: str | None = None) -> pa.Array:
     """string [n]: the class of each text; names are told by the lists of `locale` first."""
     what = column.personal
     if what in ("name", "first_name"):

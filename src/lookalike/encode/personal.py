@@ -42,7 +42,7 @@ def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.
     present = pc.utf8_slice_codeunits(one.drop_null(), 0, LONGEST)
     held = None if subjects is None else subjects[one.is_valid().to_numpy(zero_copy_only=False)]
     stats: Stats = _arrow.count_missing(values)
-    stats["classes"] = _counted(_manner.classes(present, column, _person.known_locale(column)), held)
+    stats["classes"] = _counted(_manner.classes(present, column, locale=_person.known_locale(column)), held)
     stats["forms"] = _counted(_manner.forms(present, column), held)
     stats["locales"] = _manner.hits(present, column)
     if not column.unique:
@@ -110,7 +110,7 @@ def encode(values: pa.ChunkedArray | pa.Array, book: Book, column: Column) -> np
     if len(book["classes"]) == 1:
         return _arrow.presence(values)
     locale = _person.known_locale(column)
-    found = _manner.classes(pc.utf8_slice_codeunits(pc.fill_null(one, ""), 0, LONGEST), column, locale).dictionary_encode()
+    found = _manner.classes(pc.utf8_slice_codeunits(pc.fill_null(one, ""), 0, LONGEST), column, locale=locale).dictionary_encode()
     edges = np.cumsum(book["share"])
     place = {c: i for i, c in enumerate(book["classes"], start=1)}
     table = [

@@ -1,14 +1,17 @@
 """Free text: a chain of words over the words and word pairs that enough subjects use; similar in look and length, never a copy.
 
-A step looks two words back, and after WINDOW such steps only one, so that no run longer than about five words follows one
-source; every step is one that at least `protect` subjects have written, or else any word. Digits are drawn anew. A text ends at
-a word that ends texts, within PATIENCE words of its drawn length.
+A step looks two words back, and after WINDOW such steps only one, to a word that is not known to follow those two: runs that follow one
+source are short. Every step is one that at least `protect` subjects have written, or else any word. What is left of whole sentences that
+the steps could still give is found once, in `freeze`, and made impossible, so that no sentence of SENTENCE words or more is copied. Digits
+are drawn anew. A text ends at a word that ends texts, within PATIENCE words of its drawn length.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -30,6 +33,10 @@ WORDS = 400
 WINDOW = 2
 """Steps that look two words back before one that looks only one back."""
 PATIENCE = 4
+SENTENCE = 6
+"""Words from which a sentence is never copied."""
+TRIES = 12
+"""Draws of a word that breaks a run; where none will do, the text ends."""
 FILLER = "text"
 _WORD = re.compile(r"\s*(?:\d+|[^\W\d]+(?:['’][^\W\d]+)*|[^\w\s]|_)")
 _START, _END = 0, 1
@@ -58,7 +65,7 @@ def merge(a: Stats, b: Stats) -> Stats:
 
 
 def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) -> Book:
-    """{"words", "lengths": quantiles in words, "chain": {"one", "two": steps}}; `cells` is not used."""
+    """{"words", "lengths": quantiles in words, "one" and "two": steps, "ends", "never": steps not to take}; `cells` is not used."""
     split = {text: _WORD.findall(" " + text) for text in stats["texts"]}  # a first word is as any other
     counts = stats["texts"]
     weight: dict[str, int] = defaultdict(int)
@@ -68,9 +75,11 @@ def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) 
     least = protect * _people.UNIT
     words = ["", "", *sorted(w for w, n in weight.items() if n >= least)]
     number = {w: i for i, w in enumerate(words) if i > _END}
-    kept = {t: [number[s] for w in ws if (s := _shade(w)) in number] for t, ws in split.items()}
+    coded = {t: [number.get(_shade(w), -1) for w in ws] for t, ws in split.items()}
+    kept = {t: [w for w in ws if w >= 0] for t, ws in coded.items()}
     lengths = np.sort(np.repeat([len(k) for k in kept.values()], [min(counts[t][0], 1_000) for t in kept])) if kept else np.zeros(1)
     book: Book = {"words": words, "lengths": _spread(lengths, protect), **_chain(kept, counts, least)}
+    book["never"] = _never(coded.values(), words, book)
     some = stats["rows"] > stats["missing"]
     return book | {"parts": [_arrow.part(2 if some else 1)], "protected": {"words": len(weight) - len(number)}}
 
@@ -140,6 +149,45 @@ def _chain(kept: dict[str, list[int]], counts: dict[str, list[int]], least: int)
     return {"one": _table(one), "two": _table(two), "ends": sorted(s[0] for s in held if len(s) == 2 and s[-1] == _END)}
 
 
+def _never(texts: Iterable[list[int]], words: list[str], book: Book) -> list[list[int]]:
+    """Steps [from, to] that may not break a run, so that no sentence of a source comes out whole, whichever words before it began with.
+
+    A sentence of known words is followed through the chain in each of the places that breaks could have; where nothing stands in its way,
+    its first break is forbidden.
+    """
+    nexts: dict[tuple[int, ...], set[int]] = defaultdict(set)
+    for table in (book["one"], book["two"]):
+        for context, low, high in zip(table["from"], table["first"], table["first"][1:], strict=False):
+            nexts[tuple(context)].update(table["to"][low:high])
+    never: set[tuple[int, int]] = set()
+
+    def possible(before: int, last: int, word: int, breaks: bool) -> bool:
+        pair = nexts.get((before, last))
+        if breaks:
+            return (pair is None or word not in pair) and (last, word) not in never
+        known = pair or nexts.get((last,))
+        return known is None or word in known
+
+    for path in {tuple(s) for text in texts for s in _sentences(text, words)}:
+        for turn in range(WINDOW + 1):
+            at = [p for p in range(2, len(path)) if p % (WINDOW + 1) == turn]
+            if all(possible(*path[p - 2 : p + 1], p in at) for p in range(2, len(path))):
+                never.add((path[at[0] - 1], path[at[0]]))
+    return sorted(map(list, never))
+
+
+def _sentences(text: list[int], words: list[str]) -> Iterator[list[int]]:
+    """Sentences of SENTENCE words or more, all of them known (not -1), as word numbers with their marks."""
+    sentence: list[int] = []
+    for number in [*text, _END]:
+        new = number == _END or (number > _END and words[number].startswith("\n"))
+        if new or (sentence and sentence[-1] > _END and words[sentence[-1]].strip() in {".", "!", "?"}):
+            if -1 not in sentence and sum(words[w].strip()[:1].isalnum() for w in sentence) >= SENTENCE:
+                yield sentence
+            sentence = []
+        sentence.append(number)
+
+
 def _table(steps: dict[Any, list[int]]) -> dict[str, Any]:
     """Steps sorted by where they come from: {"from": distinct contexts, "first": their first step, "to", "edge": rising counts}."""
     order = sorted(steps)
@@ -158,6 +206,7 @@ def _walk(lot: np.ndarray, book: Book) -> np.ndarray:
     out = np.full((len(lot), int(most.max(initial=0)) + PATIENCE), _END, np.int32)
     one, two = (_keyed(book[name], size) for name in ("one", "two"))
     ends = np.isin(np.arange(size), book["ends"])
+    never = np.array([a * size + b for a, b in book["never"]], np.int64) if "never" in book else None  # models of 0.1 have none
     live = np.flatnonzero(most > 0) if size > _END + 1 else np.zeros(0, np.int64)
     last, before = np.full((2, len(lot)), _START)
     for step in range(out.shape[1]):
@@ -165,22 +214,77 @@ def _walk(lot: np.ndarray, book: Book) -> np.ndarray:
             break
         u = _uniform(lot[live], step + 1)
         found = _step(one, last[live], u)
+        pairs = before[live] * size + last[live]
         if step % (WINDOW + 1) < WINDOW:
-            pair = _step(two, before[live] * size + last[live], u)
+            pair = _step(two, pairs, u)
             found = np.where(pair >= 0, pair, found)
         for context in (np.where(ends[last[live]], _START, _END), np.full(len(live), _END)):
             found = np.where(found >= 0, found, _step(one, context, u))  # a new sentence, or any word
+        if never is not None and step % (WINDOW + 1) == WINDOW:
+            here = (pairs, last[live])
+            barred = partial(_barred, here=here, two=two, never=never, size=size)
+            found = _broken(found, here[1], lot[live], one=one, step=step, barred=barred)
+            live, found = live[found >= 0], found[found >= 0]
         before[live], last[live], out[live, step] = last[live], found, found
         left = most[live] - (step + 1)
         live = live[(left > PATIENCE) | ((left > -PATIENCE) & ~ends[found])]
     return out
 
 
+def _barred(
+    at: np.ndarray,
+    word: np.ndarray,
+    *,
+    here: tuple[np.ndarray, np.ndarray],
+    two: dict[str, np.ndarray],
+    never: np.ndarray,
+    size: int,
+) -> np.ndarray:
+    """bool: words that may not break the runs of rows `at`; here: the last two words of each row as one number, and the last."""
+    pairs, last = here
+    return _holds(two, pairs[at], word) | np.isin(last[at] * size + word, never)
+
+
+def _broken(
+    found: np.ndarray,
+    last: np.ndarray,
+    lot: np.ndarray,
+    *,
+    one: dict[str, np.ndarray],
+    step: int,
+    barred: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """int64 [n]: `found`, drawn again where it may not stand, at first as a word that follows the last, then as any; -1 if none will do."""
+    rows = np.arange(len(found))
+    found = found.copy()
+    for turn in range(TRIES + 1):
+        rows = rows[barred(rows, found[rows])]
+        if not len(rows) or turn == TRIES:
+            break
+        u = _uniform(lot[rows], WORDS * (turn + 2) + step)
+        word = _step(one, last[rows] if turn < TRIES // 2 else np.full(len(rows), _END), u)
+        found[rows] = np.where(word >= 0, word, _step(one, np.full(len(rows), _END), u))
+    found[rows] = -1
+    return found
+
+
+def _holds(table: dict[str, np.ndarray], context: np.ndarray, word: np.ndarray) -> np.ndarray:
+    """bool [n]: the table has a step from the context to the word."""
+    if not len(table["key"]):
+        return np.zeros(len(context), bool)
+    at = np.minimum(np.searchsorted(table["key"], context), len(table["key"]) - 1)
+    steps, width = table["step"], table["width"]
+    place = np.minimum(np.searchsorted(steps, at * width + word), len(steps) - 1)
+    return (table["key"][at] == context) & (steps[place] == at * width + word)
+
+
 def _keyed(table: dict[str, Any], size: int) -> dict[str, np.ndarray]:
     """A table of steps as arrays, contexts as one number each."""
     key = np.array([c[0] if len(c) == 1 else c[0] * size + c[1] for c in table["from"]], np.int64)
     edge = np.concatenate([[0], np.array(table["edge"], np.int64)])
-    return {"key": key, "first": np.array(table["first"]), "to": np.array(table["to"], np.int64), "edge": edge}
+    first, to = np.array(table["first"]), np.array(table["to"], np.int64)
+    step = np.repeat(np.arange(len(key)), np.diff(first)) * size + to if len(key) else to
+    return {"key": key, "first": first, "to": to, "edge": edge, "step": step, "width": np.int64(size)}
 
 
 def _step(table: dict[str, np.ndarray], context: np.ndarray, u: np.ndarray) -> np.ndarray:
