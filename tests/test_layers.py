@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("plan", "protocol", "score"),
     ("encode", "nets", "compare"),
     ("models", "simulate", "metrics", "attacks"),
-    ("augment", "fair", "federated", "impute", "rare", "report", "scenario", "store", "audit", "private"),
+    ("augment", "fair", "federated", "impute", "pseudonyms", "rare", "report", "scenario", "store", "audit", "private"),
     ("steer",),
     ("_drawing", "_told"),
     ("_api",),

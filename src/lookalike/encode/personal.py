@@ -71,7 +71,7 @@ def merge(a: Stats, b: Stats) -> Stats:
 def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) -> Book:
     """{"classes", "share", "forms", "form_share": those that enough subjects have, "locale", "repeats"}; `cells` is not used."""
     rows = stats["rows"] - stats["missing"]
-    classes, share = _kept(stats["classes"], protect, lambda c: _fits(c, column))
+    classes, share = _kept(stats["classes"], protect, lambda c: fits(c, column))
     forms, form_share = _kept(stats["forms"], protect, lambda _: True)
     if not classes:
         classes, share = [_manner.default(column)], [max(rows, 1)]
@@ -142,7 +142,7 @@ def together(
     who = _person.people(columns, books, codes, inside, start, beside)
     made = []
     for column, book, code in zip(columns, books, codes, strict=True):
-        values = write(who.of_locale(column.locale), np.maximum(code[0] - 1, 0), book, column)
+        values = write(who.of_locale(column.locale), np.maximum(code[0] - 1, 0), book=book, column=column)
         made.append(pc.if_else(pa.array(code[0] > 0), values, pa.scalar(None, pa.string())))
     return made
 
@@ -152,13 +152,14 @@ def locate(values: pa.ChunkedArray | pa.Array, book: Book, column: Column, *, co
     return np.full(len(values), 0.5)
 
 
-def write(who: People, kind: np.ndarray, book: Book, column: Column) -> pa.Array:
-    """Values string [n] of persons; kind int [n]: which of the book's classes each has."""
+def write(who: People, kind: np.ndarray, *, book: Book, column: Column, form: np.ndarray | None = None) -> pa.Array:
+    """Values string [n] of persons; kind and form int [n]: which of the book's classes and forms each has. Forms are drawn if not given."""
     what = str(column.personal)
     if what in _manner.MASKED:
         return _apart(kind, book["classes"], lambda mask, at: _number(mask, who, at, column))
-    edge = np.cumsum(book["form_share"])
-    form = np.searchsorted(edge, who.uniform(7) * edge[-1], side="right")
+    if form is None:
+        edge = np.cumsum(book["form_share"])
+        form = np.searchsorted(edge, who.uniform(7) * edge[-1], side="right")
     ready = _WRITERS[what](who, kind, book, column)
     return _apart(form, book["forms"], lambda template, at: _finished(ready(template, at), template))
 
@@ -175,8 +176,8 @@ def _kept(found: dict[str, list[int]], protect: int, fits: Callable[[str], bool]
     return kept, [found[k][0] for k in kept]
 
 
-def _fits(mask: str, column: Column) -> bool:
-    """Whether a mask can be filled in with a right number."""
+def fits(mask: str, column: Column) -> bool:
+    """Whether a mask can be filled in with a right number, and tells nothing else."""
     what = column.personal
     if what == "national_id" and column.format in _checks.SCHEMES:
         scheme = _checks.SCHEMES[column.format]
@@ -185,7 +186,9 @@ def _fits(mask: str, column: Column) -> bool:
         return re.fullmatch(r"\d{1,4}#{10,18}", _bare(mask, " -.")) is not None
     if what == "iban":
         return re.fullmatch(r"[A-Z]{2}##[#@]{11,30}", _bare(mask, " -.")) is not None
-    return "#" in mask or (what != "phone" and "@" in mask) if what in _manner.MASKED else True
+    if what == "phone":
+        return "#" in mask and re.fullmatch(r"[-+()\s./–\d#]*(?:(?:x|ext\.?)\s*#+)?", mask) is not None
+    return re.fullmatch(r"[#@& -]*[#@][#@& -]*", mask) is not None if what == "postcode" else True
 
 
 def _bare(mask: str, gone: str) -> str:
