@@ -17,7 +17,7 @@ from lookalike.compare import frame
 from lookalike.errors import DataError, SettingError, UnknownName
 from lookalike.metrics import utility
 from lookalike.protocol import OnStep, quiet
-from lookalike.report import audience, danger, describe, limits, measure, split
+from lookalike.report import audience, danger, describe, fresh, limits, measure, split
 from lookalike.report.attacked import BEST, THREAT
 from lookalike.report.gates import Gate, Outcome, check, read
 from lookalike.report.map import plane
@@ -158,6 +158,8 @@ def build(real: Source, synthetic: Source, *, holdout: Source | None = None, on_
     frames = masked(frame.code(tables, columns))
     names = frames["real"].names
     notes += _warnings(frames) + _named(plan, real.schema, names) + _promised(plan.privacy)
+    left_out = fresh.left_out(real.schema.table.columns, names, tables)
+    notes += fresh.copied(left_out)
     guessed, why = _target(plan.target, frames["real"])
     protected = tuple(n for n in plan.protected_columns if n in names)
     setting = measure.stage(frames, target=guessed, rng=np.random.default_rng([plan.seed, 0]), protected=protected)
@@ -172,7 +174,7 @@ def build(real: Source, synthetic: Source, *, holdout: Source | None = None, on_
         "protected_columns": list(protected),
         "notes": notes,
         "seed": plan.seed,
-        "compared": {"columns": list(names), "left_out": _left_out(real.schema.table.columns, names)},
+        "compared": {"columns": list(names), "left_out": left_out},
         "protected": dict(plan.protected or {}),
         "privacy": None if plan.privacy is None else dict(plan.privacy),
     }
@@ -321,11 +323,6 @@ def _warnings(frames: Mapping[str, frame.Frame]) -> list[str]:
     if not frames["real"].names:
         notes.append("All columns are keys, personal or empty: there is nothing to compare.")
     return notes
-
-
-def _left_out(columns: tuple[Column, ...], kept: tuple[str, ...]) -> list[dict[str, str]]:
-    why = {"key": "a key: values are made afresh", "personal": "personal: values are made afresh", "empty": "no values"}
-    return [{"name": c.name, "why": why.get(c.kind, "not in all tables")} for c in columns if c.name not in kept]
 
 
 def _definitions(effort: measure.Effort, raids: list[dict[str, Any]]) -> list[dict[str, Any]]:
