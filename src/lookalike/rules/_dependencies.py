@@ -105,7 +105,7 @@ def uniques(look: Look) -> list[Candidate]:
             if (codes < 0).any():
                 continue
             counts = np.bincount(codes)
-            agree = float(((counts / look.rows) ** 2).sum())
+            agree = float((counts * (counts - 1.0)).sum() / (look.rows * (look.rows - 1.0)))  # of two rows
             if counts.max() == 1:
                 values = look.cells.numbers(c.name) if c.kind == "integer" else None
                 if values is not None and look.rows**2 / 2 / (np.ptp(values) + 1) > COMMON:

@@ -56,30 +56,29 @@ def _clauses(look: Look, gone: dict[str, np.ndarray]) -> Iterator[Candidate]:
 
 
 def decided(look: Look, heads: list[str]) -> list[Candidate]:
-    """`if x in (…) then y is missing`, or known: levels that say whether another column is missing."""
-    found: list[Candidate] = []
+    """`if x in (…) then y is missing`, or known: levels that say whether another column is missing. What covers fewer rows is left out."""
     deciding = {n: v for n, v in look.levels.items() if len(v[1]) <= MOST_DECIDING}
-    tried = len(deciding) * len(heads) * 10
+    told = {n: [k for k in range(len(texts)) if look.people(codes == k) >= look.protect] for n, (codes, texts) in deciding.items()}
+    tried, found = len(deciding) * len(heads) * 10, list[Candidate]()
     for y in heads:
         gone = look.cells.missing(y)
-        share = gone.mean()
-        for x, (codes, texts) in deciding.items():
-            if x == y:
-                continue
-            known = codes >= 0
-            same = gone[known].all(), not gone[known].any()  # that x is known says it all
-            rows = np.bincount(codes + 1, minlength=len(texts) + 1)[1:]
-            lost = np.bincount(codes[gone] + 1, minlength=len(texts) + 1)[1:]
-            told = [k for k in range(len(texts)) if look.people(codes == k) >= look.protect] if len(texts) else []
-            for chosen, word, chance, plain in (
-                ([k for k in told if lost[k] == rows[k]], "missing", 1 - share, same[0]),
-                ([k for k in told if lost[k] == 0], "known", share, same[1]),
-            ):
-                if plain:
+        for word, wrong in (("missing", ~gone), ("known", gone)):
+            made: list[tuple[np.ndarray, str, list[int]]] = []
+            for x, (codes, texts) in deciding.items():
+                known = codes >= 0
+                if x == y or not wrong[known].any():  # that x is known says it all
                     continue
-                sure = [k for k in chosen if rows[k] * -np.log1p(-min(chance, 1 - 1e-12)) > SURE + np.log(max(tried, 1))]
+                rows = np.bincount(codes[known], minlength=len(texts))
+                broken = np.bincount(codes[known & wrong], minlength=len(texts))
+                chance = float(wrong[known].mean())  # where x is known: columns are often measured together
+                sure = [k for k in told[x] if not broken[k] and look.enough(0, int(rows[k]), chance, tried)]
                 if 0 < len(sure) <= MOST_LISTED:
-                    found.append(Candidate(_if(look, x, [texts[k] for k in sure], f"{quoted(y)} is {word}"), "if-then", (x, y), y))
+                    made.append((np.isin(codes, sure), x, sure))
+            made.sort(key=lambda m: (-int(m[0].sum()), len(deciding[m[1]][1])))
+            for at, (where, x, sure) in enumerate(made):
+                if not any(not (where & ~other).any() for other, _, _ in made[:at]):
+                    texts = [deciding[x][1][k] for k in sure]
+                    found.append(Candidate(_if(look, x, texts, f"{quoted(y)} is {word}"), "if-then", (x, y), y))
     return found
 
 
