@@ -214,6 +214,26 @@ def test_a_subject_is_never_recast() -> None:
     assert model.rules_.check(model.sample(500, rng=rng()).table()).all()
 
 
+def test_personal_values_stay_with_their_rows() -> None:
+    """A person is made for each row's number: drawing rows again makes nobody twice, and a name still fits the sex of its row."""
+    g = rng()
+    sex = g.choice(["female", "male"], 600)
+    names = {"female": ["Anna", "Emma", "Laura", "Julia", "Sarah", "Lisa"], "male": ["Peter", "Paul", "Lukas", "Jonas", "David", "Simon"]}
+    first = [names[s][g.integers(0, 6)] for s in sex]
+    mail = [f"{f.lower()}.{k}@mail{k % 7}.com" for k, f in enumerate(first)]
+    data = Dataset.of(pd.DataFrame({"sex": sex, "mail": mail, "a": g.integers(0, 99, 600), "b": g.integers(0, 99, 600)}))
+    assert data.schema.table["mail"].kind == "personal"
+    kept = Rules.of(["a * a + b * b <= 9000"], data.schema).check(data.table())
+    model = ruled(data.take(kept), ["a * a + b * b <= 9000"])
+    assert model.accepted_ < 0.95
+    made = model.sample(900, rng=rng(1)).table()
+    assert model.rules_.check(made).all()
+    again = model.sample(900, rng=rng(1)).table()
+    assert again.to_pylist() == made.to_pylist()
+    plain = model.inner_.sample(900, rng=rng(1)).table()["mail"].to_pylist()
+    assert len(set(made["mail"].to_pylist())) >= len(set(plain)) - 5
+
+
 def test_settings_from_a_command_line() -> None:
     s = models.build("ruled", {"rules": "a <= b; c = a + b", "inner_settings": '{"trees": 3}'}).settings
     assert s.rules == ("a <= b", "c = a + b") and s.inner_settings == {"trees": 3}

@@ -164,23 +164,25 @@ class Ruled:
         from lookalike.data import Dataset
 
         seen, names = self._memory(n, start), self.schema.table.names
-        first, met = self._drawn(n, rng, start, seen, n)
+        made = {c.name for c in self.schema.table if c.kind == "key"}  # of the row's own number, so that none comes twice
+        placed = any(c.kind == "personal" for c in self.schema.table)  # those are of the row's number, and fit its other cells
+        first, met = self._drawn(n, rng, start, seen=seen, most=n)
         pieces, index, wanted, offset = [first], np.arange(n), np.flatnonzero(~met), n
         patience, rate = _Patience(), max(float(met.mean()) if n else 1.0, LEAST)
         while len(wanted):
-            more = min(MOST_DRAWN, int(1.1 * len(wanted) / rate) + 64)
-            table, met = self._drawn(more, rng, start, seen, len(wanted))
-            got = np.flatnonzero(met)
-            if patience.over(more, len(got)):
+            more = n if placed else min(MOST_DRAWN, int(1.1 * len(wanted) / rate) + 64)
+            able = np.isin(np.arange(n), wanted) if placed else None
+            table, met = self._drawn(more, rng, start, seen=seen, most=len(wanted), able=able)
+            got, tried = np.flatnonzero(met), len(wanted) if placed else more
+            if patience.over(tried, len(got)):
                 self._refuse(table, patience.share)
-            rate = max(len(got) / more, 0.5 / more) if len(got) < len(wanted) else rate
-            index[wanted[: len(got)]] = offset + np.arange(len(got))
+            rate = max(len(got), 0.5) / tried
+            index[got if placed else wanted[: len(got)]] = offset + np.arange(len(got))
             pieces.append(table.take(pa.array(got)))
-            wanted, offset = wanted[len(got) :], offset + len(got)
+            wanted, offset = np.setdiff1d(wanted, got) if placed else wanted[len(got) :], offset + len(got)
         if len(pieces) > 1:
             whole = pa.concat_tables(pieces).unify_dictionaries().take(pa.array(index)).combine_chunks()
-            keys = {c.name for c in self.schema.table if c.kind == "key"}  # those of the rows' own numbers, so that none comes twice
-            first = pa.table([first[name] if name in keys else whole[name] for name in names], names=list(names))
+            first = pa.table([first[name] if name in made else whole[name] for name in names], names=list(names))
         return Dataset.from_arrow({self.schema.table.name: first}, self.schema)
 
     def state(self) -> State:
@@ -228,13 +230,15 @@ class Ruled:
         self._so_far = (start + n, seen)
         return seen
 
-    def _drawn(self, n: int, rng: np.random.Generator, start: int, seen: Seen | None, most: int) -> tuple[pa.Table, np.ndarray]:
-        """`n` rows, and which of them are accepted: `most` at most."""
+    def _drawn(
+        self, n: int, rng: np.random.Generator, start: int, *, seen: Seen | None, most: int, able: np.ndarray | None = None
+    ) -> tuple[pa.Table, np.ndarray]:
+        """`n` rows, and which of them are accepted: `most` at most, of those `able` if that is given."""
         from lookalike.models import _recast
 
         table = self.inner_.sample(n, rng=rng, start=start).table()
         table, fine = _recast.back(table, self.steps_, self.schema.table.names)
-        return table, self.rules_.check(table, seen, most=most, able=fine)
+        return table, self.rules_.check(table, seen, most=most, able=fine if able is None else fine & able)
 
     def _pilot(self, rng: np.random.Generator) -> float:
         """The share of rows that obey.
@@ -242,7 +246,7 @@ class Ruled:
         Raises:
             CannotError: there are hardly any.
         """
-        table, met = self._drawn(PILOT, rng, 0, None, PILOT)
+        table, met = self._drawn(PILOT, rng, 0, seen=None, most=PILOT)
         if met.mean() < LEAST:
             self._refuse(table, float(met.mean()))
         return float(met.mean())

@@ -26,6 +26,9 @@ VALUES = 5
 FLAT = 1e-6
 """Share of the variance below which a direction counts as having none."""
 
+_EQUAL = frozenset({"integer", "number", "category", "boolean", "date", "datetime", "time", "duration"})
+"""Kinds of columns that may be the same in each row."""
+
 _FORMS: dict[str, tuple[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]] = {
     "sum": ("{} + {}", lambda a, b: a + b),
     "difference": ("{} - {}", lambda a, b: a - b),
@@ -66,7 +69,7 @@ def _equal(look: Look) -> list[Candidate]:
     kinds = {"integer": "number", "date": "moment", "datetime": "moment"}
     for a, b in combinations(look.columns, 2):
         same = kinds.get(a.kind, a.kind) == kinds.get(b.kind, b.kind)
-        if not same or b.name in gone or a.name in gone or a.kind in ("constant", "empty", "key", "text"):
+        if not same or b.name in gone or a.name in gone or a.kind not in _EQUAL:
             continue
         if a.kind == "category":
             (x, first), (y, second) = look.cells.labels(a.name), look.cells.labels(b.name)

@@ -18,8 +18,8 @@ from lookalike.rules.look import Candidate, Look
 FEW = 2_000
 """Rows on which all pairs are tried first."""
 TAIL, STOPPED = 100, 0.04
-"""Smallest gaps that are looked at; share of as many that would lie beyond the bound, at least, if gaps went on as they come (an
-exponential tail; Pickands 1975). It is 0.14 for gaps that are even down to the bound, 0.01 where the last of a smooth tail just meets it."""
+"""Smallest gaps that are looked at; share of as many, at least, that would lie beyond the bound if gaps went on as they come (an
+exponential tail; Pickands 1975): 0.14 for gaps that are even down to the bound, 0.01 where the last of a smooth tail just meets it."""
 OVERLAP = 0.01
 """Share of the rows, at least, in which columns that know nothing of each other would break the order."""
 _GROUPS = {"integer": "number", "number": "number", "date": "moment", "datetime": "moment", "duration": "duration", "time": "time"}

@@ -82,7 +82,9 @@ class Sides:
 
     def _is(self, *texts: str) -> bool:
         token = self._next()
-        return token.kind in ("word", "sign") and SIGNS.get(token.text, token.text) in texts
+        if token.kind == "word":  # as SQL has it, in capitals or not; a column of that name stands in backticks
+            return token.text.lower() in texts
+        return token.kind == "sign" and SIGNS.get(token.text, token.text) in texts
 
     def _take(self, *texts: str) -> bool:
         """Whether one of `texts` comes next; if so it is passed."""
@@ -126,7 +128,11 @@ class Sides:
             self._need(")", "the sum")
             return made
         token = self._next()
-        if token.kind == "end" or token.kind == "sign" or (token.text in WORDS and token.text not in self.known):
+        if (
+            token.kind == "end"
+            or token.kind == "sign"
+            or (token.kind == "word" and token.text.lower() in WORDS and token.text not in self.known)
+        ):
             self._refuse(
                 f"a column or value is lacking before {token.text!r}" if token.text else "a column or value is lacking at the end", LIKE
             )

@@ -3,7 +3,7 @@
     rule       condition, or: if condition then condition
     condition  and, or, not, round brackets, and:
                a <= b        < <= = != >= >, also in chains: low < mid < high
-               a in ("x", "y")    a not in (…)    zip ~ "[0-9]{5}"    a is missing    a is known
+               a in ("x", "y")    a not in (…)    zip ~ "[0-9]{5}"    a is missing    a is known (is null, is not null)
                combination(a, b)    combination(a, b) in (("x", 1), …)    unique(a, b)    together_missing(a, b)
                onehot(a, b, c)    step(a, 0.05)    step(a, 10, 3): 3 more than a multiple of 10
     sides      + - * /, abs, floor, min, max; days, hours, minutes, seconds of a difference of moments
@@ -111,14 +111,14 @@ class _Reader(Sides):
         if self._take("is"):
             column, negated = self._column_of(left, "is"), self._take("not")
             known = self._take("known")
-            if not known and not self._take("missing"):
+            if not known and not self._take("missing", "null"):
                 self._refuse(
                     f"`is` stands before `missing` or `known`, not {self._next().text!r}", f"{column.name} = … compares with a value"
                 )
             return nodes.Missing(column.name, known != negated)
         if self._take("~"):
             return self._pattern(self._column_of(left, "~"))
-        if self._is("in") or (self._is("not") and self._ahead(1) == "in"):
+        if self._is("in") or (self._is("not") and self._ahead(1).lower() == "in"):
             negated = self._take("not")
             self._take("in")
             made = self._among(left)
@@ -218,7 +218,7 @@ class _Reader(Sides):
         for k, column in enumerate(columns):
             if k:
                 self._need(",", f"a value of {columns[k - 1].name}")
-            if self._take("missing"):
+            if self._take("missing", "null"):
                 made.append(None)
                 continue
             given = self._sum()
@@ -258,12 +258,13 @@ class _Reader(Sides):
         self._need(")", "the step")
         if not size > 0:
             self._refuse(f"a step must be above 0, not {size:g}", f"{called}({column.name}, 0.05)")
-        return nodes.Step(column.name, size, offset)
+        digits = decimals(column)
+        return nodes.Step(column.name, size, offset, 0.0 if digits is None else min(0.5 * 10.0**-digits, 0.1 * size))
 
 
 def quoted(name: str) -> str:
     """A column's name as it is written in a rule."""
-    plain = re.fullmatch(r"[^\W\d][\w.]*", name) and name not in {*WORDS, "missing", "known"}
+    plain = re.fullmatch(r"[^\W\d][\w.]*", name) and name.lower() not in {*WORDS, "missing", "known", "null"}
     return name if plain else f"`{name}`"
 
 

@@ -297,11 +297,12 @@ class OneHot:
 
 @dataclass(frozen=True)
 class Step:
-    """The number is `offset` plus a whole multiple of `size`."""
+    """The number is `offset` plus a whole multiple of `size`, or no more than `unit` (the rounding of the column) from that."""
 
     column: str
     size: float
     offset: float = 0.0
+    unit: float = 0.0
 
     @property
     def columns(self) -> frozenset[str]:
@@ -311,8 +312,8 @@ class Step:
     def truth(self, cells: Cells) -> np.ndarray:
         """Unknown where missing."""
         x = cells.numbers(self.column)
-        times = (x - self.offset) / self.size
-        return _truth(np.abs(times - np.rint(times)) <= 1e-6 + CLOSE * np.abs(times), ~np.isnan(x))
+        away = np.abs(x - self.offset - np.rint((x - self.offset) / self.size) * self.size)
+        return _truth(away <= np.maximum(self.unit, CLOSE * np.abs(x)), ~np.isnan(x))
 
 
 @dataclass(frozen=True)
