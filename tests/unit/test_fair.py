@@ -241,6 +241,8 @@ def test_the_account_counts_what_was_done() -> None:
     assert {g["group"]: g["after"] for g in first["groups"]}["sex = m"] == pytest.approx(values(after, "rich")[man(after)].mean())
     assert cells["achieved"] == (values(before, "rich") != values(after, "rich")).sum() > 0
     assert score["achieved"] < 0.05 * score["before"]
+    parts = [made.counts(before.slice(at, 2_000), after.slice(at, 2_000)) for at in (0, 2_000, 4_000)]
+    assert made.told(parts[0] + parts[1] + parts[2]) == made.account(before, after)
 
 
 # ---- the mathematics

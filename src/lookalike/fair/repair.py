@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,9 +12,10 @@ import pyarrow.compute as pc
 from lookalike.compare import boost
 from lookalike.compare.frame import LABELS, ORDERED, code
 from lookalike.errors import CannotError, DataError
+from lookalike.fair.account import Counts, difference
 from lookalike.fair.parity import Parity, check, legitimate
 from lookalike.fair.scores import FEWEST, Groups, Matrix, Predict, Strata, crossed
-from lookalike.fair.transport import FEWEST_HERE, KNOTS, NEAR, Transport
+from lookalike.fair.transport import KNOTS, NEAR, Transport
 from lookalike.schema import Column, Schema
 
 MOST_OUTCOMES = 30
@@ -24,8 +24,6 @@ LEAST_ROWS = 500
 """Rows with a known outcome that a pilot needs."""
 TRIED, FACTORS = (1.0, 1.5), (0.75, 4.0)
 """How far scores are moved about a threshold, since models blur what happens there: so far in trials, from here to there in the end."""
-YES = ("= true", "= yes")
-"""Ends of what is said of an outcome that is named rather than its opposite."""
 TOLD = 0.01
 """Share of rows that are not moved, from which on it is told."""
 
@@ -183,35 +181,35 @@ class Repair:
         return np.zeros(table.num_rows, np.int64) if self.strata is None else self.strata(table)
 
     def account(self, before: pa.Table, after: pa.Table) -> list[dict[str, Any]]:
+        """`told` of the rows before and after."""
+        return self.told(self.counts(before, after))
+
+    def counts(self, before: pa.Table, after: pa.Table) -> Counts:
+        """What was done to these rows; counts of blocks add up."""
+        old, new, group = self.outcome.read(before), self.outcome.read(after), self.groups(before)
+        known = ~np.isnan(old) & (group >= 0)
+        labels = range(self.outcome.classes)
+        hits = tuple(np.stack([v == i for i in labels]) if labels else v[None] for v in (old[known], new[known]))
+        size = (1 if self.strata is None else self.strata.size, len(self.groups.texts))
+        return Counts.of(hits, group[known], self._stratum(before)[known], size=size, cells=before.num_rows)
+
+    def told(self, counts: Counts) -> list[dict[str, Any]]:
         """What was asked beside what was achieved in drawn rows: the outcome's rate (a number's mean) by group, and the cells changed.
 
         The first entry is the greatest difference between two groups, of the label where it was greatest; with legitimate columns, its
         mean over strata of rows that agree in them.
         """
-        old, new, group = self.outcome.read(before), self.outcome.read(after), self.groups(before)
-        known = ~np.isnan(old) & (group >= 0)
-        stratum = self._stratum(before)
-        hits = [(said, a[known], b[known]) for said, a, b in self._hits(old, new)]
-        gaps = [_difference(a, group[known], stratum[known]) for _, a, _ in hits]
-        worst = max(range(len(hits)), key=lambda i: (round(gaps[i], 6), hits[i][0].lower().endswith(YES), -float(hits[i][1].mean())))
-        said, a, b = hits[worst]
-        asked = (1 - self.parity.strength) * gaps[worst] if self.parity.notion == "demographic" else None
-        each = [_rates(text, a, b, group[known] == g) for g, text in enumerate(self.groups.texts)]
-        now = _difference(b, group[known], stratum[known])
-        changed = int(((old != new) & known).sum())
-        far, near = self.transport.gaps
-        return [
-            {"what": f"difference between groups in {said}", "before": gaps[worst], "asked": asked, "achieved": now, "groups": each},
-            {"what": "distance of groups in the score that models learn", "before": far, "achieved": near, "notes": list(self.notes)},
-            {"what": f"cells of {self.outcome.column.name} changed", "achieved": changed, "of": before.num_rows},
-        ]
-
-    def _hits(self, old: np.ndarray, new: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         name = self.outcome.column.name
-        if not self.outcome.classes:
-            yield f"the mean of {name}", old, new
-        for i, level in enumerate(self.outcome.levels):
-            yield f"the rate of {name} = {level}", (old == i).astype(float), (new == i).astype(float)
+        said = tuple(f"the rate of {name} = {level}" for level in self.outcome.levels) or (f"the mean of {name}",)
+        label = counts.worst(said)
+        was, now = difference(counts.before[label], counts.rows), difference(counts.after[label], counts.rows)
+        asked = (1 - self.parity.strength) * was if self.parity.notion == "demographic" else None
+        each, (far, near) = counts.groups(label, self.groups.texts), self.transport.gaps
+        return [
+            {"what": f"difference between groups in {said[label]}", "before": was, "asked": asked, "achieved": now, "groups": each},
+            {"what": "distance of groups in the score that models learn", "before": far, "achieved": near, "notes": list(self.notes)},
+            {"what": f"cells of {name} changed", "achieved": counts.changed, "of": counts.cells},
+        ]
 
 
 def coupled(old: np.ndarray, before: np.ndarray, after: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -226,26 +224,6 @@ def coupled(old: np.ndarray, before: np.ndarray, after: np.ndarray, rng: np.rand
 def _mixed(repair: Repair, before: np.ndarray, base: np.ndarray, moved: np.ndarray) -> np.ndarray:
     after = repair.outcome.bound(base + repair.factor * (moved - base))
     return before + repair.parity.strength * (after - before)
-
-
-def _rates(group: str, before: np.ndarray, after: np.ndarray, here: np.ndarray) -> dict[str, Any]:
-    """Rows of one group, and its rate (or mean) before and after; None where it has no rows."""
-    rows = int(here.sum())
-    was, now = (float(v[here].mean()) if rows else None for v in (before, after))
-    return {"group": group, "rows": rows, "before": was, "after": now}
-
-
-def _difference(hit: np.ndarray, group: np.ndarray, stratum: np.ndarray) -> float:
-    """Greatest less least mean of the groups within strata, over groups of 25 rows there; the mean over strata by their rows."""
-    total = rows = 0.0
-    for b in np.unique(stratum):
-        here = stratum == b
-        sizes = np.bincount(group[here])
-        means = np.bincount(group[here], hit[here]) / np.maximum(sizes, 1)
-        means = means[sizes >= FEWEST_HERE]
-        if len(means) > 1:
-            total, rows = total + here.sum() * float(means.max() - means.min()), rows + here.sum()
-    return total / rows if rows else 0.0
 
 
 # ---------------------------------------------------------------------------------------------------------- learning

@@ -172,6 +172,11 @@ class Strata:
     ranks: tuple[np.ndarray | None, ...]
     tree: Any
 
+    @property
+    def size(self) -> int:
+        """Above the number of any stratum."""
+        return int(self.tree.tree_.node_count)
+
     @classmethod
     def of(cls, table: pa.Table, matrix: Matrix, scores: np.ndarray, group: np.ndarray) -> Strata:
         """Strata that tell scores [rows, k] and groups apart as well as the legitimate columns can."""
