@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lookalike import errors, privacy
-    from lookalike._api import audit, fit, known_models, load, make, model, report, sample, save, schema, steer, stream
+    from lookalike._api import audit, fit, impute, known_models, load, make, model, report, rules, sample, save, schema, steer, stream
     from lookalike._whole import NewFolder
     from lookalike.data import Dataset
     from lookalike.errors import LookalikeError
@@ -35,12 +35,14 @@ __all__ = [
     "audit",
     "errors",
     "fit",
+    "impute",
     "known_models",
     "load",
     "make",
     "model",
     "privacy",
     "report",
+    "rules",
     "sample",
     "save",
     "schema",

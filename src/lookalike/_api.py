@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +24,9 @@ from lookalike.schema import Schema
 
 if TYPE_CHECKING:
     from lookalike.audit import Audit
+    from lookalike.impute import Imputed
     from lookalike.report import Options, Report
+    from lookalike.rules import Found
     from lookalike.steer import Account
 
 FEWEST = 10
@@ -222,6 +225,64 @@ def report(
     return build(first, read[name][0], holdout=held, on_step=on_step, **options)
 
 
+def rules(source: Any, *, schema: SchemaLike | None = None, share: float = 1.0) -> list[Found]:
+    """Rules that the rows of `source` obey, beyond chance: identities, orders, combinations, what is missing together, steps and so on.
+
+    They are found in private data, and are guesses: confirm them before they are given to a fit or a plan.
+
+    Args:
+        source: a file, glob, folder or database URL; or a pandas, polars, pyarrow or duckdb frame.
+        schema: what is known of the columns, or a JSON file of it; detected if not given.
+        share: of the rows in which an identity, inequality or combination must hold.
+
+    Returns:
+        Each with `.text`, `.kind`, `.support` (rows in which it says something) and `.share` (of those the share in which it holds).
+
+    Raises:
+        SettingError: `share` is not above 0.5 and at most 1.
+    """
+    from lookalike.rules import find
+
+    return find(Dataset.of(source, schema=_schema(schema)), share=share)
+
+
+def impute(
+    source: Any,
+    *,
+    tables: int = 5,
+    model: str | Model = "forest",
+    schema: SchemaLike | None = None,
+    seed: int = 0,
+    on_step: OnStep = quiet,
+) -> Imputed:
+    """Draw the missing cells of `source`, several times over.
+
+    Args:
+        source: a file, glob, folder or database URL; or a pandas, polars, pyarrow or duckdb frame.
+        tables: completed tables; their spread tells what is not known.
+        model: a name, or a model not yet fitted, that can complete rows: forest, autoregressive, diffusion, gan.
+        schema: what is known of the columns, or a JSON file of it; detected if not given.
+        seed: the same seed gives the same tables.
+        on_step: called with a `Step` as the work goes on.
+
+    Returns:
+        `.frames`, the completed tables; `.pool(estimate)`, an estimate by Rubin's rules; `.single()`, one table of best guesses.
+
+    Raises:
+        UnknownName: no such model.
+        CannotError: the model cannot complete rows, or does not take such columns.
+        DataError: nothing is missing, a column is missing throughout, or there are too few rows.
+        SettingError: `tables` or `seed` has a bad value.
+    """
+    from lookalike.impute import impute
+
+    whole_number(seed, "seed", least=0)
+    learner = _learner(model, None)
+    data = Dataset.of(source, schema=_schema(schema))
+    _check(data, learner)
+    return impute(data, learner, tables=tables, seed=seed, on_step=on_step)
+
+
 def audit(
     model: Private, schema: SchemaLike, *, source: Any = None, runs: int = 400, canaries: int = 200, on_step: OnStep = quiet
 ) -> Audit:
@@ -256,17 +317,18 @@ def audit(
     return audit(again, facts, claim=claim, data=data, runs=runs, canaries=canaries, on_step=on_step)
 
 
-def save(what: Model | Schema, path: str | os.PathLike[str]) -> Path:
-    """Write a fitted model as one file of JSON and plain arrays, or a schema as JSON text that a person can edit.
+def save(what: Model | Schema | Plan, path: str | os.PathLike[str]) -> Path:
+    """Write a fitted model as one file of JSON and plain arrays, or a schema or plan as JSON text that a person can edit.
 
     Raises:
         StoreError: the model is not fitted.
         FileError: the file cannot be written.
     """
-    if not isinstance(what, Schema):
+    if not isinstance(what, Schema | Plan):
         return store.save(what, path)
+    text = what.to_json() if isinstance(what, Schema) else json.dumps(what.to_json(), indent=1, ensure_ascii=False) + "\n"
     with whole(path) as unfinished:
-        unfinished.write_text(what.to_json(), encoding="utf-8")
+        unfinished.write_text(text, encoding="utf-8")
     return Path(path)
 
 

@@ -56,7 +56,7 @@ class Drawn:
         """What was achieved; of a plan that asks nothing, that."""
         from lookalike.steer import Account
 
-        return Account((), self.n, self.n) if self.steering is None else self.steering.account()
+        return Account((), self.n, self.n, self.n) if self.steering is None else self.steering.account()
 
 
 def complete(model: Sampler, plan: Plan, n: int | None, *, seed: int, out: Any, on_step: OnStep) -> Steered:

@@ -92,3 +92,17 @@ def model(name: str, made: type) -> RenderableType:
         bounds = f"{facts.get('minimum', facts.get('exclusiveMinimum', ''))} … {facts.get('maximum', facts.get('exclusiveMaximum', ''))}"
         shown.add_row(setting, json.dumps(facts.get("default")), bounds if bounds != " … " else "", facts.get("description", ""))
     return shown
+
+
+def rules(found: list[Any]) -> RenderableType:
+    """A table of rules that were found."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table("rule", "kind", title=f"{len(found)} rules found: confirm them", title_justify="left", box=box.SIMPLE_HEAD)
+    shown.add_column("rows", justify="right")
+    shown.add_column("hold", justify="right")
+    for rule in found:
+        shown.add_row(Text(rule.text), rule.kind, f"{rule.support:,}", f"{100 * rule.share:.6g} %")
+    return shown

@@ -6,30 +6,22 @@ SIGTERM, 129 by a closed terminal. Nothing half-written is left in any case.
 
 from __future__ import annotations
 
-import json
-import os
-import re
 import shlex
 import shutil
-import signal
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import lookalike as la
-from lookalike import _shown
+from lookalike import _console, _flags, _shown
 
 if TYPE_CHECKING:
-    from types import FrameType
-
-    from rich.console import RenderableType
+    pass
 
 app = typer.Typer(
     name="lookalike",
@@ -52,7 +44,6 @@ def _argument(metavar: str, help: str) -> Any:
     return typer.Argument(metavar=metavar, help=help, show_default=False)
 
 
-DELTA = 1e-6
 Source = Annotated[str, _argument("DATA", "file, glob, folder of shards, or database URL")]
 Seed = Annotated[int, typer.Option("--seed", help="the same seed gives the same result")]
 Rows = Annotated[int | None, _option("--rows", "-n", help="synthetic rows; as many as DATA has if not given")]
@@ -69,6 +60,21 @@ LedgerFile = Annotated[
 ]
 PerSubject = Annotated[int, typer.Option("--rows-per-subject", help="with --epsilon: rows of a subject that are looked at")]
 Buy = Annotated[bool, typer.Option("--buy", help="with --epsilon: buy levels and bounds that are not public from the budget")]
+PlanFile = Annotated[
+    str | None, _option("--plan", metavar="FILE", help="what is asked of the rows, as JSON or YAML; the flags below add to it")
+]
+Given = Annotated[
+    list[str] | None,
+    _option("--given", metavar="COLUMN=VALUE", help="every row has it: sex=Female, age=20..30, note=null; may be repeated"),
+]
+Shares = Annotated[
+    list[str] | None, _option("--share", metavar="COLUMN=LEVEL:SHARE", help="this share of the rows: sex=Female:0.5; may be repeated")
+]
+Rebalance = Annotated[
+    list[str] | None, _option("--rebalance", metavar="COLUMN[=SHARE]", help="levels equally frequent, or this share for the rarest")
+]
+RuleText = Annotated[list[str] | None, _option("--rule", metavar="RULE", help='every row obeys it: "start <= end"; may be repeated')]
+RuleFile = Annotated[str | None, _option("--rules", metavar="FILE", help="rules of a plan, made by: lookalike rules DATA --out FILE")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
 
@@ -91,9 +97,15 @@ def make(
     schema: Facts = None,
     holdout: Holdout = None,
     rows: Rows = None,
+    plan: PlanFile = None,
+    given: Given = None,
+    share: Shares = None,
+    rebalance: Rebalance = None,
+    rule: RuleText = None,
+    rules: RuleFile = None,
     seed: Seed = 0,
     epsilon: Epsilon = None,
-    delta: Delta = DELTA,
+    delta: Delta = _flags.DELTA,
     ledger: LedgerFile = None,
     rows_per_subject: PerSubject = 1,
     buy: Buy = False,
@@ -107,23 +119,29 @@ def make(
     lookalike make census.csv --target income
     lookalike make "sales/*.parquet" --out sales-lookalike --rows 1000000 --seed 7
     lookalike make census.csv --model auto --minutes 10
+    lookalike make cards.csv --rebalance is_fraud --rule "amount >= 0"
     lookalike make census.csv --schema public.json --epsilon 1 --ledger census-ledger.json
     lookalike make "postgresql://host/shop?table=orders" --out orders-lookalike
     """
     began = time.perf_counter()
     guard = {"epsilon": epsilon, "delta": delta, "ledger": ledger, "rows_per_subject": rows_per_subject, "buy": buy}
-    learner = _learner(model, set=set, minutes=minutes, **guard)
-    folder = Path(out or f"{_stem(source)}-lookalike")
-    with la.NewFolder(folder, overwrite=force) as unfinished, _progress(quiet) as on_step:
-        made = la.make(source, schema=schema, model=learner, seed=seed, rows=rows, holdout=holdout, target=target, on_step=on_step)
+    obeyed = _flags.rules(rule, rules)
+    learner = _flags.learner(model, set=set, minutes=minutes, rules=obeyed if epsilon is None else [], **guard)
+    asked = _flags.planned(plan, given=given, share=share, rebalance=rebalance, rule=[] if epsilon is None else obeyed)
+    folder = Path(out or f"{_flags.stem(source)}-lookalike")
+    with la.NewFolder(folder, overwrite=force) as unfinished, _console.progress(quiet) as on_step:
+        wanted = {"rows": rows, "target": target, "plan": asked}
+        made = la.make(source, schema=schema, model=learner, seed=seed, holdout=holdout, on_step=on_step, **wanted)
         made.write(unfinished)
     if as_json:
-        _print_json({"folder": str(folder), "report": made.report.json(), **_tried(made.model)})
+        _console.print_json({"folder": str(folder), "report": made.report.json(), "account": made.account.to_json(), **_tried(made.model)})
     elif not quiet:
-        _print_report(made.report)
+        _console.print_report(made.report)
         _show_tried(made.model)
         _show_promise(made.model)
-        _say(f"Made in {time.perf_counter() - began:.1f} s. Open {folder / 'report.html'}")
+        if not asked.empty:
+            _console.say(made.account.text())
+        _console.say(f"Made in {time.perf_counter() - began:.1f} s. Open {folder / 'report.html'}")
 
 
 @app.command()
@@ -144,15 +162,15 @@ def schema(
     found = la.schema(source) if data is None else data.schema
     if public:
         found = la.privacy.skeleton(found)
-    _tell(data)
+    _console.tell(data)
     if out is not None:
         la.save(found, out)
-        _say(f"Wrote {out}")
+        _console.say(f"Wrote {out}")
     elif as_json or not sys.stdout.isatty():
         typer.echo(found.to_json(), nl=False)
     else:
         for table in found.tables:
-            _show(_shown.schema(table))
+            _console.show(_shown.schema(table))
 
 
 @app.command()
@@ -162,10 +180,12 @@ def fit(
     model: Learner = None,
     set: Set = None,
     minutes: Minutes = None,
+    rule: RuleText = None,
+    rules: RuleFile = None,
     schema: Facts = None,
     seed: Seed = 0,
     epsilon: Epsilon = None,
-    delta: Delta = DELTA,
+    delta: Delta = _flags.DELTA,
     ledger: LedgerFile = None,
     rows_per_subject: PerSubject = 1,
     buy: Buy = False,
@@ -178,56 +198,74 @@ def fit(
     lookalike fit census.csv --out census.lookalike
     lookalike fit census.csv --model independent --set cells=64 --out census.lookalike
     lookalike fit census.csv --model auto --minutes 10 --set models=forest,copula --out census.lookalike
+    lookalike fit orders.csv --rule "start <= end" --rule "total = price * quantity" --out orders.lookalike
     lookalike fit census.csv --schema public.json --epsilon 1 --ledger census-ledger.json --out census.lookalike
     """
     began = time.perf_counter()
-    _check_place(out)
+    _flags.check_place(out)
     guard = {"epsilon": epsilon, "delta": delta, "ledger": ledger, "rows_per_subject": rows_per_subject, "buy": buy}
-    learner = _learner(model, set=set, minutes=minutes, **guard)
-    with _progress(quiet) as on_step:
+    learner = _flags.learner(model, set=set, minutes=minutes, rules=_flags.rules(rule, rules), **guard)
+    with _console.progress(quiet) as on_step:
         fitted = la.fit(source, schema=schema, model=learner, seed=seed, on_step=on_step)
         la.save(fitted, out)
     seconds = round(time.perf_counter() - began, 3)
     if not quiet:
-        _tell(fitted.like_)
+        _console.tell(fitted.like_)
         for note in fitted.notes_:
-            _say(f"note: {note}")
+            _console.say(f"note: {note}")
     if as_json:
         promised = {"privacy": fitted.privacy_} if getattr(fitted, "privacy_", None) else {}
-        _print_json(
-            {"model": out, "name": _named(model, epsilon), "seconds": seconds, "notes": fitted.notes_, **_tried(fitted), **promised}
+        _console.print_json(
+            {"model": out, "name": _flags.named(model, epsilon), "seconds": seconds, "notes": fitted.notes_, **_tried(fitted), **promised}
         )
     elif not quiet:
         _show_tried(fitted)
         _show_promise(fitted)
-        _say(f"Wrote {out} in {seconds:.1f} s. Draw rows: lookalike sample {shlex.quote(out)} -n 1000 --out synthetic.csv")
+        _console.say(f"Wrote {out} in {seconds:.1f} s. Draw rows: lookalike sample {shlex.quote(out)} -n 1000 --out synthetic.csv")
 
 
 @app.command()
 def sample(
     model: Annotated[str, _argument("MODEL", "a model file, made by `lookalike fit` or `make`")],
-    rows: Annotated[int, _option("--rows", "-n", help="rows to draw")],
+    rows: Annotated[int | None, _option("--rows", "-n", help="rows to draw; as many as --fix gives, with that")] = None,
     out: Annotated[str | None, _option("--out", help="file or database URL to write; CSV on stdout if not given")] = None,
+    plan: PlanFile = None,
+    given: Given = None,
+    share: Shares = None,
+    rebalance: Rebalance = None,
+    rule: RuleText = None,
+    fix: Annotated[str | None, _option("--fix", metavar="DATA", help="rows given in part: what is missing in them is drawn")] = None,
     seed: Seed = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="print the account of what was asked and achieved as JSON; needs --out")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Draw rows from a stored model, as many as wanted, in constant memory.
+    """Draw rows from a stored model, as many as wanted, in constant memory; and just what is asked for.
 
     \b
     lookalike sample census.lookalike -n 5000 --out synthetic.csv
     lookalike sample census.lookalike -n 100000000 --out synthetic.parquet
-    lookalike sample census.lookalike -n 1000 | head
+    lookalike sample census.lookalike -n 1000 --given sex=Female --given age=20..30 --share "income=>50K:0.5" --out some.csv
+    lookalike sample census.lookalike -n 1000 --rule "capital_gain >= capital_loss" | head
+    lookalike sample census.lookalike --fix partly.csv --out completed.csv
     """
+    if as_json and out is None:
+        raise la.errors.SettingError("the rows take the standard output", where="--json", fix="give --out, too")
+    asked = _flags.planned(plan, given=given, share=share, rebalance=rebalance, rule=rule, fix=fix)
     fitted = la.load(model)
     with tempfile.TemporaryDirectory(prefix="lookalike-") as folder:
-        with _progress(quiet) as on_step:
-            path = la.sample(fitted, rows, seed=seed, out=out or Path(folder) / "synthetic.csv", on_step=on_step)
+        with _console.progress(quiet) as on_step:
+            made = la.steer(fitted, asked, n=rows, seed=seed, out=out or Path(folder) / "synthetic.csv", on_step=on_step)
         if out is None:
-            with open(path, "rb") as file:
+            with open(made.rows, "rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)
             sys.stdout.flush()
-        elif not quiet:
-            _say(f"Wrote {rows:,} rows to {out}")
+    if as_json:
+        _console.print_json(made.account.to_json())
+    elif not quiet:
+        if not asked.empty:
+            _console.say(made.account.text())
+        if out is not None:
+            _console.say(f"Wrote {made.account.kept:,} rows to {out}")
 
 
 @app.command()
@@ -263,9 +301,9 @@ def report(
     lookalike report census.csv synthetic.csv --holdout later.csv --require "c2st<=0.6" --require "mia.tpr@1%<=0.02"
     """
     for path in out or ():
-        _check_place(path)
+        _flags.check_place(path)
     asked = {"target": target, "protected_columns": protect_column or (), "effort": "quick" if quick else "standard", "audience": audience}
-    with _progress(quiet) as on_step:
+    with _console.progress(quiet) as on_step:
         tables = synthetic if len(synthetic) > 1 else synthetic[0]
         found = la.report(
             real, tables, holdout=holdout, schema=schema, model=model, on_step=on_step, require=require or (), seed=seed, **asked
@@ -273,12 +311,80 @@ def report(
     for path in out or ():
         found.write(path)
     if as_json:
-        _print_json(found.json())
+        _console.print_json(found.json())
     elif not quiet:
-        _print_report(found)
+        _console.print_report(found)
         for path in out or ():
-            _say(f"Wrote {path}")
+            _console.say(f"Wrote {path}")
     _pass_gates(found.json()["gates"])
+
+
+@app.command()
+def rules(
+    source: Source,
+    out: Annotated[str | None, _option("--out", metavar="FILE", help="a plan of the rules to write, to look at and correct")] = None,
+    share: Annotated[float, typer.Option("--share", help="of the rows in which an identity, order or combination must hold")] = 1.0,
+    schema: Facts = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find rules that the rows obey: identities, orders, combinations, what is missing together; guesses, to be confirmed.
+
+    \b
+    lookalike rules orders.csv
+    lookalike rules orders.csv --out plan.json
+    lookalike fit orders.csv --rule "total = price * quantity" --out orders.lookalike
+    """
+    found = la.rules(source, schema=schema, share=share)
+    if out is not None:
+        _flags.check_place(out)
+        plan = la.Plan(rules=[rule.text for rule in found], found=["rules"])
+        la.save(plan, out)
+    if as_json:
+        _console.print_json([rule.to_json() for rule in found])
+    elif out is None:
+        _console.show(_shown.rules(found))
+    else:
+        _console.say(f"Wrote {out}")
+
+
+@app.command()
+def impute(
+    source: Source,
+    out: Annotated[str, _option("--out", metavar="FILE", help="file to write; {} in its name is the number of the table")],
+    tables: Annotated[int, typer.Option("--tables", help="completed tables; 1 together with --best for one of best guesses")] = 5,
+    best: Annotated[bool, typer.Option("--best", help="one table, whose missing cells are the mean or commonest of those drawn")] = False,
+    model: Annotated[str, typer.Option("--model", help="a model that completes rows")] = "forest",
+    set: Set = None,
+    schema: Facts = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Draw the missing cells of a table, several times over.
+
+    \b
+    lookalike impute patients.csv --out "patients-{}.csv"
+    lookalike impute patients.csv --best --tables 10 --out patients-completed.csv
+    """
+    if not best and tables > 1 and "{}" not in out:
+        fix = f'--out "{Path(out).stem}-{{}}{Path(out).suffix}", or --best for one table of best guesses'
+        raise la.errors.SettingError(f"{tables} tables need as many files", where="--out", fix=fix)
+    _flags.check_place(out)
+    with _console.progress(quiet) as on_step:
+        made = la.impute(
+            source,
+            tables=tables,
+            model=la.model(model, **_flags.settings(set, model=model, minutes=None)),
+            schema=schema,
+            seed=seed,
+            on_step=on_step,
+        )
+    written = {out: made.best()} if best else {out.replace("{}", str(k)): whole for k, whole in enumerate(made.datasets, start=1)}
+    for path, whole in written.items():
+        whole.write(path)
+    if not quiet:
+        for name, count in made.drawn.items():
+            _console.say(f"{name}: {count:,} cells drawn")
+        _console.say(f"Wrote {', '.join(written)}")
 
 
 @app.command()
@@ -291,7 +397,7 @@ def models(as_json: AsJson = False) -> None:
     """
     known = la.known_models()
     if as_json:
-        _print_json(
+        _console.print_json(
             {
                 name: {"about": _shown.about(m), "kinds": sorted(m.can.kinds), "private": m.can.private, "settings": _shown.settings(m)}
                 for name, m in known.items()
@@ -299,14 +405,14 @@ def models(as_json: AsJson = False) -> None:
         )
         return
     for name, made in known.items():
-        _show(_shown.model(name, made))
+        _console.show(_shown.model(name, made))
 
 
 @app.command()
 def audit(
     schema: Annotated[str, _argument("SCHEMA", "public facts, made by: lookalike schema DATA --public")],
     epsilon: Annotated[float, typer.Option("--epsilon", help="what the fit promises")],
-    delta: Delta = DELTA,
+    delta: Delta = _flags.DELTA,
     model: Learner = None,
     set: Set = None,
     rows_per_subject: PerSubject = 1,
@@ -324,11 +430,11 @@ def audit(
     lookalike audit public.json --epsilon 3 --model autoregressive --runs 0 --canaries 1000
     """
     guard = {"epsilon": epsilon, "delta": delta, "ledger": None, "rows_per_subject": rows_per_subject, "buy": buy}
-    learner = _learner(model, set=set, minutes=None, **guard)
-    with _progress(quiet) as on_step:
+    learner = _flags.learner(model, set=set, minutes=None, rules=[], **guard)
+    with _console.progress(quiet) as on_step:
         found = la.audit(learner, schema, source=data, runs=runs, canaries=canaries, on_step=on_step)
     if as_json:
-        _print_json(found.to_json())
+        _console.print_json(found.to_json())
     elif not quiet:
         typer.echo(found.text())
     if not found.passed:
@@ -339,7 +445,7 @@ def audit(
 def privacy(
     path: Annotated[str, _argument("FILE", "a ledger, or a model that was fitted with --epsilon")],
     epsilon: Annotated[float | None, _option("--epsilon", help="begin a ledger with this budget, for all fits together")] = None,
-    delta: Delta = DELTA,
+    delta: Delta = _flags.DELTA,
     subject: Annotated[str, typer.Option("--subject", help="whose rows the new ledger protects: row, or a column")] = "row",
     as_json: AsJson = False,
 ) -> None:
@@ -351,7 +457,7 @@ def privacy(
     lookalike privacy census-ledger.json
     """
     if epsilon is not None:
-        _check_place(path)
+        _flags.check_place(path)
         shown: Any = la.privacy.Ledger.open(path, budget=la.privacy.Budget(epsilon, delta), unit=subject)
     elif path.endswith(".json"):
         shown = la.privacy.Ledger.open(path)
@@ -362,7 +468,7 @@ def privacy(
             raise la.errors.CannotError("the model promises nothing: it was fitted without --epsilon", where=path, fix=fix)
         shown = la.privacy.Statement.from_json(promised)
     if as_json:
-        _print_json(shown.to_json())
+        _console.print_json(shown.to_json())
     else:
         typer.echo(shown.text())
 
@@ -371,158 +477,24 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run the command `lookalike` with `args` (those of the process if not given), and exit."""
     command = typer.main.get_command(app)
     try:
-        with _stoppable():
+        with _console.stoppable():
             command.main(args=None if args is None else list(args), prog_name="lookalike")
     except la.LookalikeError as error:
-        _complain(error.what, where=error.where, fix=error.fix)
+        _console.complain(error.what, where=error.where, fix=error.fix)
     except OSError as error:
-        _complain(error.strerror or str(error), where=str(error.filename or ""), fix="")
+        _console.complain(error.strerror or str(error), where=str(error.filename or ""), fix="")
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(2)
-
-
-class _Stop:
-    """What Ctrl-C, a signal to end and a closed terminal do: the work ends, and what is half-written is removed on the way out.
-
-    An exit that is raised in a callback, or amid an import, may be lost or take another shape: `again` raises it at the next step.
-    """
-
-    number = 0
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        self.number = number
-        sys.exit(128 + number)
-
-    def again(self) -> None:
-        """End, if a signal to end has come."""
-        if self.number:
-            sys.exit(128 + self.number)
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Signals to end do what `_Stop` does; only a main thread may say so."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    stop = _Stop()
-    before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        stop.again()  # whatever it became on its way here
-
-
-def _complain(what: str, *, where: str, fix: str) -> None:
-    """Print an error on stderr: what, where, what to do."""
-    from rich.console import Console
-    from rich.text import Text
-
-    text = Text.assemble(("error ", "bold red"), (f"{where}: " if where else "", "bold"), what, ("\n      → " if fix else "", "green"), fix)
-    Console(stderr=True, soft_wrap=True, highlight=False).print(text)
-
-
-def _say(line: str) -> None:
-    """One line for the person at the terminal, on stderr."""
-    typer.echo(line, err=True)
-
-
-def _tell(data: la.Dataset | None) -> None:
-    """What a reader of the data should be told, on stderr."""
-    for note in data.notes if data is not None else ():
-        _say(f"note: {note}")
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=1))
-
-
-def _print_report(report: Any) -> None:
-    """The report as text, as wide as the terminal is, coloured if there is one."""
-    width = min(shutil.get_terminal_size((100, 24)).columns, 120)
-    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    typer.echo(report.text(width=width, color=color), color=color)
 
 
 def _pass_gates(gates: list[dict[str, Any]]) -> None:
     """Exit with 2 if a requirement names nothing, with 1 if one is not met, and say which and why."""
     for gate in gates:
         if not gate["met"]:
-            _complain(gate["text"] or "not met", where=f"--require {gate['require']}", fix="")
+            _console.complain(gate["text"] or "not met", where=f"--require {gate['require']}", fix="")
     if any(not g["met"] for g in gates):
         sys.exit(2 if any(g["met"] is None for g in gates) else 1)
-
-
-def _show(table: RenderableType) -> None:
-    from rich.console import Console
-
-    Console().print(table)
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[la.Step], None]]:
-    """A progress bar on stderr, if someone is there to look at it."""
-    stop = signal.getsignal(signal.SIGTERM)
-    again = stop.again if isinstance(stop, _Stop) else lambda: None
-    if quiet or not sys.stderr.isatty():
-        yield lambda step: again()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description:<26}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=1)
-
-        def show(step: la.Step) -> None:
-            again()
-            bar.update(task, completed=step.done, total=step.total, description=step.note or "working")
-
-        yield show
-
-
-def _settings(pairs: list[str] | None, *, model: str, minutes: float | None) -> dict[str, Any]:
-    """`key=value` pairs as settings; a value is JSON if it can be, else text. `minutes` is short for the setting of that name."""
-    settings: dict[str, Any] = {}
-    for pair in pairs or ():
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise la.errors.SettingError(f"{pair!r} is not a setting", where="--set", fix="write --set key=value")
-        try:
-            settings[key] = json.loads(value)
-        except json.JSONDecodeError:
-            settings[key] = value
-    if minutes is None:
-        return settings
-    if "minutes" in settings:
-        raise la.errors.SettingError("given twice", where="minutes", fix="leave out --minutes, or --set minutes=")
-    known = la.known_models()
-    timed = [name for name, made in known.items() if "minutes" in _shown.settings(made)]
-    if model in known and model not in timed:
-        fix = f"leave it out, or take --model {', '.join(timed[:-1])} or {timed[-1]}"
-        raise la.errors.SettingError(f"the model {model!r} has no time budget: it ends by itself", where="--minutes", fix=fix)
-    return settings | {"minutes": minutes}
-
-
-def _named(model: str | None, epsilon: float | None) -> str:
-    """The name of the model that is meant."""
-    return model or ("forest" if epsilon is None else "marginals")
-
-
-def _learner(model: str | None, *, set: list[str] | None, minutes: float | None, epsilon: float | None, **guard: Any) -> Any:
-    """The model to fit, under differential privacy if there is an epsilon; flags that would then do nothing are refused."""
-    name = _named(model, epsilon)
-    made = la.model(name, **_settings(set, model=name, minutes=minutes))
-    if epsilon is not None:
-        return la.Private(made, epsilon=epsilon, **guard)
-    for flag, unset in (("delta", DELTA), ("ledger", None), ("rows_per_subject", 1), ("buy", False)):
-        if guard[flag] != unset:
-            shown = f"--{flag.replace('_', '-')}"
-            raise la.errors.SettingError("says something only of a fit under differential privacy", where=shown, fix="give --epsilon, too")
-    return made
 
 
 def _show_promise(model: Any) -> None:
@@ -540,19 +512,4 @@ def _tried(model: Any) -> dict[str, Any]:
 def _show_tried(model: Any) -> None:
     """The models that `model` has chosen among, if it did."""
     if hasattr(model, "tried_"):
-        _show(_shown.tried(model))
-
-
-def _check_place(path: str) -> None:
-    """Refuse a file whose folder is not there, before the work rather than after it."""
-    folder = Path(path).parent
-    if not folder.is_dir():
-        raise la.errors.FileError("its folder is not there", where=path, fix=f"mkdir -p {folder}")
-
-
-def _stem(source: str) -> str:
-    """What a folder made of `source` is called after: the name of its file, folder or database."""
-    place = Path(re.sub(r"[?].*", "", source))
-    names = [place.name, place.parent.name] if not place.is_dir() else [place.resolve().name]
-    stems = (re.split(r"[.*\[]", name)[0].strip("-_ ") for name in names)
-    return next(filter(None, stems), "table")
+        _console.show(_shown.tried(model))

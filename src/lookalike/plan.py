@@ -13,7 +13,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lookalike.condition import Condition
+from lookalike.condition import LABELLED, Condition
 from lookalike.errors import FileError, SettingError, UnknownName
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class Plan:
     shares: {column: {level: share}}, or a list of {"columns": […], "of": [[[condition, …], share], …]} for several columns at once and
         for ranges. Shares of a column sum to 1; the entry "*" is all the rest.
     counts: {column: {level: rows}}: exactly so many; all other rows have other levels.
+    rebalance: a column whose levels are to be equally frequent; or {column: share}, that of its rarest level.
     rules: texts such as "start <= end" (docs/rules.md), or `lookalike.rules.Rule` objects, which every row obeys.
     fix: rows given in part, a frame or a file: what is missing in them is drawn, and so are columns that are left out.
     parity: {"target": …, "group": …, …}, a target that is to be drawn free of a group (`lookalike.fair.Parity`).
@@ -75,6 +76,7 @@ class Plan:
     given: Mapping[str, Any] = field(default_factory=dict)
     shares: Any = ()
     counts: Mapping[str, Any] = field(default_factory=dict)
+    rebalance: Any = ()
     rules: Sequence[str | Rule] = ()
     fix: Any = None
     parity: Mapping[str, Any] | None = None
@@ -88,6 +90,7 @@ class Plan:
         put(self, "given", {c: Condition.of(v, where=f"given.{c}") for c, v in self.given.items()})
         put(self, "shares", tuple(_shares(self.shares)))
         put(self, "counts", tuple(_counts(self.counts)))
+        put(self, "rebalance", _rebalance(self.rebalance))
         if isinstance(self.rules, str):
             raise SettingError("rules are a list of texts, not one text", where="rules", fix=f"[{self.rules!r}]")
         put(self, "rules", tuple(self.rules))
@@ -101,7 +104,7 @@ class Plan:
     @property
     def empty(self) -> bool:
         """Whether nothing is asked."""
-        return not (self.given or self.targets or self.rules or self.parity or self.rare) and self.fix is None
+        return not (self.given or self.targets or self.rebalance or self.rules or self.parity or self.rare) and self.fix is None
 
     @property
     def targets(self) -> tuple[Share, ...]:
@@ -124,6 +127,11 @@ class Plan:
             for cell in share.cells:
                 for name, condition in zip(share.columns, cell or (), strict=bool(cell)):
                     condition.check(schema.column(name)[1], where=f"{entry}.{name}")
+        for name in self.rebalance:
+            kind = schema.column(name)[1].kind
+            if kind not in LABELLED:
+                what = f"a {kind} has no levels to be balanced"
+                raise SettingError(what, where=f"rebalance.{name}", fix="give shares of ranges, or take a category")
         Rules.of(self.rules, schema)
 
     def to_json(self) -> dict[str, Any]:
@@ -142,6 +150,7 @@ class Plan:
             "given": {c: _short(k) for c, k in self.given.items()},
             "shares": [_listed(s) for s in self.shares],
             "counts": {s.columns[0]: _flat(s) for s in self.counts},
+            "rebalance": dict(self.rebalance),
             "rules": list(self.rules),
             "fix": None if self.fix is None else str(self.fix),
             "parity": None if self.parity is None else dict(self.parity),
@@ -193,14 +202,18 @@ class Plan:
                 if name in self.given:
                     fix = "leave one of them out"
                     raise SettingError(f"both given and among the {'counts' if share.rows else 'shares'}", where=name, fix=fix)
-        for a, b in combinations(self.targets, 2):
-            for name in set(a.columns) & set(b.columns):
+        told = [*(s.columns for s in self.targets), *((name,) for name in self.rebalance)]
+        for name in self.rebalance:
+            if name in self.given:
+                raise SettingError("both given and to be balanced", where=name, fix="leave one of them out")
+        for a, b in combinations(told, 2):
+            for name in set(a) & set(b):
                 raise SettingError("its shares are told twice", where=name, fix="tell them once; several columns at once as a joint share")
         for entry in ("parity", "rare"):
             value = getattr(self, entry)
             if value is not None and not isinstance(value, Mapping):
                 raise SettingError("is a table of settings", where=entry, fix='{"target": "income", "group": "sex"}')
-        if self.fix is not None and self.targets:
+        if self.fix is not None and (self.targets or self.rebalance):
             raise SettingError("rows given in part have the shares that they have", where="fix", fix="leave out the shares and counts")
 
 
@@ -260,6 +273,22 @@ def _counts(raw: Any) -> list[Share]:
         if None not in cells:
             cells, amounts = (*cells, None), (*amounts, None)
         made.append(Share((str(name),), cells, amounts, rows=True))
+    return made
+
+
+def _rebalance(raw: Any) -> dict[str, float | None]:
+    """{column: share of its rarest level, None for all alike}."""
+    if isinstance(raw, str):
+        return {raw: None}
+    if not isinstance(raw, Mapping):
+        raw = dict.fromkeys(raw)
+    made: dict[str, float | None] = {}
+    for name, share in raw.items():
+        fine = share is None or (isinstance(share, int | float) and not isinstance(share, bool) and 0 < share < 1)
+        if not fine:
+            what = f"{share!r} is not a share of its rarest level"
+            raise SettingError(what, where=f"rebalance.{name}", fix="give a number between 0 and 1, or none for all alike")
+        made[str(name)] = share
     return made
 
 

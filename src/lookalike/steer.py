@@ -56,28 +56,31 @@ class Line:
 
 @dataclass(frozen=True)
 class Account:
-    """What a plan asked and what was achieved. tried: rows that the model drew under the conditions; kept: those that are given out."""
+    """What a plan asked and what was achieved. tried: rows that the model drew under the conditions; obeyed: those that met all the rest of
+    the plan; kept: those that are given out."""
 
     lines: tuple[Line, ...]
     tried: int
+    obeyed: int
     kept: int
     notes: tuple[str, ...] = ()
 
     @property
     def accepted(self) -> float:
-        """Share of the rows tried that obeyed all the rest of the plan."""
-        return self.kept / max(self.tried, 1)
+        """Share of the rows tried that obeyed."""
+        return self.obeyed / max(self.tried, 1)
 
     def to_json(self) -> dict[str, Any]:
         """The account as JSON values."""
         lines = [line.to_json() for line in self.lines]
-        return {"lines": lines, "tried": self.tried, "kept": self.kept, "accepted": round(self.accepted, 6), "notes": list(self.notes)}
+        counts = {"tried": self.tried, "obeyed": self.obeyed, "kept": self.kept, "accepted": round(self.accepted, 6)}
+        return {"lines": lines, **counts, "notes": list(self.notes)}
 
     def text(self) -> str:
         """The account in lines of text."""
         width = max((len(line.what) for line in self.lines), default=0)
         told = [f"{'✓' if line.met else '✗'} {line.what:<{width}}  asked {line.asked}, got {line.achieved}" for line in self.lines]
-        told.append(f"{self.kept:,} of {self.tried:,} rows tried were kept ({100 * self.accepted:.3g} %)")
+        told.append(f"{self.kept:,} rows; of {self.tried:,} that were tried {100 * self.accepted:.3g} % obeyed")
         return "\n".join([*told, *(f"note: {note}" for note in self.notes)])
 
 
@@ -107,11 +110,13 @@ class Steering:
         plan.check(self.schema)
         _refuse_private(model, plan)
         self.rules, self.seen = _rules(plan, model), Seen()
-        self.tried = self.kept = 0
+        self.tried = self.obeyed = self.kept = 0
         self.refused: dict[str, int] = {}
         self.met: list[np.ndarray] = []
         self._within: dict[int, Any] = {}
+        self.targets = plan.targets
         self._pilot = self._try_out(rng)
+        self.targets = (*plan.targets, *(self._balanced(name, share) for name, share in plan.rebalance.items()))
         self.strata = self._strata()
         self.whole = _apportioned(np.array([s.share for s in self.strata]), n)
         self.given = np.zeros(len(self.strata), int)
@@ -137,7 +142,7 @@ class Steering:
         for name, condition in self.plan.given.items():
             lines.append(Line(f"given {name}", condition.text(), _share(met[at], self.kept), bool(met[at] == self.kept)))
             at += 1
-        for share in self.plan.targets:
+        for share in self.targets:
             wanted = _margin(share, self.n)
             for cell in range(len(share.cells)):
                 asked = f"{wanted[cell] * self.n:,.0f} rows" if share.rows else f"{100 * wanted[cell]:.4g} %"
@@ -148,19 +153,31 @@ class Steering:
         for rule in self.rules:
             lines.append(Line("rule", rule.text, f"{self.kept - int(met[at]):,} violations", bool(met[at] == self.kept)))
             at += 1
-        return Account(tuple(lines), self.tried, self.kept, tuple(self._notes()))
+        return Account(tuple(lines), self.tried, self.obeyed, self.kept, tuple(self._notes()))
 
     # ------------------------------------------------------------------------------------------------------ making ready
 
     def _try_out(self, rng: np.random.Generator) -> pa.Table | None:
         """A pilot, if one is needed; drawn under what is given."""
-        if len(self.plan.targets) < 2 and self.plan.parity is None and self.plan.rare is None:
+        if len(self.targets) < 2 and not self.plan.rebalance and self.plan.parity is None and self.plan.rare is None:
             return None
         return self._candidates(dict(self.plan.given), PILOT, rng=rng, key=-1)
 
+    def _balanced(self, name: str, share: float | None) -> Share:
+        """Shares of the levels of a column: all alike, or `share` for the rarest and the others among themselves as they are."""
+        texts = self._pilot[name].drop_null().cast(pa.string()).combine_chunks()
+        counted = sorted(((c["counts"], c["values"]) for c in texts.value_counts().to_pylist()), key=lambda c: (c[0], c[1]))
+        if len(counted) < 2:
+            raise CannotError("has one level only in what the model draws", where=f"rebalance.{name}", fix="balance another column")
+        cells = tuple((Condition.of(level),) for _, level in counted)
+        if share is None:
+            return Share((name,), cells, (1 / len(cells),) * len(cells))
+        rest = sum(n for n, _ in counted[1:])
+        return Share((name,), cells, (share, *((1 - share) * n / rest for n, _ in counted[1:])))
+
     def _strata(self) -> list[Stratum]:
         """The strata of all shares together."""
-        targets = self.plan.targets
+        targets = self.targets
         if not targets:
             return [Stratum(dict(self.plan.given), 1.0)]
         margins = [_margin(share, self.n) for share in targets]
@@ -184,7 +201,7 @@ class Steering:
 
     def _joint(self, margins: list[np.ndarray]) -> np.ndarray:
         """Joint shares with these margins, as near as can be to those of the pilot."""
-        masks = [_memberships(self._pilot, share, self.schema) for share in self.plan.targets]
+        masks = [_memberships(self._pilot, share, self.schema) for share in self.targets]
         joint = np.array([np.all([m[c] for m, c in zip(masks, cells, strict=True)], axis=0).sum() for cells in _all(masks)], float)
         joint = joint.reshape([len(m) for m in masks])
         for _ in range(TURNS):
@@ -195,7 +212,7 @@ class Steering:
                 have = joint.sum(axis=others, keepdims=True)
                 wanted = margin.reshape([-1 if a == axis else 1 for a in range(joint.ndim)])
                 if (wanted[have == 0] > 0).any():
-                    share = self.plan.targets[axis]
+                    share = self.targets[axis]
                     what = f"the model hardly ever draws {share.text(int(np.flatnonzero((have == 0).ravel() & (margin > 0))[0]))}"
                     raise CannotError(what, where="shares", fix="ask for one share at a time, or give joint shares")
                 joint = joint * np.where(have > 0, wanted / np.where(have > 0, have, 1), 0)
@@ -228,6 +245,7 @@ class Steering:
             rate = max((got + 1) / (tried + 1), 1e-4)
             found.append(kept)
         self.tried += tried
+        self.obeyed += got
         return pa.concat_tables(found).slice(0, rows)
 
     def _candidates(self, conditions: Mapping[str, Condition], n: int, *, rng: np.random.Generator, key: int, start: int = 0) -> pa.Table:
@@ -284,7 +302,7 @@ class Steering:
     def _count(self, table: pa.Table) -> None:
         """Count how many rows meet each thing that was asked."""
         found = [condition.met(table[name], self.schema.table[name]).sum() for name, condition in self.plan.given.items()]
-        for share in self.plan.targets:
+        for share in self.targets:
             found += [m.sum() for m in _memberships(table, share, self.schema)]
         if self.rules:
             found += [holds.sum() for holds in self.rules.holds(table).values()]
@@ -292,7 +310,7 @@ class Steering:
         self.kept += table.num_rows
 
     def _notes(self) -> Iterator[str]:
-        if self.plan.targets or self.plan.parity or self.plan.rare:
+        if self.targets or self.plan.parity or self.plan.rare:
             yield "shares were set on purpose: the table is not faithful to the data in them, and says nothing of how frequent they are"
 
 
@@ -422,7 +440,7 @@ def completed(model: Sampler, plan: Plan, n: int | None, *, rng: np.random.Gener
     drawn = sum(table[c].null_count - made[c].null_count for c in table.column_names)
     lines = [Line("cells", f"{sum(table[c].null_count for c in table.column_names):,} not given", f"{drawn:,} drawn, the others missing")]
     lines += [Line("rule", text, f"{int((~holds).sum()):,} violations") for text, holds in rules.holds(made).items()] if rules else []
-    return made, Account(tuple(lines), tried, table.num_rows)
+    return made, Account(tuple(lines), tried, table.num_rows, table.num_rows)
 
 
 def given_in_part(rows: Any, schema: Schema) -> pa.Table:

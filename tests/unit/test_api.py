@@ -203,7 +203,7 @@ def test_folder_is_whole_or_not_there(tmp_path: Path) -> None:
 
 def test_rows_are_cut_anew_without_loss() -> None:
     tables = iter([pa.table({"a": list(range(at, at + 7))}) for at in range(0, 70, 7)])
-    pieces = list(_api._cut(tables, 16))
+    pieces = list(_drawing.cut(tables, 16))
     assert [p.num_rows for p in pieces] == [16, 16, 16, 16, 6]
     assert pa.concat_tables(pieces)["a"].to_pylist() == list(range(70))
 

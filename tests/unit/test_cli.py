@@ -17,7 +17,8 @@ import pandas as pd
 import pytest
 
 import lookalike as la
-from lookalike.cli import _stem, main
+from lookalike import _flags
+from lookalike.cli import main
 
 LOOKALIKE = (sys.executable, "-m", "lookalike")
 QUICK = ("--model", "independent")
@@ -197,13 +198,13 @@ def test_what_a_reader_of_the_data_should_know_is_said(here: Any, tmp_path: Path
     ],
 )
 def test_what_is_made_is_called_after_its_source(source: str, stem: str) -> None:
-    assert _stem(source) == stem
+    assert _flags.stem(source) == stem
 
 
 def test_what_is_made_of_a_folder_is_called_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "shop.v2").mkdir()
     monkeypatch.chdir(tmp_path / "shop.v2")
-    assert _stem(".") == _stem("../shop.v2/") == "shop"
+    assert _flags.stem(".") == _flags.stem("../shop.v2/") == "shop"
 
 
 # What is refused: through the real command

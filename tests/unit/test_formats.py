@@ -454,3 +454,8 @@ def test_conversion_is_fast() -> None:
     assert formats.restore(canonical, table).equals(raw)
     assert middle - start < 0.6  # 0.03 s alone on a machine
     assert time.process_time() - middle < 1.0
+
+
+def test_a_typed_column_may_be_missing_by_an_empty_text() -> None:
+    column = Column(name="age", kind="number", missing=("", "-999"))
+    assert formats.parse_column(pa.array([1.5, -999.0, None]), column).to_pylist() == [1.5, None, None]

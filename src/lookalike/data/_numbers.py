@@ -65,7 +65,7 @@ def read(values: pa.Array, form: NumberFormat, *, whole: bool) -> pa.Array:
         except pa.ArrowInvalid:
             pass  # a cell does not fit, or is spelled differently: look closer
     pattern = _pattern(form)
-    fits = pc.match_substring_regex(values, pattern)
+    fits = pc.and_(pc.match_substring_regex(values, pattern), pc.match_substring_regex(values, r"\d"))
     parts = pc.extract_regex(pc.if_else(fits, values, None), pattern)
     units = pc.replace_substring(parts.field("whole"), form.thousands, "") if form.thousands else parts.field("whole")
     fraction = pc.replace_substring(parts.field("fraction"), form.point, ".") if form.point != "." else parts.field("fraction")
