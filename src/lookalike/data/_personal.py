@@ -39,7 +39,7 @@ _URL = r"^(?i)(?:https?|ftp)://[^\s/]+\.[^\s]+$|^(?i)www\.[^\s/]+\.[^\s]+$"
 _IBAN = r"^[A-Z]{2}\d{2}[A-Z0-9]{11,30}$"
 CARD = (
     r"^(?:4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}|35\d{14}|(?:2131|1800)\d{11}|"
-    r"(?:5[06-8]|6\d)\d{10,17})$"
+    r"(?:5[06-8]|6\d)\d{10,17}|81\d{14})$"
 )
 """Lengths and first digits of the issuers; check digits are looked at as well."""
 _PHONE = r"^\(?\+?[(\d][\d\s().\/–-]{4,22}\d\)?(?:\s*(?:x|ext\.?|#)\s*\d{1,6})?$"
@@ -53,16 +53,32 @@ _STREET_WORD = (
 )
 _NAME_CHARS = r"^[\pL][\pL\pM .,'’\-&]*$"
 
+_LIKE_NAME = (
+    r"^[\p{Lu}\p{Lo}][\pL\pM'’.-]*(?:,?\s+(?:(?:d[aeiou]|des|dos|das|del|van|von|der|den|la|le|bin|al|ter|ten|y|e|zu)\s+|d['’])*"
+    r"[\p{Lu}\p{Lo}][\pL\pM'’.-]*){1,3}$"
+)
+"""Two to four words with capitals."""
+_FIRM = (
+    r"(?i)\b(?:inc|llc|llp|ltd|limited|corp|co|company|plc|gmbh|ag|kg|ohg|sarl|s\.?a\.?r\.?l|s\.?a|s\.?p\.?a|s\.?l|bv|nv|ab|oy|as|group)"
+    r"\b\.?$"
+)
+
 _FIRST = {"firstname", "forename", "vorname", "prenom", "prénom", "givenname", "fname", "fornavn", "förnamn", "imie", "imię", "voornaam"}
 _LAST = {
     "lastname", "surname", "nachname", "familienname", "lname", "apellido", "apellidos", "cognome", "sobrenome", "achternaam", "efternamn",
     "etternavn", "nazwisko", "familyname",
 }  # fmt: skip
 _PERSON = frozenset(
-    "patient customer client contact person employee staff owner holder cardholder author driver student teacher doctor physician nurse "
-    "passenger member account billing recipient sender reviewer agent manager spouse mother father parent child guest tenant buyer seller "
-    "applicant borrower insured host subscriber user display full complete legal maiden kunde kunden mitarbeiter ansprechpartner".split()
+    "patient customer client contact person employee staff cardholder driver student teacher doctor physician nurse passenger spouse "
+    "mother father parent child guest tenant buyer applicant borrower insured policyholder full maiden legal kunde kunden mitarbeiter "
+    "ansprechpartner patienten".split()
 )
+"""Before the word name: whose name it is leaves no doubt."""
+_MAYBE = frozenset(
+    "owner holder author account billing recipient sender reviewer agent manager seller host subscriber user display "
+    "complete member".split()
+)
+"""Before the word name: it may be that of a machine or a firm."""
 _ALONE = frozenset(
     "name names fullname person contact employee author manager representative nombre nome nom names reviewer assignee".split()
 )
@@ -170,21 +186,26 @@ def _named(sample: pa.Array, name: str, seen: Seen) -> str | None:
     if hint & _COMPANY_NAME or joined in _USER or (len(words) == 2 and words[0] == "user" and words[1] == "name"):
         return None  # see _placed
     first, last, full, single = _in_lists(sample)
+    bare = pc.replace_substring_regex(sample, TITLES, "")
+    like, short = _share(bare, _LIKE_NAME), _share(bare, r"^\S+(?:\s+\S+){0,2}$")
     varied = len(seen.values) >= FEW
     if hint & _FIRST or words[-2:] in (("first", "name"), ("given", "name"), ("christian", "name")):
-        return "first_name" if first >= 0.25 else None
+        return "first_name" if short >= 0.9 else None
     if hint & _LAST or words[-2:] in (("last", "name"), ("family", "name"), ("maiden", "name")):
-        return "last_name" if last >= 0.2 else None
-    if words[-1:] in (("name",), ("names",)) and hint & _PERSON:
+        return "last_name" if short >= 0.9 else None
+    if words[-1:] in (("name",), ("names",)) and hint & (_PERSON | _MAYBE):
+        if _share(bare, _FIRM) >= 0.3:
+            return None if seen.n >= 2 * len(seen.values) else "company"
         if single >= 0.6:
             return "first_name" if first >= 0.4 else "last_name" if last >= 0.5 else None
-        return "name" if first >= 0.4 else None
-    if (joined in _ALONE or hint & _PERSON) and varied and full >= 0.5:
+        sure = like >= 0.6 if hint & _PERSON else max(first, last) >= 0.4 and like >= 0.6
+        return "name" if sure or first >= 0.4 else None
+    if (joined in _ALONE or hint & (_PERSON | _MAYBE)) and varied and full >= 0.35 and like >= 0.6:
         return "name"
     if joined in _ALONE and varied and single >= 0.9 and first >= 0.7:
         return "first_name"
     if len(seen.values) >= 3 * FEW:
-        if full >= 0.8:
+        if full >= 0.8 or (full >= 0.4 and like >= SURE):
             return "name"
         if single >= 0.95 and first >= 0.95:
             return "first_name"
