@@ -271,6 +271,16 @@ def test_names_agree_with_sex_and_country(drawn: list[dict[str, str]]) -> None:
             assert all(r["first"] in first and r["last"] in {**names.last_female, **names.last_male} for r in mine)
 
 
+@pytest.mark.parametrize(("name", "female"), [("is_female", [True, False, None]), ("male", [False, True, None])])
+def test_sex_as_yes_and_no(name: str, female: list[bool | None]) -> None:
+    column, names = of("first_name", locale="de_DE"), _people.names("de_DE")
+    book = personal.freeze(personal.measure(pa.array(["x"]), column), column)
+    codes, inside = coded(book, 300)
+    beside = {name: (Column(name=name, kind="boolean"), pa.array(female * 100))}
+    first = personal.together([column], [book], [codes], [inside], start=0, beside=beside)[0].to_pylist()
+    assert set(first[::3]) <= set(names.female) and set(first[1::3]) <= set(names.male)
+
+
 def test_without_a_column_of_sex_the_drawn_class_decides() -> None:
     column = of("first_name", locale="en_US")
     names = _people.names("en_US")

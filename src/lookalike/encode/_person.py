@@ -28,7 +28,7 @@ _SEX = frozenset(
     "sex gender geschlecht sexe sexo sesso genero género kön kon plec płeć title salutation courtesy anrede titel civility".split()
 )
 _FEMALE = frozenset(
-    "f female w woman women girl frau weiblich femme féminin mujer femenino donna femmina ms mrs miss ms. mrs. mme k kvinna k".split()
+    "f female w woman women girl frau weiblich femme féminin mujer femenino donna femmina ms mrs miss ms. mrs. mme kvinna k".split()
 )
 _MALE = frozenset("m male man men boy mann herr männlich homme masculin hombre masculino uomo maschio mr mr. h".split())
 _COUNTRY = frozenset("country nation land pays pais país paese nationality kraj".split())
@@ -132,11 +132,15 @@ def _sexes(columns: Sequence[Column], books: Sequence[Any], codes: Sequence[np.n
             drawn = table[code[0]]
             out = np.where(drawn >= 0, drawn, out)
     for name, (_, values) in beside.items():
-        if _names.hints(name, _SEX):
+        told = None
+        if pa.types.is_boolean(values.type) and _names.hints(name, _FEMALE | _MALE):  # is_female
+            told = np.array([1, 0, -1])[pc.fill_null(pc.cast(values, pa.int8()), 2).to_numpy(zero_copy_only=False)]
+            told = np.where(told >= 0, told ^ _names.hints(name, _MALE), -1)
+        elif _names.hints(name, _SEX):
             levels, index = _levels(values)
-            table = np.array([*(0 if v in _FEMALE else 1 if v in _MALE else -1 for v in levels), -1])
-            if {0, 1} & set(table.tolist()):
-                out = np.where(table[index] >= 0, table[index], out)
+            told = np.array([*(0 if v in _FEMALE else 1 if v in _MALE else -1 for v in levels), -1])[index]
+        if told is not None:
+            out = np.where(told >= 0, told, out)
     return out
 
 
