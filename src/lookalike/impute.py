@@ -1,7 +1,8 @@
 """Missing cells drawn several times over, and what is then known of an estimate: multiple imputation (Rubin 1987).
 
-Each table is drawn by a model of its own, learned from rows drawn with repetition, so that what is not known of the model is in the spread
-between tables as well (Rubin and Schenker 1986). Cells are taken to be missing at random: by what is known of the row, not by their value.
+A row is completed by a model that has not seen it: it would else recall the row by what is known of it, and find its missing cells to be
+like missing ones. Each table has models of its own, so that what is not known of the model is in the spread between tables as well. Cells
+are taken to be missing at random: by what is known of the row, not by their value.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ __all__ = ["Imputed", "Pooled", "impute", "pool"]
 
 MOST = 1_000
 """Tables at most."""
+FOLDS = 3
+"""Parts of the rows, each completed by a model of the others."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +106,7 @@ def impute(data: Dataset, learner: Model, *, tables: int, seed: int, on_step: On
     made = []
     for k in range(tables):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,)))
-        rows = np.sort(rng.integers(0, table.num_rows, table.num_rows))
-        told = part(on_step, k / tables, (k + 1) / tables)
-        model = type(learner)(**learner.settings.model_dump()).fit(_keyless(data, rows), rng=rng, on_step=told)
-        whole = model.complete(table, list(drawn), rng=rng, fill=True)
+        whole = _completed(data, learner, list(drawn), rng=rng, on_step=part(on_step, k / tables, (k + 1) / tables))
         made.append(Dataset.from_arrow({data.schema.table.name: whole}, data.schema, like=data))
     return Imputed(tuple(made), drawn)
 
@@ -140,13 +140,19 @@ def pool(estimates: Sequence[Any], variances: Sequence[Any], *, rows: int | None
     return Pooled(middle, total, free, middle - half, middle + half, lost)
 
 
-def _keyless(data: Dataset, rows: np.ndarray) -> Dataset:
-    """The rows, some more than once: each is a subject of its own, and what was unique is so no longer."""
-    table = data.schema.table
-    columns = tuple(c.model_copy(update={"unique": False}) for c in table)
-    bare = table.model_copy(update={"columns": columns, "key": (), "links": (), "order": None})
-    schema = data.schema.model_copy(update={"tables": (bare,)})
-    return Dataset.from_arrow({table.name: data.table().take(pa.array(rows))}, schema)
+def _completed(data: Dataset, learner: Model, columns: list[str], *, rng: np.random.Generator, on_step: OnStep) -> pa.Table:
+    """The rows with the missing cells of `columns` drawn, a part of the rows at a time by a model of the others."""
+    table = data.table()
+    folds = min(FOLDS, table.num_rows)
+    fold, found, places = rng.permutation(table.num_rows) % folds, [], []
+    for k in range(folds):
+        mine = np.flatnonzero(fold == k)
+        model = type(learner)(**learner.settings.model_dump())
+        model = model.fit(data.take(fold != k), rng=rng, on_step=part(on_step, k / folds, (k + 1) / folds))
+        found.append(model.complete(table.take(pa.array(mine)), columns, rng=rng, fill=True))
+        places.append(mine)
+    order = np.argsort(np.concatenate(places))
+    return pa.concat_tables(found).unify_dictionaries().take(pa.array(order)).combine_chunks()
 
 
 def _middle(columns: list[pa.ChunkedArray], kind: str) -> pa.ChunkedArray:

@@ -61,11 +61,12 @@ def cross_fit(
     n = len(y)
     fold = np.empty(n, np.int64)
     fold[rng.permutation(n)] = np.arange(n) % FOLDS
-    recode = np.stack([_by_mean(x, y) if named else np.arange(256, dtype=np.uint8) for x, named in zip(X, nominal, strict=True)])
+    told = ~np.isnan(y)
+    recode = np.stack([_by_mean(x[told], y[told]) if named else np.arange(256, dtype=np.uint8) for x, named in zip(X, nominal, strict=True)])
     sizes = X.max(axis=1).astype(np.int64) + 1
     models, loss, plain = [], 0.0, 0.0
     for k in range(FOLDS):
-        seen, unseen = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        seen, unseen = np.flatnonzero((fold != k) & told), np.flatnonzero((fold == k) & told)
         seen, unseen = (rng.permutation(r)[:most] for r in (seen, unseen))
         both = np.concatenate([seen, unseen])
         recoded = np.stack([r[x[both]] for r, x in zip(recode, X, strict=True)])

@@ -390,7 +390,9 @@ def score(
     counts = np.bincount(target.codes)
     present = np.flatnonzero(counts)
     if target.ordered and len(present) > 2:
-        rank = (np.cumsum(counts) - counts / 2) / len(target.codes)
+        known = np.append(0, counts[1:])  # missing is not a low value: a score tells of those that are there
+        rank = (np.cumsum(known) - known / 2) / max(known.sum(), 1)
+        rank[0] = np.nan
         aims = [(rank[target.codes], False)]
     else:
         common = present[np.argsort(-counts[present], kind="stable")]

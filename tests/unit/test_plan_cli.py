@@ -1,0 +1,122 @@
+"""Plans from flags and files: what is typed is what is drawn, and what makes no sense is refused before a model is read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lookalike as la
+from lookalike import _flags
+from lookalike.cli import main
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a table of orders and a model of it."""
+    folder, rng = tmp_path_factory.mktemp("plans"), np.random.default_rng(0)
+    n = 600
+    price, quantity = rng.integers(1, 50, n), rng.integers(1, 9, n)
+    kind = rng.choice(["a", "b", "rare one"], n, p=[0.6, 0.35, 0.05])
+    frame = pd.DataFrame({"price": price, "quantity": quantity, "total": price * quantity, "kind": kind, "start": rng.integers(0, 99, n)})
+    frame["end"] = frame.start + rng.integers(0, 30, n)
+    frame.to_csv(folder / "orders.csv", index=False)
+    la.save(la.fit(folder / "orders.csv"), folder / "orders.lookalike")
+    frame.assign(kind=frame.kind.where(rng.random(n) < 0.8)).to_csv(folder / "holey.csv", index=False)
+    return folder
+
+
+def run(capfd: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(a) for a in args])
+    out, err = capfd.readouterr()
+    return int(stopped.value.code or 0), out, err
+
+
+def test_flags_are_obeyed_and_accounted_for(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    asked = ["--given", "price=10..20", "--share", "kind=rare one:0.5", "--rule", "start <= end"]
+    code, out, err = run(capfd, "sample", place / "orders.lookalike", "-n", 100, *asked, "--out", place / "s.csv", "--json")
+    assert code == 0, err
+    rows, account = pd.read_csv(place / "s.csv"), json.loads(out)
+    assert rows.price.between(10, 20).all()
+    assert (rows.kind == "rare one").sum() == 50
+    assert (rows.start <= rows.end).all()
+    assert [line["met"] for line in account["lines"]] == [True] * 4
+
+
+def test_rows_go_to_standard_output_and_the_account_beside_them(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capfd, "sample", place / "orders.lookalike", "-n", 20, "--rebalance", "kind")
+    assert code == 0
+    assert out.count("\n") == 21
+    assert "asked 33.33 %" in err
+
+
+def test_a_plan_file_and_rows_given_in_part(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (place / "part.csv").write_text("kind,price\na,\n,7\n", encoding="utf-8")
+    (place / "plan.yaml").write_text("fix: part.csv\nrules: [start <= end]\n", encoding="utf-8")
+    code, _, err = run(capfd, "sample", place / "orders.lookalike", "--plan", place / "plan.yaml", "--out", place / "p.csv")
+    assert code == 0, err
+    rows = pd.read_csv(place / "p.csv")
+    assert rows.kind[0] == "a" and rows.price[1] == 7 and rows.notna().all().all()
+
+
+def test_rules_are_found_confirmed_and_hold(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capfd, "rules", place / "orders.csv", "--out", place / "plan.json", "--json")
+    assert code == 0
+    texts = [rule["text"] for rule in json.loads(out)]
+    assert "total = price * quantity" in texts
+    assert la.Plan.read(place / "plan.json").found == ("rules",)
+    made = ["make", place / "orders.csv", "--rules", place / "plan.json", "--rows", 300, "--out", place / "made", "--quiet"]
+    assert run(capfd, *made)[0] == 0
+    rows = pd.read_csv(place / "made" / "synthetic.csv")
+    assert (rows.total == rows.price * rows.quantity).all()
+
+
+def test_missing_cells_are_drawn(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(capfd, "impute", place / "holey.csv", "--tables", 2, "--out", place / "whole-{}.csv")[0] == 0
+    assert all(pd.read_csv(place / f"whole-{k}.csv").notna().all().all() for k in (1, 2))
+    code, _, err = run(capfd, "impute", place / "holey.csv", "--out", place / "whole.csv")
+    assert code == 2 and "{}" in err
+
+
+@pytest.mark.parametrize(
+    ("flags", "what"),
+    [
+        (["--given", "price"], "says nothing of a column"),
+        (["--given", "prise=3"], "prise"),
+        (["--share", "kind=a"], "is not a share"),
+        (["--share", "kind=a:1.5"], "sum to 1.5"),
+        (["--rebalance", "kind=2"], "is not a share of its rarest level"),
+        (["--rebalance", "price"], "no levels"),
+        (["--rule", "start <"], "start <"),
+        (["--plan", "none.json"], "none.json"),
+        (["--json"], "--out"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(place: Path, capfd: pytest.CaptureFixture[str], flags: list[str], what: str) -> None:
+    code, out, err = run(capfd, "sample", place / "orders.lookalike", "-n", 5, *flags)
+    assert (code, out) == (2, "")
+    assert what in " ".join(err.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Female", "Female"),
+        ("7", 7),
+        ("007", "007"),
+        ("true", "true"),
+        ("null", None),
+        ("20..30", {"low": 20, "high": 30}),
+        ("..3.5", {"high": 3.5}),
+        ("2020-01-31..", {"low": "2020-01-31"}),
+        ('["a", "b"]', ["a", "b"]),
+        ('{"missing": false}', {"missing": False}),
+    ],
+)
+def test_what_is_typed_is_what_is_meant(text: str, value: Any) -> None:
+    assert _flags.planned(None, given=[f"x={text}"]) == la.Plan(given={"x": value})
