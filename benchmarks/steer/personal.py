@@ -137,7 +137,7 @@ def persons(n: int) -> pd.DataFrame:
     rows = []
     for country, locale in (("Germany", "de_DE"), ("France", "fr_FR"), ("Italy", "it_IT"), ("Poland", "pl_PL")):
         fake = Faker(locale)
-        fake.seed_instance(2)
+        fake.seed_instance(locale)  # one seed for all would make the same cards in each country
         for _ in range(n // 4):
             sex = "F" if rng.random() < 0.5 else "M"
             first = fake.first_name_female() if sex == "F" else fake.first_name_male()
