@@ -239,7 +239,7 @@ def test_auto_adds_nothing_where_nothing_can_be_learned() -> None:
     more = Augmentation(share="auto", model=Near(), plausible=False)
     out, _ = more.fit_resample(x, y)
     told = more.chosen_
-    assert set(told["tried"]) == {0.05, 0.2, 0.5} and told["folds"] == 5
+    assert set(told["tried"]) == {0.03, 0.1, 0.3} and told["folds"] == 5
     sure = max(t["gain"] - t["error"] for t in told["tried"].values()) > 0
     assert (len(out) > 400) == sure == (told["fraction"] > 0)
     few = Augmentation(share="auto", model=Near())
@@ -247,11 +247,11 @@ def test_auto_adds_nothing_where_nothing_can_be_learned() -> None:
 
 
 def test_auto_adds_rows_where_they_help() -> None:
-    """The judge is blind to a class of less than a third: only added rows let it see."""
+    """The judge is blind to a class of less than a quarter: only added rows let it see."""
 
     class Blind(HistGradientBoostingClassifier):
         def predict_proba(self, X: Any) -> Any:
-            return super().predict_proba(X) if self.share > 1 / 3 else np.full((len(X), 2), 0.5)
+            return super().predict_proba(X) if self.share > 1 / 4 else np.full((len(X), 2), 0.5)
 
         def fit(self, X: Any, y: Any) -> Any:
             self.share = np.mean(y)
@@ -260,7 +260,7 @@ def test_auto_adds_rows_where_they_help() -> None:
     x, y = numbers(400)
     more = Augmentation(share="auto", model=Near(), judge=Blind(max_iter=10))
     more.fit_resample(x, y)
-    assert more.chosen_["fraction"] == 0.5 and more.synthetic_.sum() == 160
+    assert more.chosen_["fraction"] == 0.3 and more.synthetic_.sum() == 96
 
 
 @pytest.mark.parametrize(

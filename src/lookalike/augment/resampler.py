@@ -26,7 +26,7 @@ FEWEST = 10
 """Rows of a class that a model of it needs: fewer would be told of one by one."""
 MOST_DRAWN = 60
 """Rows drawn for each that was asked, before too few of them are plausible."""
-FRACTIONS = (0.05, 0.2, 0.5)
+FRACTIONS = (0.03, 0.1, 0.3)
 """`auto`: how far towards balance is tried."""
 FOLDS = 5
 
@@ -233,34 +233,49 @@ class Augmentation(_Params):
         fold = np.empty(len(rows), np.int64)
         for c in range(len(have)):
             fold[rows.codes == c] = rng.permutation(np.arange(have[c]) % folds)
+        chance = np.empty((1 + len(FRACTIONS), len(rows), len(rows.label_names)))
         try:
-            found = np.array([self._fold(rows, fold == k, rng) for k in range(folds)])
+            for k in range(folds):
+                chance[:, fold == k] = self._fold(rows, fold == k, rng)
         except CannotError as error:
             self.chosen_["why"] = f"rows could not be made in a fold: {error.what}"
             return have
-        gain = found[:, 1:] - found[:, :1]
-        mean = gain.mean(0)
-        # Folds share the rows they learn from, so that their errors go together (Nadeau & Bengio 2003).
-        error = np.sqrt((1 / folds + 1 / (folds - 1)) * gain.var(0, ddof=1))
-        told = {f: {"gain": float(m), "error": float(e)} for f, m, e in zip(FRACTIONS, mean, error, strict=True)}
-        best = int(mean.argmax())
-        sure = bool(mean[best] > error[best])
+        gain, error = _gains(rows, chance, rng)
+        told = {f: {"gain": float(g), "error": float(e)} for f, g, e in zip(FRACTIONS, gain, error, strict=True)}
+        best = int(gain.argmax())
+        sure = bool(gain[best] > error[best])
         why = "the greatest gain, and greater than its standard error" if sure else "no gain is greater than its standard error"
-        self.chosen_ |= {"without": float(found[:, 0].mean()), "tried": told, "why": why, "fraction": FRACTIONS[best] if sure else 0.0}
+        without = _precision(rows.labels, chance[0], rows.main)
+        self.chosen_ |= {"without": without, "tried": told, "why": why, "fraction": FRACTIONS[best] if sure else 0.0}
         return have + np.rint(self.chosen_["fraction"] * gap).astype(np.int64)
 
-    def _fold(self, rows: Rows, held: np.ndarray, rng: np.random.Generator) -> list[float]:
-        """Average precision in the rows `held` after learning from the others: alone, and with rows added by each fraction."""
+    def _fold(self, rows: Rows, held: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """float64 [1 + fractions, rows held, labels]: chances after learning from the other rows, alone and with rows added."""
         learn, test = rows.take(np.flatnonzero(~held)), rows.take(np.flatnonzero(held))
         gap = learn.counts.max() - learn.counts
         made, of, _ = self._make(learn, np.rint(max(FRACTIONS) * gap).astype(np.int64), rng=rng)
-        rank = np.concatenate([np.arange(n) for n in np.bincount(of, minlength=len(gap))]) if len(of) else np.zeros(0, np.int64)
+        rank = np.concatenate([np.arange(0), *(np.arange(n) for n in np.bincount(of, minlength=len(gap)))])
         seed, out = int(rng.integers(2**31)), []
         for fraction in (0.0, *FRACTIONS):
             keep = np.flatnonzero(rank < np.rint(fraction * gap)[of])
-            guess = _guess(self.judge, learn, made.take(pa.array(keep)), of[keep], test, seed=seed)
-            out.append(_precision(test.labels, guess, rows.main))
-        return out
+            out.append(_guess(self.judge, learn, made.take(pa.array(keep)), of[keep], test, seed=seed))
+        return np.stack(out)
+
+
+def _gains(rows: Rows, chance: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Gain in average precision by each fraction, over all folds together, and its standard error by leaving out groups of rows."""
+    from lookalike.compare.stats import BLOCKS, jackknife
+
+    block = np.empty(len(rows), np.int64)
+    for c in range(len(rows.counts)):
+        mine = rows.codes == c
+        block[mine] = (rng.permutation(int(mine.sum())) + c) % BLOCKS
+
+    def gains(keep: np.ndarray) -> np.ndarray:
+        found = np.array([_precision(rows.labels[keep], told[keep], rows.main) for told in chance])
+        return found[1:] - found[0]
+
+    return gains(np.ones(len(rows), bool)), jackknife(np.array([gains(block != g) for g in range(BLOCKS)]))
 
 
 def _guess(judge: Any, learn: Rows, made: pa.Table, of: np.ndarray, test: Rows, *, seed: int) -> np.ndarray:

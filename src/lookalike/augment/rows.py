@@ -14,6 +14,8 @@ from lookalike.schema import Column, Schema, Table
 
 BESIDE = 3
 """Other rows beside those of a class, in what its model learns from: so many times as many."""
+DOUBT = 0.3
+"""Rows are refused that a classifier is less sure of than of this share of the real rows: near its border a class is drawn too wide."""
 MOST_STRATA = 100
 """Classes at most, of target and groups together."""
 
@@ -96,7 +98,7 @@ class Rows:
         columns = [column for column in self.data.schema.table if column.name not in self.groups]
         frames = code({"real": self.table, "drawn": drawn}, columns)
         mine, others = (frames["real"].take(np.flatnonzero(of)) for of in (self.codes == c, self.codes != c))
-        verdict = judged(mine, others, frames["drawn"], rng=rng)
+        verdict = judged(mine, others, frames["drawn"], rng=rng, doubt=DOUBT)
         return verdict.plausible, verdict.account()
 
     def together(self, made: pa.Table, of: np.ndarray, *, keep_real: bool) -> tuple[Any, Any]:

@@ -15,6 +15,8 @@ NEIGHBOURS = 5
 """A real row vouches for what is as near to it as its neighbour of this rank."""
 POINTS = 5_000
 """Real rows at most whose surroundings are the support."""
+LONELY = 0.05
+"""Share of the real rows that may lie outside the surroundings of all others."""
 FOLDS = 3
 MORE, FEWEST = 10, 2_000
 """A learner sees so many times as many other rows as rows of the kind in question, and so many where there are: what is rare stays seen."""
@@ -58,7 +60,10 @@ def judged(yes: Frame, no: Frame, made: Frame, *, rng: np.random.Generator, doub
 
 
 def supported(real: Frame, made: Frame, *, rng: np.random.Generator, k: int = NEIGHBOURS) -> np.ndarray:
-    """bool [n]: the row is as near to some real row as that row's k-th neighbour (the precision of Kynkäänniemi et al. 2019)."""
+    """bool [n]: the row is about as near to some real row as that row's k-th neighbour (the precision of Kynkäänniemi et al. 2019).
+
+    About: surroundings are widened alike until all but few real rows lie in those of others, as in many dimensions many do not.
+    """
     if not made.rows or not real.names:
         return np.ones(made.rows, bool)
     space = Space(real)
@@ -66,9 +71,18 @@ def supported(real: Frame, made: Frame, *, rng: np.random.Generator, k: int = NE
     if len(points) < 2:
         return np.ones(made.rows, bool)
     reach = near.radii(points, min(k, len(points) - 1)) + near.EQUAL
-    out = np.empty(made.rows, bool)
-    for rows, gap in near.gaps(space.embed(made), points):
-        out[rows] = (gap <= reach).any(1)
+    wide = max(1.0, float(np.quantile(_depths(points, points, reach, own=True), 1 - LONELY)))
+    return _depths(space.embed(made), points, reach) <= wide
+
+
+def _depths(a: np.ndarray, points: np.ndarray, reach: np.ndarray, *, own: bool = False) -> np.ndarray:
+    """float32 [rows of a]: least squared distance to a point in units of its reach; `own`: the same points, each but to itself."""
+    out = np.empty(len(a), np.float32)
+    for rows, gap in near.gaps(a, points):
+        gap /= reach
+        if own:
+            gap[np.arange(len(gap)), np.arange(rows.start, rows.stop)] = np.inf
+        out[rows] = gap.min(1)
     return out
 
 

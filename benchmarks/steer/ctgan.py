@@ -1,0 +1,34 @@
+"""Rows of the class `yes` from SDV's CTGAN at its defaults; runs in SDV's environment.
+
+ctgan.py LEARN.csv ROWS SEED    # writes made.csv beside it
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from sdv.metadata import Metadata
+from sdv.sampling import Condition
+from sdv.single_table import CTGANSynthesizer
+
+MOST_BATCHES = 20_000
+
+
+def main() -> None:
+    """Fit, then draw rows of the class."""
+    path, rows, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    torch.manual_seed(seed)
+    np.random.seed(seed)  # SDV draws from it
+    frame = pd.read_csv(path)
+    made = CTGANSynthesizer(Metadata.detect_from_dataframe(frame, table_name="table"))
+    made.fit(frame)
+    drawn = made.sample_from_conditions([Condition(num_rows=rows, column_values={"y": "yes"})], max_tries_per_batch=MOST_BATCHES)
+    drawn.to_csv(path.with_name("made.csv"), index=False)
+
+
+if __name__ == "__main__":
+    main()
