@@ -56,6 +56,12 @@ def planned(path: str | None, *, fix: str | None = None, **flags: list[str] | No
     for text in flags.get("rebalance") or ():
         name, _, share = text.partition("=")
         made.setdefault("rebalance", {})[name] = _value(share) if share else None
+    for text in flags.get("parity") or ():
+        target, colon, group = text.partition(":")
+        if not colon or not target or not group:
+            raise la.errors.SettingError(f"{text!r} names no target and group", where="--parity", fix="write --parity income:sex")
+        groups = tuple(group.split(",")) if "," in group else group
+        made["parity"] = made.get("parity", {}) | {"target": target, "group": groups}
     if flags.get("rule"):
         made["rules"] = [*made.get("rules", ()), *flags["rule"]]
     return la.Plan.from_json(made | ({"fix": fix} if fix is not None else {}))

@@ -73,6 +73,9 @@ Shares = Annotated[
 Rebalance = Annotated[
     list[str] | None, _option("--rebalance", metavar="COLUMN[=SHARE]", help="levels equally frequent, or this share for the rarest")
 ]
+Parity = Annotated[
+    str | None, _option("--parity", metavar="TARGET:GROUP", help="the target is drawn free of the group: income:sex; more of it in a plan")
+]
 RuleText = Annotated[list[str] | None, _option("--rule", metavar="RULE", help='every row obeys it: "start <= end"; may be repeated')]
 RuleFile = Annotated[str | None, _option("--rules", metavar="FILE", help="rules of a plan, made by: lookalike rules DATA --out FILE")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
@@ -101,6 +104,7 @@ def make(
     given: Given = None,
     share: Shares = None,
     rebalance: Rebalance = None,
+    parity: Parity = None,
     rule: RuleText = None,
     rules: RuleFile = None,
     seed: Seed = 0,
@@ -127,7 +131,9 @@ def make(
     guard = {"epsilon": epsilon, "delta": delta, "ledger": ledger, "rows_per_subject": rows_per_subject, "buy": buy}
     obeyed = _flags.rules(rule, rules)
     learner = _flags.learner(model, set=set, minutes=minutes, rules=obeyed if epsilon is None else [], **guard)
-    asked = _flags.planned(plan, given=given, share=share, rebalance=rebalance, rule=[] if epsilon is None else obeyed)
+    asked = _flags.planned(
+        plan, given=given, share=share, rebalance=rebalance, parity=[parity] if parity else [], rule=[] if epsilon is None else obeyed
+    )
     folder = Path(out or f"{_flags.stem(source)}-lookalike")
     with la.NewFolder(folder, overwrite=force) as unfinished, _console.progress(quiet) as on_step:
         wanted = {"rows": rows, "target": target, "plan": asked}
@@ -233,6 +239,7 @@ def sample(
     given: Given = None,
     share: Shares = None,
     rebalance: Rebalance = None,
+    parity: Parity = None,
     rule: RuleText = None,
     fix: Annotated[str | None, _option("--fix", metavar="DATA", help="rows given in part: what is missing in them is drawn")] = None,
     seed: Seed = 0,
@@ -250,7 +257,7 @@ def sample(
     """
     if as_json and out is None:
         raise la.errors.SettingError("the rows take the standard output", where="--json", fix="give --out, too")
-    asked = _flags.planned(plan, given=given, share=share, rebalance=rebalance, rule=rule, fix=fix)
+    asked = _flags.planned(plan, given=given, share=share, rebalance=rebalance, parity=[parity] if parity else [], rule=rule, fix=fix)
     fitted = la.load(model)
     with tempfile.TemporaryDirectory(prefix="lookalike-") as folder:
         with _console.progress(quiet) as on_step:

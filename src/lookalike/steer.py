@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from lookalike import fair
 from lookalike.condition import Condition
 from lookalike.data import Dataset, columns_of
 from lookalike.errors import CannotError, SettingError
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Account", "Line", "Steering", "completed", "given_in_part"]
 
-PILOT = 20_000
-"""Rows drawn to learn how columns hang together, for shares of several columns, parity and rare cases."""
+PILOT, PARITY_PILOT = 20_000, 50_000
+"""Rows drawn to learn how columns hang together, for shares of several columns and rare cases, and for parity."""
 LEAST_TRIED, MOST_TRIED, AT_ONCE = 200_000, 400, 262_144
 """Rows that are tried before a plan is given up, at least, and for each row that is wanted; rows tried at once at most."""
-SPARE = 1.1
+SPARE = 1.03
 """How many more rows are tried than should be needed."""
 REDRAWN = 50
 """Times that a row is drawn anew whose given part and drawn part together break a rule."""
@@ -110,6 +111,7 @@ class Steering:
         plan.check(self.schema)
         _refuse_private(model, plan)
         self.rules, self.seen = _rules(plan, model), Seen()
+        self.parity = _parity(plan, self.schema)
         self.tried = self.obeyed = self.kept = 0
         self.refused: dict[str, int] = {}
         self.met: list[np.ndarray] = []
@@ -120,7 +122,9 @@ class Steering:
         self.strata = self._strata()
         self.whole = _apportioned(np.array([s.share for s in self.strata]), n)
         self.given = np.zeros(len(self.strata), int)
-        self.repair = self.tilt = None
+        self.repair = None if self.parity is None else fair.Repair.learn(self._pilot, self.parity, self.schema, rng=rng)
+        self._repaired: Any = None
+        self.tilt = None
 
     def draw(self, rows: int, *, first: int, rng: np.random.Generator) -> pa.Table:
         """The next `rows` rows, canonical; `first`: rows drawn before. Strata come mixed, each as many rows as is due by then.
@@ -153,6 +157,7 @@ class Steering:
         for rule in self.rules:
             lines.append(Line("rule", rule.text, f"{self.kept - int(met[at]):,} violations", bool(met[at] == self.kept)))
             at += 1
+        lines += [] if self._repaired is None else map(_repaired, self.repair.told(self._repaired))
         return Account(tuple(lines), self.tried, self.obeyed, self.kept, tuple(self._notes()))
 
     # ------------------------------------------------------------------------------------------------------ making ready
@@ -161,7 +166,7 @@ class Steering:
         """A pilot, if one is needed; drawn under what is given."""
         if len(self.targets) < 2 and not self.plan.rebalance and self.plan.parity is None and self.plan.rare is None:
             return None
-        return self._candidates(dict(self.plan.given), PILOT, rng=rng, key=-1)
+        return self._candidates(dict(self.plan.given), PILOT if self.parity is None else PARITY_PILOT, rng=rng, key=-1)
 
     def _balanced(self, name: str, share: float | None) -> Share:
         """Shares of the levels of a column: all alike, or `share` for the rarest and the others among themselves as they are."""
@@ -263,7 +268,9 @@ class Steering:
     def _accepted(self, table: pa.Table, stratum: Stratum, rng: np.random.Generator) -> pa.Table:
         """The candidates that obey all of the plan; mended and repaired where that can be done."""
         if self.repair is not None:
-            table = self.repair.apply(table, rng=rng)
+            drawn, table = table, self.repair.apply(table, rng=rng)
+            counts = self.repair.counts(drawn, table)
+            self._repaired = counts if self._repaired is None else self._repaired + counts
         if self.rules:
             table = self.rules.mend(table)
         able = np.ones(table.num_rows, bool)
@@ -310,8 +317,10 @@ class Steering:
         self.kept += table.num_rows
 
     def _notes(self) -> Iterator[str]:
-        if self.targets or self.plan.parity or self.plan.rare:
+        if self.targets or self.plan.rare:
             yield "shares were set on purpose: the table is not faithful to the data in them, and says nothing of how frequent they are"
+        if self.repair is not None:
+            yield from self.repair.notes
 
 
 def _native(model: Sampler) -> Any:
@@ -341,6 +350,28 @@ def _rules(plan: Plan, model: Sampler) -> Rules:
         return made
     known = {rule.text: rule for rule in learned}
     return Rules(tuple(known.get(rule.text, rule) for rule in made), made.table)
+
+
+def _parity(plan: Plan, schema: Schema) -> fair.Parity | None:
+    """The parity that is asked, if any; its outcome cannot be asked for in another way."""
+    if plan.parity is None:
+        return None
+    made = fair.Parity.of(plan.parity)
+    fair.check(made, schema)
+    told = {*plan.given, *plan.rebalance, *(name for share in plan.targets for name in share.columns)}
+    if made.target in told:
+        what = "its shares follow from those of the groups, where parity is asked"
+        raise SettingError(what, where=f"parity.{made.target}", fix="leave its conditions, shares and counts out")
+    return made
+
+
+def _repaired(told: Mapping[str, Any]) -> Line:
+    """A line of the account of a repair."""
+    got = told["achieved"]
+    if "of" in told:
+        return Line(told["what"], "as few as can be", f"{got:,} of {told['of']:,}")
+    asked = told.get("asked")
+    return Line(told["what"], "as small as can be" if asked is None else f"{asked:.3f}", f"{got:.3f}, where it was {told['before']:.3f}")
 
 
 def _margin(share: Share, n: int) -> np.ndarray:

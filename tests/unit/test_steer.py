@@ -240,3 +240,14 @@ def test_make_draws_as_a_plan_asks_and_the_report_says_so() -> None:
     assert (made.synthetic.sex == "f").sum() == 300
     assert made.account.lines[0].met
     assert any("unlike the data" in note for note in made.report.json()["notes"])
+
+
+def test_an_outcome_is_drawn_free_of_a_group_and_the_account_says_what_it_cost(forest: Any) -> None:
+    plan = {"parity": {"target": "income", "group": "sex"}, "given": {"age": {"low": 25}}}
+    drawn = la.steer(forest, plan, n=3_000, seed=1)
+    rates = (drawn.rows.income == "high").groupby(drawn.rows.sex).mean()
+    assert abs(rates["f"] - rates["m"]) < 0.05 < REAL.groupby("sex").income.apply(lambda v: (v == "high").mean()).diff().abs().max()
+    assert (drawn.rows.age >= 25).all()
+    assert any("deliberately not faithful" in note for note in drawn.account.notes)
+    with pytest.raises(SettingError, match="follow from those of the groups"):
+        la.sample(forest, 10, plan=plan | {"shares": {"income": {"high": 0.5, "low": 0.5}}})
