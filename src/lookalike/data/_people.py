@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 DEFAULT = "en_US"
+COMMON = ("de_DE", "en_IN", "en_US", "es_ES", "fr_FR", "it_IT", "nl_NL", "pl_PL", "sv_SE")
 LEAST = 20
 """Names of each sex, and last names, from which a locale is used."""
 _ELSEWHERE = {
@@ -111,6 +112,12 @@ def known() -> Known:
     one, two = sorted(first), sorted(last)
     lean = np.array([sum(female[n]) / len(female[n]) for n in one])
     return Known(pa.array(one), pa.array(two), _members(one, first, len(per)), _members(two, last, len(per)), lean)
+
+
+@cache
+def common() -> frozenset[str]:
+    """First names of COMMON in lower case: quickly loaded, to see whether all lists are worth it."""
+    return frozenset(n.lower() for locale in COMMON if (found := names(locale)) for n in (*found.female, *found.male))
 
 
 @cache

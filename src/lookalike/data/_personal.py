@@ -185,6 +185,8 @@ def _named(sample: pa.Array, name: str, seen: Seen) -> str | None:
     hint, joined = frozenset(words), "".join(words)
     if hint & _COMPANY_NAME or joined in _USER or (len(words) == 2 and words[0] == "user" and words[1] == "name"):
         return None  # see _placed
+    if not (hint & (_FIRST | _LAST | _PERSON | _MAYBE) or joined in _ALONE or words[-1:] in (("name",), ("names",)) or _promising(sample)):
+        return None
     first, last, full, single = _in_lists(sample)
     bare = pc.replace_substring_regex(sample, TITLES, "")
     like, short = _share(bare, _LIKE_NAME), _share(bare, r"^\S+(?:\s+\S+){0,2}$")
@@ -210,6 +212,16 @@ def _named(sample: pa.Array, name: str, seen: Seen) -> str | None:
         if single >= 0.95 and first >= 0.95:
             return "first_name"
     return None
+
+
+def _promising(sample: pa.Array) -> bool:
+    """Whether values of a column whose name says nothing are worth a look at all lists, which take a while to load."""
+    if len(sample) < 3 * FEW or _share(sample, r"^\S+(?:\s+\S+){0,4}$") < 0.9:
+        return False
+    if _share(sample, r"[A-Za-z]") < 0.5:
+        return True  # of other scripts there is no short list
+    words = pc.utf8_lower(pc.replace_substring_regex(sample, TITLES, "")).to_pylist()
+    return float(np.mean([not _people.common().isdisjoint(v.replace(",", " ").split()) for v in words])) >= 0.25
 
 
 def _in_lists(sample: pa.Array) -> tuple[float, float, float, float]:
