@@ -235,12 +235,19 @@ def measure_all(given: argparse.Namespace) -> None:
                 _, make, more = METHODS[method]
                 X, y = make(rows)
                 took = time.perf_counter() - start
-                known[key] = {**figures(rows, X, y, **more), "added": len(X) - len(rows.learn), "seconds": took}
-                print(key, {k: round(v, 4) for k, v in known[key].items()}, flush=True)
-                KEPT.parent.mkdir(exist_ok=True)
-                part = KEPT.with_suffix(".part")
-                part.write_text(json.dumps(known, indent=1))
-                part.replace(KEPT)
+                found = {**figures(rows, X, y, **more), "added": len(X) - len(rows.learn), "seconds": took}
+                print(key, {k: round(v, 4) for k, v in found.items()}, flush=True)
+                known = keep(key, found)
+
+
+def keep(key: str, found: dict[str, float]) -> dict[str, Any]:
+    """Write a cell, whole or not at all; what another run has written meanwhile stays. All that is known."""
+    KEPT.parent.mkdir(exist_ok=True)
+    known = (json.loads(KEPT.read_text()) if KEPT.exists() else {}) | {key: found}
+    part = KEPT.with_suffix(".part")
+    part.write_text(json.dumps(known, indent=1))
+    part.replace(KEPT)
+    return known
 
 
 def table(given: argparse.Namespace) -> str:

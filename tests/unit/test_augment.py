@@ -9,12 +9,13 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
 
 from lookalike import models
 from lookalike.augment import Augmentation, AugmentedClassifier, wanted
@@ -134,6 +135,13 @@ def test_other_frames_come_back_as_they_went_in(kind: str) -> None:
         assert out[: len(given)].equals(given) if kind == "polars" else out.slice(0, len(given)).equals(given)
 
 
+def test_an_index_is_no_column() -> None:
+    named = X.set_axis(pd.Index(np.arange(len(X))[::-1], name="row"))
+    out, _ = Augmentation(share=0.2, model=Near()).fit_resample(named, Y)
+    assert list(out.columns) == list(X.columns) and isinstance(out.index, pd.RangeIndex)
+    np.testing.assert_array_equal(out["a"][: len(X)], X["a"])
+
+
 def test_without_real_rows_all_are_made() -> None:
     more = Augmentation(share="balanced", model=Near(), keep_real=False, plausible=False)
     _, yr = more.fit_resample(X, Y)
@@ -176,7 +184,9 @@ def test_it_is_an_estimator_to_scikit_learn() -> None:
     assert repr(Augmentation(share=0.2)) == "Augmentation(share=0.2)"
     with pytest.raises(SettingError, match="no parameter"):
         more.set_params(sede=1)
+    assert get_tags(more).target_tags.required and not hasattr(more, "transform") and not hasattr(more, "predict")
     whole = AugmentedClassifier(LogisticRegression(), Augmentation(share=0.2))
+    assert is_classifier(whole)
     assert whole.set_params(augmentation__share=0.4, estimator__C=2.0).get_params()["augmentation__share"] == 0.4
     assert clone(whole).estimator.C == 2.0
 

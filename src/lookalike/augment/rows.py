@@ -164,7 +164,9 @@ def plain(value: Any) -> Any:
 
 
 def _framed(X: Any) -> Any:
-    """X as a frame; an array becomes one of columns x0, x1, …"""
+    """X as a frame, without an index; an array becomes one of columns x0, x1, …"""
+    if hasattr(X, "reset_index"):
+        return X.reset_index(drop=True)
     if not isinstance(X, np.ndarray):
         return X
     import pandas as pd
