@@ -88,7 +88,7 @@ def test_shares_come_to_rows(have: list[int], share: Any, rows: list[int]) -> No
 )
 def test_impossible_shares_are_refused(share: Any, told: str) -> None:
     with pytest.raises(SettingError, match=told) as error:
-        wanted([100, 10], share, ["fine", "fraud"])
+        wanted([100, 10], share, names=["fine", "fraud"])
     assert told in str(error.value)
 
 

@@ -133,7 +133,7 @@ class Augmentation(_Params):
                 raise SettingError("'auto' weighs rows added to real ones, and these are not kept", where="share", fix="share='balanced'")
             total = self._choose(rows)
         else:
-            total = wanted(have, self.share, names)
+            total = wanted(have, self.share, names=names)
         extra = total - have if self.keep_real else total
         made, of, self.account_ = self._make(rows, extra, rng=np.random.default_rng([self.seed, 1]))
         self.counts_ = {name: {"before": int(b), "after": int(a)} for name, b, a in zip(names, have, total, strict=True)}

@@ -10,7 +10,7 @@ import numpy as np
 from lookalike.errors import SettingError, near_matches
 
 
-def wanted(counts: Sequence[int], share: Any, names: Sequence[Any] | None = None) -> np.ndarray:
+def wanted(counts: Sequence[int], share: Any, *, names: Sequence[Any] | None = None) -> np.ndarray:
     """int64 [classes]: rows that each class is to have, never fewer than there are.
 
     counts: rows there are. share: "balanced", as many as the largest; a number, the least share of all rows that every class but the
