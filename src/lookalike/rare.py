@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lookalike.data import Dataset
     from lookalike.schema import Schema
 
-__all__ = ["Copied", "Rare", "Tilt", "copied", "plausible", "rarity", "tilt", "weights"]
+__all__ = ["Copied", "Rare", "Tilt", "Tilted", "copied", "plausible", "rarity", "tilt", "weights"]
 
 Side = Literal["high", "low", "both"]
 STEEPEST = 5_000.0
@@ -89,10 +89,10 @@ class Rare(BaseModel):
 
 @dataclass(frozen=True)
 class Tilt:
-    """How rows are weighed: `rate` of the exponential, `least` rank of a rare row, `known` sorted rarities of rows drawn freely."""
+    """How rows are weighed: `rate` of the exponential, `known` sorted rarities of rows drawn freely, `bound`: rows beyond it are rare."""
 
     rate: float
-    least: float
+    bound: float
     known: np.ndarray
     share: float
     effective: float
@@ -108,6 +108,38 @@ class Tilt:
         return np.exp(self.rate * (self.rank(rarity) - 1))
 
 
+@dataclass(frozen=True)
+class Tilted:
+    """What `spec` asks of rows of one model, of which `free` were drawn freely: canonical, some thousands of them at best.
+
+    Raises (`of`):
+        UnknownName: no such column or field.
+        SettingError: a column has no order, the score is not a number a row, or no tilt gives the share.
+    """
+
+    spec: Rare
+    free: pa.Table
+    tilt: Tilt
+
+    @classmethod
+    def of(cls, given: Any, free: pa.Table) -> Tilted:
+        """From what a plan says (`Rare.of`) and rows drawn freely."""
+        spec = Rare.of(given)
+        return cls(spec, free, tilt(rarity(free, spec), spec))
+
+    def weights(self, table: pa.Table) -> np.ndarray:
+        """float64 [n], above 0 and at most 1: how much each row counts."""
+        return self.tilt.weights(rarity(table, self.spec, known=self.free))
+
+    def keep(self, table: pa.Table, *, rng: np.random.Generator) -> np.ndarray:
+        """bool [n]: rows drawn that are kept, each by chance and apart from the others, so that rows kept are tilted."""
+        return rng.random(table.num_rows) < self.weights(table)
+
+    def rare(self, table: pa.Table) -> np.ndarray:
+        """bool [n]: the row is rare; the mean over rows kept is the share that was achieved."""
+        return rarity(table, self.spec, known=self.free) > self.tilt.bound
+
+
 def weights(table: pa.Table, spec: Rare, *, reference: pa.Table | None = None) -> np.ndarray:
     """float64 [n], above 0 and at most 1: how much each row counts, or the chance that it is kept.
 
@@ -118,8 +150,7 @@ def weights(table: pa.Table, spec: Rare, *, reference: pa.Table | None = None) -
         UnknownName: no such column.
         SettingError: a column has no order, the score is not a number a row, or no tilt gives the share.
     """
-    free = table if reference is None else reference
-    return tilt(rarity(free, spec), spec).weights(rarity(table, spec, known=free))
+    return Tilted.of(spec, table if reference is None else reference).weights(table)
 
 
 def tilt(free: np.ndarray, spec: Rare) -> Tilt:
@@ -129,9 +160,8 @@ def tilt(free: np.ndarray, spec: Rare) -> Tilt:
         SettingError: none gives this share: too few rows, or nearly all equally rare.
     """
     known = np.sort(free)
-    whole = Tilt(0.0, 0.0, known, spec.share, 1.0)
-    rank = whole.rank(known)
-    rare = known > np.quantile(known, spec.beyond, method="inverted_cdf") if len(known) else np.zeros(0, bool)
+    bound = float(np.quantile(known, spec.beyond, method="inverted_cdf")) if len(known) else 0.0
+    rank, rare = Tilt(0.0, bound, known, spec.share, 1.0).rank(known), known > bound
     if not rare.any():
         what = f"none of {len(known):,} rows is rarer than {spec.beyond:.0%} of them: they are equally rare"
         raise SettingError(what, where="rare", fix="choose another column, a lower `beyond`, or a finer score")
@@ -148,7 +178,7 @@ def tilt(free: np.ndarray, spec: Rare) -> Tilt:
         low, high = (middle, high) if share(middle) < spec.share else (low, middle)
     weight = np.exp(high * (rank - rank[-1]))
     effective = float(weight.sum() ** 2 / (weight**2).sum() / len(weight))
-    return Tilt(high, float(rank[rare].min()), known, spec.share, effective)
+    return Tilt(high, bound, known, spec.share, effective)
 
 
 def rarity(table: pa.Table, spec: Rare, *, known: pa.Table | None = None) -> np.ndarray:

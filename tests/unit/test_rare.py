@@ -11,7 +11,7 @@ import pytest
 
 from lookalike.data import Dataset
 from lookalike.errors import DataError, LookalikeError, SettingError, UnknownName
-from lookalike.rare import Rare, copied, plausible, rarity, tilt, weights
+from lookalike.rare import Rare, Tilted, copied, plausible, rarity, tilt, weights
 from lookalike.schema import Column, Schema, Table
 
 
@@ -34,6 +34,17 @@ def test_tails_get_the_share_asked(share: float, beyond: float) -> None:
     assert weight[rare].sum() / weight.sum() == pytest.approx(share, abs=0.02)
     kept = amount[np.random.default_rng(2).random(20_000) < weight]
     assert (kept > np.quantile(free["amount"], beyond)).mean() == pytest.approx(share, abs=0.05)
+
+
+def test_rows_are_kept_by_chance_and_their_share_is_told() -> None:
+    tilted = Tilted.of({"columns": {"amount": "both"}, "share": 0.4, "beyond": 0.9}, table())
+    drawn = table(seed=1)
+    kept = drawn.filter(pa.array(tilted.keep(drawn, rng=np.random.default_rng(0))))
+    assert tilted.rare(drawn).mean() == pytest.approx(0.1, abs=0.01)
+    assert tilted.rare(kept).mean() == pytest.approx(0.4, abs=0.03)
+    assert kept.num_rows / drawn.num_rows == pytest.approx(tilted.weights(drawn).mean(), rel=0.05)
+    ranks = np.searchsorted(np.sort(table()["amount"].to_numpy()), kept["amount"].to_numpy()) / 20_000
+    assert abs((ranks < 0.05).mean() - (ranks > 0.95).mean()) < 0.03  # both ends alike
 
 
 def test_the_tilt_is_exponential_in_the_rank() -> None:
