@@ -357,3 +357,11 @@ def test_pilots_that_cannot_teach_are_refused() -> None:
         Repair.learn(drawn.slice(0, 100), parity, schema, rng=rng)
     with pytest.raises(DataError, match="one group"):
         twins(Law(), drawn.filter(pa.array(man(drawn))), "sex", rng=rng)
+
+
+def test_a_column_that_repeats_the_outcome_is_told() -> None:
+    schema = Schema(tables=(Table(columns=(*SCHEMA.table.columns[:5], Column(name="again", kind="boolean"))),))
+    pilot = PILOT.select([c.name for c in SCHEMA.table.columns[:5]]).append_column("again", PILOT["rich"])
+    made = Repair.learn(pilot, Parity(target="rich", group="sex", seen=True), schema, rng=np.random.default_rng(0))
+    assert any("repeats it" in note for note in made.notes)
+    assert not any("repeats it" in note for note in repaired()[2].notes)

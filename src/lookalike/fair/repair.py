@@ -24,6 +24,8 @@ LEAST_ROWS = 500
 """Rows with a known outcome that a pilot needs."""
 TRIED, FACTORS = (1.0, 1.5), (0.75, 4.0)
 """How far scores are moved about a threshold, since models blur what happens there: so far in trials, from here to there in the end."""
+CERTAIN, MOSTLY = 0.99, 0.9
+"""Chance from which an outcome is told without doubt; share of rows of which it is, from which on it is said."""
 TOLD = 0.01
 """Share of rows that are not moved, from which on it is told."""
 
@@ -258,6 +260,8 @@ def _learned(pilot: pa.Table, parity: Parity, schema: Schema, rng: np.random.Gen
         tries = [coupled(old.astype(np.int64), before, outcome.bound(base + f * (moved - base)), rng) for f in TRIED]
         factor = _factor(x if parity.seen else z, every.labels if parity.seen else seen.labels, tries, group=group, shares=outcome.shares)
     said = _notes(parity, names, groups, transport)
+    if outcome.classes and (before.max(1) > CERTAIN).mean() > MOSTLY:
+        said = (f"Other columns tell {parity.target} almost without doubt, and no longer agree with it: leave out what repeats it.", *said)
     made = Repair(parity, outcome, groups, strata, (every, seen), (full, blind, who), transport, factor, None, said)
     if outcome.classes:
         return made

@@ -42,13 +42,15 @@ def twins(model: Any, table: pa.Table, group: str | Sequence[str], *, rng: np.ra
         SettingError: the graph has a cycle.
         DataError: all rows are of one group.
     """
-    names = (group,) if isinstance(group, str) else tuple(group)
+    names = tuple(dict.fromkeys((group,) if isinstance(group, str) else group))
     schema = model.schema
-    columns = tuple(schema.column(name)[1] for name in (*names, *(n for edge in graph or () for n in edge)))[: len(names)]
+    columns = tuple(schema.column(name)[1] for name in names)
+    for edge in graph or ():
+        schema.column(edge[0]), schema.column(edge[1])
     if not names or any(c.kind not in LABELS | ORDERED for c in columns):
         raise SettingError(f"{', '.join(names) or 'no column'} cannot be a group", where="group", fix="name a category, a number or a date")
     frame = code({"": table}, columns)[""]
-    values = np.stack([np.nan_to_num(frame[name].astype(np.float64), nan=-np.inf) for name in dict.fromkeys(names)], axis=1)
+    values = np.stack([np.nan_to_num(frame[name].astype(np.float64), nan=-np.inf) for name in names], axis=1)
     found, member = np.unique(values, axis=0, return_inverse=True)
     member = member.ravel()
     if len(found) < 2:
@@ -57,18 +59,19 @@ def twins(model: Any, table: pa.Table, group: str | Sequence[str], *, rng: np.ra
     for g in range(len(found)):
         here = member == g
         donor[here] = rng.choice(np.flatnonzero(~here), here.sum())
-    for name in dict.fromkeys(names):
+    for name in names:
         at = table.schema.get_field_index(name)
         table = table.set_column(at, table.schema.field(at), table[name].take(pa.array(donor)))
     follow = effects(ordered(tuple(graph)), names) if graph is not None else frozenset()
-    able = hasattr(model, "complete")
+    drawing = getattr(model, "winner_", model)  # of a model that chose among several, the one that was kept
+    able = hasattr(drawing, "complete")
     redrawn = tuple(name for name in schema.table.names if name in follow and able)
     if redrawn:
         for name in redrawn:
             at = table.schema.get_field_index(name)
             field = table.schema.field(at)
             table = table.set_column(at, field, pa.nulls(table.num_rows, field.type))
-        table = model.complete(table, redrawn, rng=rng)
+        table = drawing.complete(table, redrawn, rng=rng)
     kept = tuple(name for name in schema.table.names if name not in redrawn and name not in names)
     return Twins(table, redrawn, kept, _said(names, redrawn, follow, able, graph is not None))
 
