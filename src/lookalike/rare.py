@@ -265,12 +265,16 @@ class Copied:
 
     @property
     def copies(self) -> bool:
-        """Whether it surely repeats them: an attack beats chance, or far more rows are copies than of rows never seen."""
+        """Whether surely more rows are exact or near copies of rows learned from than of rows never seen."""
         from lookalike.compare.stats import wilson
 
-        told = any((a["low"] or 0) > 0.5 for a in self.attacks.values())
         n = self.rows["synthetic"]
-        return told or any(wilson(round(s["real"] * n), n)[0] > wilson(round(s["held"] * n), n)[1] for s in (self.exact, self.near))
+        return any(wilson(round(s["real"] * n), n)[0] > wilson(round(s["held"] * n), n)[1] for s in (self.exact, self.near))
+
+    @property
+    def noticed(self) -> bool:
+        """Whether an attacker surely does better than chance, if only a little."""
+        return any((a["low"] or 0) > 0.5 for a in self.attacks.values())
 
     def text(self) -> str:
         """In plain words."""
@@ -286,11 +290,21 @@ class Copied:
                 else f"{a['area']:.3f} ({a['low']:.3f} – {a['high']:.3f}); a leak would give {a['leak']:.3f}"
             )
             lines.append(f"Attack {name}: {found}; 0.5 is chance.")
-        return "\n".join([*lines, "They are copies." if self.copies else "No sign that they are copies."])
+        told = "They hold copies." if self.copies else "No more copies than by chance."
+        if self.noticed:
+            told += " An attacker tells rows that were learned from better than by chance: see by how much."
+        return "\n".join([*lines, told])
 
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
-        return {"rows": self.rows, "exact": self.exact, "near": self.near, "attacks": self.attacks, "copies": self.copies}
+        return {
+            "rows": self.rows,
+            "exact": self.exact,
+            "near": self.near,
+            "attacks": self.attacks,
+            "copies": self.copies,
+            "noticed": self.noticed,
+        }
 
 
 ATTACKS = ("near_copies", "distance")
