@@ -262,6 +262,27 @@ def test_names_and_mails_of_a_row_agree(drawn: list[dict[str, str]]) -> None:
         assert domain in ("example.com", "example.org", "example.net", _person.slug(row["firm"]) + ".example")
 
 
+def test_rows_drawn_twice_are_other_people() -> None:
+    columns = (
+        Column(name="id", kind="key", unique=True),
+        Column(name="mail", kind="personal", personal="email", unique=True),
+        *COLUMNS[:2],
+        SEX,
+    )
+    rows = people().append_column("id", pa.array([f"A{i:04d}" for i in range(600)]))
+    schema = Schema(tables=(Table(columns=columns),))
+    book = Codebook.measure_all(Dataset.from_arrow({"table": rows.select([c.name for c in columns])}, schema))
+    rng = np.random.default_rng(2)
+    codes = np.stack([rng.integers(1, p.size, 300) for p in book.parts]).astype(np.uint16)
+    table = book.decode(Coded(codes, rng.random((5, 300), dtype=np.float32)))
+    twice = book.renewed(pa.concat_tables([table, table]), rng=rng, start=1_000)
+    assert twice.schema == table.schema and twice["sex"].to_pylist() == table["sex"].to_pylist() * 2
+    assert len(twice["id"].unique()) == len(twice["mail"].unique()) == 600
+    for row in twice.to_pylist():
+        assert row["mail"].startswith(f"{_person.slug(row['first'])}.{_person.slug(row['last'])}")
+    assert book.renewed(table.select(["sex"]), rng=rng).equals(table.select(["sex"]))
+
+
 def test_names_agree_with_sex_and_country(drawn: list[dict[str, str]]) -> None:
     for country, locale in (("Germany", "de_DE"), ("France", "fr_FR"), ("USA", "en_US")):
         names = _people.names(locale)

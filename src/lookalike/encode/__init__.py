@@ -195,6 +195,28 @@ class Codebook:
             made |= dict(zip(fitting, found, strict=True))
         return pa.table([made[k] for k in range(len(columns))], names=list(self.table.names))
 
+    def renewed(self, table: pa.Table, *, rng: np.random.Generator, start: int = 0) -> pa.Table:
+        """A drawn table whose keys and personal values are made again, as rows that were refused or drawn twice break their order.
+
+        Columns may be fewer than the codebook's. Personal values keep their class, and fit the row as it is now.
+        """
+        made = {name: formats.whole(table.column(name)) for name in table.column_names}
+        here = [k for k, c in enumerate(self.table) if c.name in made]
+        spec = self.table.columns
+        inside = rng.random((len(self.books), table.num_rows), dtype=np.float32)
+        renewed = [k for k in here if spec[k].kind in ("key", "personal")]
+        codes = {k: encoder(spec[k]).encode(made[spec[k].name], self.books[k], spec[k]) for k in renewed}
+        for k in renewed:
+            if spec[k].kind == "key":
+                made[spec[k].name] = encoder(spec[k]).decode(codes[k], inside[k], self.books[k], spec[k], start=start)
+        fitting = [k for k in renewed if spec[k].kind == "personal"]
+        beside = {spec[k].name: (spec[k], made[spec[k].name]) for k in here if k not in fitting}
+        mine = ([spec[k] for k in fitting], [self.books[k] for k in fitting], [codes[k] for k in fitting])
+        if fitting:
+            found = encoder(spec[fitting[0]]).together(*mine, [inside[k] for k in fitting], start=start, beside=beside)
+            made |= {spec[k].name: values for k, values in zip(fitting, found, strict=True)}
+        return pa.table({name: made[name].cast(table.schema.field(name).type) for name in table.column_names})
+
     def within(self, conditions: Mapping[str, Condition]) -> Within:
         """What conditions on columns mean for codes.
 
