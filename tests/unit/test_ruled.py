@@ -214,6 +214,20 @@ def test_a_subject_is_never_recast() -> None:
     assert model.rules_.check(model.sample(500, rng=rng()).table()).all()
 
 
+def test_keys_that_rules_speak_of() -> None:
+    g = rng()
+    a, kind = g.integers(0, 50, 1_000), g.choice(["x", "y"], 1_000)
+    code = pd.Series([f"K-{k:06d}" for k in g.permutation(900_000)[:1_000]]).where(kind == "x")
+    data = Dataset.of(pd.DataFrame({"code": code, "kind": kind, "a": a, "b": a + g.integers(0, 9, 1_000)}))
+    assert data.schema.table["code"].kind == "key"
+    model = ruled(data, ['if kind = "y" then code is missing', 'if kind = "x" then code is known', "b - a != 3"])
+    assert 0.3 < model.accepted_ < 0.7
+    blocks = [model.sample(800, rng=rng(k), start=800 * k).table() for k in range(2)]
+    assert all(model.rules_.check(t).all() for t in blocks)
+    keys = [k for t in blocks for k in t["code"].to_pylist() if k is not None]
+    assert len(keys) > 500 and len(set(keys)) == len(keys)
+
+
 def test_personal_values_stay_with_their_rows() -> None:
     """A person is made for each row's number: drawing rows again makes nobody twice, and a name still fits the sex of its row."""
     g = rng()

@@ -4,6 +4,7 @@ several columns that go together, whole numbers of steps. Each step has a way th
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -90,19 +91,25 @@ class Derived:
 
 @dataclass(frozen=True)
 class Joint:
-    """Columns that go together as one category, whose levels stand for the rows of values in `kept` (texts; None is missing)."""
+    """Columns that go together as one category, whose levels stand for the rows of values in `kept` (texts; None is missing).
+
+    guides: those of the columns that stay beside it, so that a model which sees many levels only roughly sees the coarse ones well.
+    ordered: `kept` is in the order of numbers, and the levels are numbers, so that an encoder knows.
+    """
 
     columns: tuple[Column, ...]
     kept: tuple[tuple[str | None, ...], ...]
     column: Column
+    guides: tuple[Column, ...] = ()
+    ordered: bool = False
 
     @property
     def made(self) -> tuple[Column, ...]:
         """What stands in their place."""
-        return (self.column,)
+        return (self.column, *self.guides)
 
     def there_(self, table: pa.Table) -> pa.Table:
-        """The table with the category instead; a combination that was not kept becomes the kept one that is most like it."""
+        """The table with the category instead; a combination that was not kept becomes a kept one that is most like it."""
         cells, state = Cells(table), np.zeros(table.num_rows, np.int64)
         kept = np.empty((len(self.kept), len(self.columns)), np.int64)
         coded = np.empty((table.num_rows, len(self.columns)), np.int64)
@@ -112,17 +119,20 @@ class Joint:
             kept[:, k] = [numbers.get(row[k], -2) for row in self.kept]
             coded[:, k] = codes
             _, state = np.unique(state * (len(texts) + 1) + codes + 1, return_inverse=True)
-        _, first = np.unique(state, return_index=True)
-        nearest = np.concatenate([_nearest(coded[first[at : at + CHUNK]], kept) for at in range(0, len(first), CHUNK)])
-        levels = pa.array([f"c{k}" for k in range(len(self.kept))], pa.string())
+        _, first, times = np.unique(state, return_index=True, return_counts=True)
+        words = [[*cells.labels(c.name)[1], ""] for c in self.columns]  # the last: missing
+        nearest = _nearest(coded[first], kept, times, words)
+        levels = pa.array([f"{k}" if self.ordered else f"c{k}" for k in range(len(self.kept))], pa.string())
         made = pa.DictionaryArray.from_arrays(pa.array(nearest[state].astype(np.int32)), levels)
-        return _replaced(table, [c.name for c in self.columns], {self.column.name: made})
+        guides = {c.name: table.column(c.name) for c in self.guides}
+        return _replaced(table, [c.name for c in self.columns], {self.column.name: made, **guides})
 
     def back(self, table: pa.Table) -> pa.Table:
         """The table with the columns."""
         values = formats.whole(table.column(self.column.name))
         texts = values.dictionary.to_pylist()
-        numbers = np.array([int(t[1:]) if t[1:].isdigit() else 0 for t in texts], np.int32)  # a pool of rare levels: the commonest
+        digits = [t.removeprefix("c") for t in texts]
+        numbers = np.array([int(t) if t.isdigit() else 0 for t in digits], np.int32)  # a pool of rare levels: the first
         rows = pa.array(numbers[values.indices.fill_null(0).to_numpy(zero_copy_only=False)])
         made = {}
         for k, column in enumerate(self.columns):
@@ -132,7 +142,7 @@ class Joint:
                 made[column.name] = pa.DictionaryArray.from_arrays(coded.indices.take(rows), coded.dictionary)
             else:
                 made[column.name] = values.cast(formats.canonical(column)).take(rows)
-        return _replaced(table, [self.column.name], made)
+        return _replaced(table, [c.name for c in self.made], made)
 
 
 @dataclass(frozen=True)
@@ -201,9 +211,27 @@ def _replaced(table: pa.Table, gone: list[str], made: Mapping[str, pa.Array]) ->
     return pa.table([v for _, v in kept], names=[n for n, _ in kept])
 
 
-def _nearest(rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """The kept combination that has the most values in common with each row; the first, which is the commonest, of several."""
-    return (rows[:, None, :] == kept[None]).sum(axis=2).argmax(axis=1)
+def _nearest(rows: np.ndarray, kept: np.ndarray, times: np.ndarray, words: list[list[str]]) -> np.ndarray:
+    """The kept combination that each row of codes is, or becomes.
+
+    A rare one becomes one of those that it has the most values in common with, drawn by their share from a hash of its own texts: the same
+    always goes the same way, and shares stay as they were.
+
+    rows: int64 [n, columns], distinct, `times` each. kept: int64 [m, columns]. words: texts of each column's codes.
+    """
+    alike = np.concatenate(
+        [(rows[at : at + CHUNK, None, :] == kept[None]).sum(axis=2).astype(np.int8) for at in range(0, len(rows), CHUNK)]
+    )
+    found = alike.argmax(axis=1)
+    exact = alike.max(axis=1, initial=0) == rows.shape[1]
+    share = np.bincount(found[exact], times[exact], minlength=len(kept))
+    for r in np.flatnonzero(~exact).tolist():
+        able = np.flatnonzero(alike[r] == alike[r].max())
+        edges = np.cumsum(share[able] + 1e-9)
+        text = "\0".join(words[k][code] for k, code in enumerate(rows[r].tolist()))
+        lot = zlib.crc32(text.encode()) / 2**32 * edges[-1]
+        found[r] = able[min(int(np.searchsorted(edges, lot, side="right")), len(able) - 1)]
+    return found
 
 
 # ── gaps ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -242,7 +270,8 @@ def to_json(step: Step) -> dict[str, Any]:
     if isinstance(step, Steps):
         return {"step": step.column.name, "size": step.size, "offset": step.offset, "made": _dump(step.made_), "column": _dump(step.column)}
     if isinstance(step, Joint):
-        return {"joint": [_dump(c) for c in step.columns], "kept": [list(r) for r in step.kept], "column": _dump(step.column)}
+        facts = {"kept": [list(r) for r in step.kept], "column": _dump(step.column), "ordered": step.ordered}
+        return {"joint": [_dump(c) for c in step.columns], "guides": [_dump(c) for c in step.guides], **facts}
     made = {k: _dump(c) for k, c in (("gap", step.gap), ("alone", step.alone), ("there", step.there)) if c is not None}
     of = [expression_to_json(e) for e in step.of]
     return {"derived": _dump(step.column), "sign": step.sign, "of": of, "low": step.low, "high": step.high, **made}
@@ -254,7 +283,8 @@ def from_json(raw: Mapping[str, Any]) -> Step:
         return Steps(Column(**raw["column"]), raw["size"], raw["offset"], Column(**raw["made"]))
     if "joint" in raw:
         kept = tuple(tuple(r) for r in raw["kept"])
-        return Joint(tuple(Column(**c) for c in raw["joint"]), kept, Column(**raw["column"]))
+        columns, guides = (tuple(Column(**c) for c in raw[k]) for k in ("joint", "guides"))
+        return Joint(columns, kept, Column(**raw["column"]), guides, raw["ordered"])
     made = {k: Column(**raw[k]) for k in ("gap", "alone", "there") if k in raw}
     of = tuple(expression_from_json(e) for e in raw["of"])
     return Derived(Column(**raw["derived"]), raw["sign"], of, low=raw["low"], high=raw["high"], **made)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _LINE = frozenset({"integer", "number", "date", "datetime", "time", "duration"})
 _FLIP = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
+MANY, COARSE = 30, 2
+"""A category of more levels than this has beside it those of its columns that have so many times fewer."""
 LOST = 0.02
 """Share of the rows that two combinations with a column in common may lose more to rarity when they become one."""
 
@@ -212,5 +214,24 @@ def _joints(
         columns = tuple(c for c in told if c.name in names)
         name = fresh(" & ".join(c.name for c in columns), taken)
         taken.add(name)
-        made.append(Joint(columns, tuple(kept), Column(name=name, kind="category", nullable=False)))
+        made.append(_joint(columns, kept, Column(name=name, kind="category", nullable=False)))
     return made
+
+
+def _joint(columns: tuple[Column, ...], kept: list[tuple[str | None, ...]], column: Column) -> Joint:
+    """The category, in the order of its finest column if that has numbers, and the columns that stay beside it."""
+    sizes = [len({row[k] for row in kept}) for k in range(len(columns))]
+    finest = sizes.index(max(sizes))
+    ordered = all(row[finest] is None or _is_number(row[finest]) for row in kept)
+    if ordered:
+        kept = sorted(kept, key=lambda row: float(row[finest] or "-inf"))
+    coarse = [few <= len(kept) / COARSE and len(kept) > MANY for few in sizes]
+    guides = tuple(c for c, few in zip(columns, coarse, strict=True) if few or c.kind in _LINE)
+    return Joint(columns, tuple(kept), column, guides, ordered)
+
+
+def _is_number(text: str | None) -> bool:
+    try:
+        return bool(np.isfinite(float(text or "")))
+    except ValueError:
+        return False

@@ -164,8 +164,9 @@ class Ruled:
         from lookalike.data import Dataset
 
         seen, names = self._memory(n, start), self.schema.table.names
-        made = {c.name for c in self.schema.table if c.kind == "key"}  # of the row's own number, so that none comes twice
-        placed = any(c.kind == "personal" for c in self.schema.table)  # those are of the row's number, and fit its other cells
+        keys = {c.name for c in self.schema.table if c.kind == "key"}  # of the row's own number, so that none comes twice
+        # Persons, too, and these fit the row's other cells, as do keys that rules speak of: such rows are drawn anew in their place.
+        placed = any(c.kind == "personal" for c in self.schema.table) or bool(keys & self.rules_.columns)
         first, met = self._drawn(n, rng, start, seen=seen, most=n)
         pieces, index, wanted, offset = [first], np.arange(n), np.flatnonzero(~met), n
         patience, rate = _Patience(), max(float(met.mean()) if n else 1.0, LEAST)
@@ -182,7 +183,7 @@ class Ruled:
             wanted, offset = np.setdiff1d(wanted, got) if placed else wanted[len(got) :], offset + len(got)
         if len(pieces) > 1:
             whole = pa.concat_tables(pieces).unify_dictionaries().take(pa.array(index)).combine_chunks()
-            first = pa.table([first[name] if name in made else whole[name] for name in names], names=list(names))
+            first = pa.table([first[name] if name in keys and not placed else whole[name] for name in names], names=list(names))
         return Dataset.from_arrow({self.schema.table.name: first}, self.schema)
 
     def state(self) -> State:
