@@ -66,7 +66,8 @@ class Plan:
     rules: texts such as "start <= end" (docs/rules.md), or `lookalike.rules.Rule` objects, which every row obeys.
     fix: rows given in part, a frame or a file: what is missing in them is drawn, and so are columns that are left out.
     parity: {"target": …, "group": …, …}, a target that is to be drawn free of a group (`lookalike.fair.Parity`).
-    rare: {…}, tails or cases that are to be drawn more often (`lookalike.rare.Rare`).
+    rare: {column: "high", "low" or "both"}, tails that are to be drawn more often; or {"columns": …, "share": …, "beyond": …}; or a
+        function of a frame that gives each row a number, the greater the rarer (`lookalike.rare.Rare`).
     found: names of the entries above that were read from private data; with a private model they are refused.
 
     Raises:
@@ -80,7 +81,7 @@ class Plan:
     rules: Sequence[str | Rule] = ()
     fix: Any = None
     parity: Mapping[str, Any] | None = None
-    rare: Mapping[str, Any] | None = None
+    rare: Any = None
     found: Sequence[str] = ()
 
     def __post_init__(self) -> None:
@@ -104,7 +105,7 @@ class Plan:
     @property
     def empty(self) -> bool:
         """Whether nothing is asked."""
-        return not (self.given or self.targets or self.rebalance or self.rules or self.parity or self.rare) and self.fix is None
+        return not (self.given or self.targets or self.rebalance or self.rules or self.parity) and self.rare is None and self.fix is None
 
     @property
     def targets(self) -> tuple[Share, ...]:
@@ -146,6 +147,8 @@ class Plan:
             if not isinstance(rule, str):
                 what = "a rule that is a Python function cannot be written into a plan"
                 raise SettingError(what, where=f"rules.{rule.text}", fix="give it when rows are drawn")
+        if self.rare is not None and not isinstance(self.rare, Mapping | str):
+            raise SettingError("a Python function cannot be written into a plan", where="rare", fix="give it when rows are drawn")
         made: dict[str, Any] = {
             "given": {c: _short(k) for c, k in self.given.items()},
             "shares": [_listed(s) for s in self.shares],
@@ -154,7 +157,7 @@ class Plan:
             "rules": list(self.rules),
             "fix": None if self.fix is None else str(self.fix),
             "parity": None if self.parity is None else dict(self.parity),
-            "rare": None if self.rare is None else dict(self.rare),
+            "rare": dict(self.rare) if isinstance(self.rare, Mapping) else self.rare,
             "found": list(self.found),
         }
         return {k: v for k, v in made.items() if v}
@@ -209,10 +212,8 @@ class Plan:
         for a, b in combinations(told, 2):
             for name in set(a) & set(b):
                 raise SettingError("its shares are told twice", where=name, fix="tell them once; several columns at once as a joint share")
-        for entry in ("parity", "rare"):
-            value = getattr(self, entry)
-            if value is not None and not isinstance(value, Mapping):
-                raise SettingError("is a table of settings", where=entry, fix='{"target": "income", "group": "sex"}')
+        if self.parity is not None and not isinstance(self.parity, Mapping):
+            raise SettingError("is a table of settings", where="parity", fix='{"target": "income", "group": "sex"}')
         if self.fix is not None and (self.targets or self.rebalance):
             raise SettingError("rows given in part have the shares that they have", where="fix", fix="leave out the shares and counts")
 

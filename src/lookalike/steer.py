@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from lookalike import fair
-from lookalike.condition import Condition
+from lookalike import fair, rare
+from lookalike.condition import ORDERED, Condition
 from lookalike.data import Dataset, columns_of
 from lookalike.errors import CannotError, SettingError
 from lookalike.plan import Plan, Share
@@ -111,7 +111,7 @@ class Steering:
         plan.check(self.schema)
         _refuse_private(model, plan)
         self.rules, self.seen = _rules(plan, model), Seen()
-        self.parity = _parity(plan, self.schema)
+        self.parity, self.rare = _parity(plan, self.schema), _rare(plan, self.schema)
         self.tried = self.obeyed = self.kept = 0
         self.refused: dict[str, int] = {}
         self.met: list[np.ndarray] = []
@@ -124,7 +124,7 @@ class Steering:
         self.given = np.zeros(len(self.strata), int)
         self.repair = None if self.parity is None else fair.Repair.learn(self._pilot, self.parity, self.schema, rng=rng)
         self._repaired: Any = None
-        self.tilt = None
+        self.tilt = None if self.rare is None else rare.Tilted.of(self.rare, self._pilot)
 
     def draw(self, rows: int, *, first: int, rng: np.random.Generator) -> pa.Table:
         """The next `rows` rows, canonical; `first`: rows drawn before. Strata come mixed, each as many rows as is due by then.
@@ -137,7 +137,8 @@ class Steering:
         table = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
         table = table.take(pa.array(rng.permutation(table.num_rows)))
         self._count(table)
-        return _rekeyed(table, self.model, first)
+        codebook = getattr(getattr(self.model, "winner_", self.model), "codebook_", None)
+        return table if codebook is None else codebook.renewed(table, rng=rng, start=first)
 
     def account(self) -> Account:
         """What was asked and achieved so far."""
@@ -157,6 +158,8 @@ class Steering:
         for rule in self.rules:
             lines.append(Line("rule", rule.text, f"{self.kept - int(met[at]):,} violations", bool(met[at] == self.kept)))
             at += 1
+        if self.tilt is not None:
+            lines.append(_tilted(self.rare, met[at] if self.kept else 0, self.kept))
         lines += [] if self._repaired is None else map(_repaired, self.repair.told(self._repaired))
         return Account(tuple(lines), self.tried, self.obeyed, self.kept, tuple(self._notes()))
 
@@ -164,7 +167,7 @@ class Steering:
 
     def _try_out(self, rng: np.random.Generator) -> pa.Table | None:
         """A pilot, if one is needed; drawn under what is given."""
-        if len(self.targets) < 2 and not self.plan.rebalance and self.plan.parity is None and self.plan.rare is None:
+        if len(self.targets) < 2 and not self.plan.rebalance and self.parity is None and self.rare is None:
             return None
         return self._candidates(dict(self.plan.given), PILOT if self.parity is None else PARITY_PILOT, rng=rng, key=-1)
 
@@ -279,7 +282,7 @@ class Steering:
         for columns, cell in stratum.outside:
             able = self._also(able, ~_in(table, columns, cell, self.schema), "the rest of a share")
         if self.tilt is not None:
-            able = self._also(able, self.tilt.keep(table, rng=rng), "rare")
+            able = self._also(able, self.tilt.keep(table, rng=rng), "the tilt towards rare rows")
         table = table.filter(pa.array(able))
         if not self.rules:
             return table
@@ -313,11 +316,13 @@ class Steering:
             found += [m.sum() for m in _memberships(table, share, self.schema)]
         if self.rules:
             found += [holds.sum() for holds in self.rules.holds(table).values()]
+        if self.tilt is not None:
+            found.append(self.tilt.rare(table).sum())
         self.met.append(np.array(found, np.int64))
         self.kept += table.num_rows
 
     def _notes(self) -> Iterator[str]:
-        if self.targets or self.plan.rare:
+        if self.targets or self.rare is not None:
             yield "shares were set on purpose: the table is not faithful to the data in them, and says nothing of how frequent they are"
         if self.repair is not None:
             yield from self.repair.notes
@@ -365,6 +370,25 @@ def _parity(plan: Plan, schema: Schema) -> fair.Parity | None:
     return made
 
 
+def _rare(plan: Plan, schema: Schema) -> rare.Rare | None:
+    """What is rare, if it is asked for; of columns that have an order."""
+    if plan.rare is None:
+        return None
+    made = rare.Rare.of(plan.rare)
+    for name in made.columns:
+        kind = schema.column(name)[1].kind
+        if kind not in ORDERED:
+            raise SettingError(f"a {kind} has no order, and so no tails", where=f"rare.{name}", fix="give shares of its levels")
+    return made
+
+
+def _tilted(spec: rare.Rare, got: float, kept: int) -> Line:
+    """The line of the account on rare rows; what is kept is kept by chance, so that the share is near what was asked."""
+    sides = ", ".join(f"{name} {'at either end' if side == 'both' else side}" for name, side in spec.columns.items()) or "by the score"
+    near = abs(got / max(kept, 1) - spec.share) < 0.02 + 3 / math.sqrt(max(kept, 1))
+    return Line(f"rare: {sides}, beyond {100 * spec.beyond:.4g} % of rows", f"{100 * spec.share:.4g} %", _share(got, kept), bool(near))
+
+
 def _repaired(told: Mapping[str, Any]) -> Line:
     """A line of the account of a repair."""
     got = told["achieved"]
@@ -409,23 +433,6 @@ def _memberships(table: pa.Table, share: Share, schema: Schema) -> list[np.ndarr
     return [~taken if f is None else f for f in found]
 
 
-def _rekeyed(table: pa.Table, model: Sampler, start: int) -> pa.Table:
-    """`table` with keys that follow one another, as rows that were refused took some with them."""
-    from lookalike.encode import encoder
-
-    drawing = getattr(model, "winner_", model)
-    codebook = getattr(drawing, "codebook_", None)
-    if codebook is None:
-        return table
-    for k, column in enumerate(codebook.table):
-        if column.kind == "key" and column.name in table.column_names:
-            at = table.column_names.index(column.name)
-            present = encoder(column).encode(table.column(at), codebook.books[k], column)
-            fresh = encoder(column).decode(present, np.full(table.num_rows, 0.5), codebook.books[k], column, start=start)
-            table = table.set_column(at, table.schema.field(at), pa.chunked_array([fresh.cast(table.schema.field(at).type)]))
-    return table
-
-
 def _share(part: float, whole: int) -> str:
     return f"{100 * part / max(whole, 1):.4g} %"
 
@@ -446,7 +453,7 @@ def completed(model: Sampler, plan: Plan, n: int | None, *, rng: np.random.Gener
     if not hasattr(drawing, "complete"):
         what = "the model cannot draw the rest of a row that is given in part"
         raise CannotError(what, where="fix", fix="fit the model forest, autoregressive or diffusion")
-    if plan.given or plan.parity or plan.rare:
+    if plan.given or plan.parity or plan.rare is not None:
         raise SettingError("rows that are given in part are as they are given", where="fix", fix="leave out given, parity and rare")
     table = given_in_part(plan.fix, model.schema)
     if not table.num_rows or n not in (None, table.num_rows):

@@ -113,6 +113,8 @@ def test_what_the_columns_do_not_have_is_refused(raw: dict[str, Any], what: str)
 def test_what_is_only_in_memory_cannot_be_written() -> None:
     from lookalike.rules import Rule
 
+    with pytest.raises(SettingError, match="Python function"):
+        Plan(rare=len).to_json()
     with pytest.raises(SettingError, match="frame"):
         Plan(fix=object()).to_json()
     with pytest.raises(SettingError, match="Python function"):

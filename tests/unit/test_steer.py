@@ -251,3 +251,14 @@ def test_an_outcome_is_drawn_free_of_a_group_and_the_account_says_what_it_cost(f
     assert any("deliberately not faithful" in note for note in drawn.account.notes)
     with pytest.raises(SettingError, match="follow from those of the groups"):
         la.sample(forest, 10, plan=plan | {"shares": {"income": {"high": 0.5, "low": 0.5}}})
+
+
+def test_tails_are_drawn_as_often_as_asked(forest: Any) -> None:
+    drawn = la.steer(forest, {"rare": {"columns": {"score": "both"}, "share": 0.4, "beyond": 0.9}}, n=1_500, seed=1)
+    low, high = np.quantile(REAL.score.dropna(), [0.05, 0.95])
+    assert 0.3 < ((drawn.rows.score < low) | (drawn.rows.score > high)).mean() < 0.5
+    assert drawn.account.lines[0].met
+    old = la.sample(forest, 300, plan={"rare": lambda frame: frame["age"]}, seed=1)
+    assert old.age.mean() > REAL.age.mean() + 10
+    with pytest.raises(SettingError, match="no tails"):
+        la.sample(forest, 10, plan={"rare": {"town": "high"}})
