@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lookalike import errors, privacy
     from lookalike._api import audit, fit, impute, known_models, load, make, model, report, rules, sample, save, schema, steer, stream
     from lookalike._whole import NewFolder
+    from lookalike.augment import Augmentation
     from lookalike.data import Dataset
     from lookalike.errors import LookalikeError
     from lookalike.plan import Plan
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Augmentation",
     "Can",
     "Dataset",
     "LookalikeError",
@@ -51,6 +53,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Augmentation": "augment",
     "Can": "protocol",
     "Dataset": "data",
     "LookalikeError": "errors",
