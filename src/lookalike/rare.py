@@ -290,7 +290,9 @@ class Copied:
                 else f"{a['area']:.3f} ({a['low']:.3f} – {a['high']:.3f}); a leak would give {a['leak']:.3f}"
             )
             lines.append(f"Attack {name}: {found}; 0.5 is chance.")
-        told = "They hold copies." if self.copies else "No more copies than by chance."
+        told = "No more copies than by chance."
+        if self.copies:
+            told = f"They repeat rows learned from more often than rows never seen ({self.near['real']:.2%} and {self.near['held']:.2%})."
         if self.noticed:
             told += " An attacker tells rows that were learned from better than by chance: see by how much."
         return "\n".join([*lines, told])
