@@ -233,14 +233,18 @@ def measure_all(given: argparse.Namespace) -> None:
                 rows = rows or case(name, seed)
                 start = time.perf_counter()
                 _, make, more = METHODS[method]
-                X, y = make(rows)
+                try:
+                    X, y = make(rows)
+                except (ValueError, subprocess.CalledProcessError) as error:
+                    known = keep(key, {"failed": str(error)})
+                    continue
                 took = time.perf_counter() - start
                 found = {**figures(rows, X, y, **more), "added": len(X) - len(rows.learn), "seconds": took}
                 print(key, {k: round(v, 4) for k, v in found.items()}, flush=True)
                 known = keep(key, found)
 
 
-def keep(key: str, found: dict[str, float]) -> dict[str, Any]:
+def keep(key: str, found: dict[str, Any]) -> dict[str, Any]:
     """Write a cell, whole or not at all; what another run has written meanwhile stays. All that is known."""
     KEPT.parent.mkdir(exist_ok=True)
     known = (json.loads(KEPT.read_text()) if KEPT.exists() else {}) | {key: found}
@@ -261,7 +265,10 @@ def table(given: argparse.Namespace) -> str:
         lines += ["|---|--:|--:|--:|--:|--:|--:|--:|"]
         for method in given.methods:
             seeds = [s for s in range(given.seeds) if f"{name}/{s}/{method}" in known and f"{name}/{s}/none" in known]
-            if not seeds:
+            failed = [known[f"{name}/{s}/{method}"]["failed"] for s in seeds if "failed" in known[f"{name}/{s}/{method}"]]
+            if failed:
+                lines.append(f"| {METHODS[method][0]} | {len(seeds)} | failed: {failed[0]} | | | | | |")
+            if not seeds or failed:
                 continue
             mine, none = ([known[f"{name}/{s}/{m}"] for s in seeds] for m in (method, "none"))
             cells = [METHODS[method][0], str(len(seeds))]
