@@ -219,9 +219,8 @@ def _nearest(rows: np.ndarray, kept: np.ndarray, times: np.ndarray, words: list[
 
     rows: int64 [n, columns], distinct, `times` each. kept: int64 [m, columns]. words: texts of each column's codes.
     """
-    alike = np.concatenate(
-        [(rows[at : at + CHUNK, None, :] == kept[None]).sum(axis=2).astype(np.int8) for at in range(0, len(rows), CHUNK)]
-    )
+    chunks = (rows[at : at + CHUNK, None, :] == kept[None] for at in range(0, len(rows), CHUNK))
+    alike = np.concatenate([c.sum(axis=2, dtype=np.int8) for c in chunks])
     found = alike.argmax(axis=1)
     exact = alike.max(axis=1, initial=0) == rows.shape[1]
     share = np.bincount(found[exact], times[exact], minlength=len(kept))

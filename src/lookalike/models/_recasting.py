@@ -34,7 +34,7 @@ def plan(rules: Rules, table: pa.Table, schema: Schema, subjects: np.ndarray | N
     fixed = {schema.column(schema.subject)[1].name} if schema.subject is not None else set()
     joints = _joints(parts, table, schema.table, subjects, protect, fixed)
     fixed |= {c.name for j in joints for c in j.columns}
-    derived = _derived(parts, table, schema.table, fixed, protect)
+    derived = _derived(parts, table, schema.table, fixed, people=subjects, protect=protect)
     targets = {d.column.name for d in derived}
     gaps = [s for d in derived if (s := _gap_steps(d, parts)) is not None]
     plain = [
@@ -62,7 +62,9 @@ def fresh(name: str, taken: Sequence[str] | set[str]) -> str:
 # ── what others give ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _derived(parts: Sequence[Condition], table: pa.Table, told: Table, fixed: set[str], protect: int) -> list[Derived]:
+def _derived(
+    parts: Sequence[Condition], table: pa.Table, told: Table, fixed: set[str], *, people: np.ndarray | None, protect: int
+) -> list[Derived]:
     """Columns that are computed, those first from which no other is."""
     able = {c.name for c in told if c.kind in _LINE and c.name not in fixed}
     chosen: dict[str, tuple[str, list[Expression]]] = {}
@@ -82,7 +84,7 @@ def _derived(parts: Sequence[Condition], table: pa.Table, told: Table, fixed: se
     order = _order(chosen) or []
     for name in order:
         sign, of = chosen[name]
-        step = _measured(told[name], sign, tuple(of), cells, told, taken, protect=protect)
+        step = _measured(told[name], sign, tuple(of), cells, told, taken=taken, people=people, protect=protect)
         taken |= {c.name for c in step.made}
         made.append(step)
     return made
@@ -141,7 +143,15 @@ def _order(chosen: dict[str, tuple[str, list[Expression]]]) -> list[str] | None:
 
 
 def _measured(
-    column: Column, sign: str, of: tuple[Expression, ...], cells: Cells, told: Table, taken: set[str], *, protect: int
+    column: Column,
+    sign: str,
+    of: tuple[Expression, ...],
+    cells: Cells,
+    told: Table,
+    *,
+    taken: set[str],
+    people: np.ndarray | None,
+    protect: int,
 ) -> Derived:
     """The step for a column, with what it needs besides by what is missing where."""
     y, base = cells.numbers(column.name), Derived(column, sign, of).base(cells)
@@ -151,13 +161,26 @@ def _measured(
         gap = gap_column(column, of, {c.name: c for c in told}, y - base, fresh(f"{name}: gap", taken))
     elif (np.isnan(y) & ~np.isnan(base)).any():
         there = Column(name=fresh(f"{name}: there", taken), kind="boolean")
-    known = np.sort(y[~np.isnan(y)])
-    if len(known) >= 2 * protect:  # what is computed must not lead out of what was seen
-        low = float(known[protect - 1]) if low is None else low
-        high = float(known[-protect]) if high is None else high
+    seen = _ends(y, people, protect)  # what is computed must not lead out of what was seen
+    low, high = seen[0] if low is None else low, seen[1] if high is None else high
     if (~np.isnan(y) & np.isnan(base)).any():
         alone = column.model_copy(update={"name": fresh(f"{name}: alone", taken), "nullable": True, "unique": False})
     return Derived(column, sign, of, gap, alone, there, low, high)
+
+
+def _ends(y: np.ndarray, people: np.ndarray | None, protect: int) -> tuple[float | None, float | None]:
+    """Where a column's values begin and end: the mean of the extremes of `protect` subjects, which is nobody's; None if unknown."""
+    rows = np.flatnonzero(~np.isnan(y))
+    if people is None:
+        least = most = y[rows]
+    else:
+        who = np.unique(people[rows], return_inverse=True)[1]
+        least, most = np.full(who.max(initial=-1) + 1, np.inf), np.full(who.max(initial=-1) + 1, -np.inf)
+        np.minimum.at(least, who, y[rows])
+        np.maximum.at(most, who, y[rows])
+    if len(least) < 2 * protect:
+        return None, None
+    return float(np.sort(least)[:protect].mean()), float(np.sort(most)[-protect:].mean())
 
 
 # ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────────
