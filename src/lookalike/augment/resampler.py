@@ -28,7 +28,7 @@ MOST_DRAWN = 60
 """Rows drawn for each that was asked, before too few of them are plausible."""
 FRACTIONS = (0.03, 0.1, 0.3)
 """`auto`: how far towards balance is tried."""
-FOLDS = 5
+FOLDS = 4
 
 
 class _Params:
