@@ -33,13 +33,13 @@ ROOT = HERE.parents[1]
 SHARED = Path(os.environ.get("LOOKALIKE_DATA", ROOT.parent / "shared" / "data"))
 KEPT = HERE.parent / ".work" / "fairness.json"
 PEER = HERE.parent / ".envs" / "mostlyai" / "bin" / "python"
-TIMES, PILOT = 4, 50_000
+TIMES, PILOT = 4, 100_000
 THREE = (0.5, 0.8, 1.0)
 WAYS = {
     "parity": ({}, THREE),
     "parity, seen": ({"seen": True}, THREE),
     "selection": ({"notion": "selection"}, (1.0,)),
-    "selection, seen": ({"notion": "selection", "seen": True}, THREE),
+    "selection, seen": ({"notion": "selection", "seen": True}, (*THREE[:2], 0.9, 1.0)),
 }
 """What is asked of `Parity`, and at which strengths."""
 MOST_LINEAR = 30_000
