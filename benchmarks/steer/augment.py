@@ -52,7 +52,7 @@ FRAUD = "fraud/creditcard_fraud_sample/creditcard_fraud_sample.parquet"
 SETS = {
     "fraud_true": Set(FRAUD, "Class", ("Time",), share=0.00173),
     "ai4i": Set(
-        "predictive_maintenance/ai4i2020/ai4i2020.csv.gz", "Machine_failure", ("UDI", "Product_ID", "TWF", "HDF", "PWF", "OSF", "RNF")
+        "predictive_maintenance/ai4i2020/ai4i2020.csv.gz", "Machine_failure", ("UDI", "Product ID", "TWF", "HDF", "PWF", "OSF", "RNF")
     ),
     "fraud": Set(FRAUD, "Class", ("Time",)),
     "credit_default": Set(
@@ -93,7 +93,7 @@ def case(name: str, seed: int) -> Case:
 
     of = SETS[name]
     read = pd.read_parquet if of.path.endswith("parquet") else pd.read_csv
-    table = read(SHARED / of.path).drop(columns=list(of.drop), errors="ignore")
+    table = read(SHARED / of.path).drop(columns=list(of.drop))
     for column in table.columns:
         if column in of.cats or not pd.api.types.is_numeric_dtype(table[column]):
             table[column] = table[column].astype(str).astype("category")

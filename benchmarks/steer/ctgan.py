@@ -21,12 +21,14 @@ MOST_BATCHES = 20_000
 def main() -> None:
     """Fit, then draw rows of the class."""
     path, rows, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    settings = {"epochs": int(sys.argv[4])} if len(sys.argv) > 4 else {}
     torch.manual_seed(seed)
     np.random.seed(seed)  # SDV draws from it
     frame = pd.read_csv(path)
-    made = CTGANSynthesizer(Metadata.detect_from_dataframe(frame, table_name="table"))
-    made.fit(frame)
-    drawn = made.sample_from_conditions([Condition(num_rows=rows, column_values={"y": "yes"})], max_tries_per_batch=MOST_BATCHES)
+    made = CTGANSynthesizer(Metadata.detect_from_dataframes({"table": frame}, infer_keys=None), **settings)
+    made.fit({"table": frame})
+    asked = [Condition(num_rows=rows, column_values={"y": "yes"})]
+    drawn = made.sample_from_conditions(asked, max_tries_per_batch=MOST_BATCHES)["table"]
     drawn.to_csv(path.with_name("made.csv"), index=False)
 
 
