@@ -183,6 +183,7 @@ def test_a_python_rule_is_checked_but_not_stored() -> None:
         ("onehot(status, member)", "takes columns of 0 and 1"),
         ("combination(at, status)", "combinations are of"),
         ("end < 'yesterday'", "is not a date"),
+        ("total <= 'ten'", "without quotes"),
         ("member = perhaps", "no level of member"),
         ("status = zap", "did you mean 'zip'"),
         ("", "empty"),

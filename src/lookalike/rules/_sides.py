@@ -302,13 +302,13 @@ class Sides:
             self._refuse(f"a value is meant here that is a {kind}", f'"…" for a {kind}' if kind != "number" else "write a number")
         if not given.quoted:
             raise UnknownName(given.text, self.known, what="column", where=self.where)
+        if kind not in ("date", "datetime", "time", "span"):
+            self._refuse(f"the text {given.text!r} is compared with a number", "write numbers without quotes")
         try:
             if kind in ("date", "datetime"):
                 value = float(np.datetime64(given.text.replace(" ", "T").removesuffix("Z"), "us").astype(np.int64))
-            elif kind in ("time", "span"):
-                value = float(pd.Timedelta(given.text).value // 1_000)
             else:
-                self._refuse(f"the text {given.text!r} is compared with a number", "write numbers without quotes")
+                value = float(pd.Timedelta(given.text).value // 1_000)
         except ValueError:
             like = {"date": "2024-12-31", "datetime": "2024-12-31T08:30", "time": "08:30:00", "span": "2 days 04:00:00"}[kind]
             self._refuse(f"{given.text!r} is not a {kind}", f'write it like "{like}"')
