@@ -12,6 +12,7 @@ import pytest
 from lookalike.compare import boost
 from lookalike.errors import CannotError, DataError, LookalikeError, SettingError, UnknownName
 from lookalike.fair import Parity, Repair, check, twins
+from lookalike.fair.account import difference
 from lookalike.fair.parity import effects, legitimate
 from lookalike.fair.repair import coupled
 from lookalike.fair.transport import Transport
@@ -130,9 +131,9 @@ def test_only_the_outcome_changes_and_as_often_as_before() -> None:
 
 
 def test_strength_is_a_share_of_the_way_and_nothing_at_all_at_nought() -> None:
-    before, half, _ = repaired(strength=0.5)
+    before, half, _ = repaired(strength=0.5, seen=True)
     assert 0.3 < gap(half) / gap(before) < 0.7
-    before, same, _ = repaired(strength=0.0)
+    before, same, _ = repaired(strength=0.0, seen=True)
     assert same is before
 
 
@@ -152,7 +153,7 @@ def test_selection_keeps_differences_away_from_the_threshold() -> None:
 
 
 def test_same_randomness_same_rows() -> None:
-    assert repaired.__wrapped__()[1].equals(repaired()[1])
+    assert repaired.__wrapped__(seen=True)[1].equals(repaired(seen=True)[1])
 
 
 # ---- legitimate columns and proxies
@@ -169,6 +170,8 @@ def test_direct_and_proxy_effects_go_and_the_legitimate_path_stays(asked: dict[s
     assert gap(after) > 0.1, "men are more skilled, which is legitimate"
     assert rich[skill > edges[3]].mean() > rich[skill < edges[0]].mean() + 0.4
     assert any("legitimate and stay: skill" in note for note in made.notes)
+    first = made.account(before, after)[0]
+    assert first["achieved"] < 0.04 < 0.3 < first["before"]
 
 
 def test_a_graph_tells_the_proxies() -> None:
@@ -226,7 +229,7 @@ def test_missing_is_a_group_and_small_groups_are_left_and_told() -> None:
 
 
 def test_groups_cross() -> None:
-    _, _, made = repaired(group=("sex", "luck"))
+    _, _, made = repaired(group=("sex", "luck"), seen=True)
     assert len(made.groups.texts) == 6
     assert "sex = m, luck = b" in made.groups.texts
 
@@ -243,6 +246,17 @@ def test_the_account_counts_what_was_done() -> None:
     assert score["achieved"] < 0.05 * score["before"]
     parts = [made.counts(before.slice(at, 2_000), after.slice(at, 2_000)) for at in (0, 2_000, 4_000)]
     assert made.told(parts[0] + parts[1] + parts[2]) == made.account(before, after)
+
+
+def test_adjusted_differences_by_hand() -> None:
+    """In each stratum of 100 rows the second group has .2 more; it is mostly in the stratum where all have more."""
+    rows = np.array([[80, 20], [20, 80]])
+    hits = np.array([[0.1, 0.3], [0.5, 0.7]]) * rows
+    assert difference(hits.sum(0, keepdims=True), rows.sum(0, keepdims=True)) == pytest.approx(0.62 - 0.18)
+    ours, theirs = 0.1 - 0.14, 0.7 - 0.66
+    assert difference(hits, rows) == pytest.approx((theirs * 80 + 0.16 * 20) / 100 - (ours * 80 - 0.16 * 20) / 100)
+    assert difference(hits[:, :1], rows[:, :1]) == 0
+    assert difference(np.array([[10.0, 5.0]]), np.array([[100, 24]])) == 0
 
 
 # ---- the mathematics

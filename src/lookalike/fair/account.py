@@ -57,11 +57,14 @@ class Counts:
 
 
 def difference(hits: np.ndarray, rows: np.ndarray) -> float:
-    """Greatest less least rate of groups of 25 rows within each stratum [strata, groups]; the mean over strata, by their rows."""
-    kept = rows >= FEWEST_HERE
-    two = kept.sum(1) > 1
-    if not two.any():
+    """Greatest less least rate of the groups; from hits and rows [strata, groups].
+
+    With strata it is the rate above that of all who are in the same stratum, over all of a group's rows: differences of single small cells
+    would be chance. Groups of fewer than 25 rows are left out.
+    """
+    kept = rows.sum(0) >= FEWEST_HERE
+    if kept.sum() < 2:
         return 0.0
-    rates = hits[two] / np.maximum(rows[two], 1)
-    spread = np.where(kept[two], rates, -np.inf).max(1) - np.where(kept[two], rates, np.inf).min(1)
-    return float(np.average(spread, weights=rows[two].sum(1)))
+    hits, rows = hits[:, kept], rows[:, kept]
+    usual = hits.sum(1, keepdims=True) / np.maximum(rows.sum(1, keepdims=True), 1)
+    return float(np.ptp((hits - rows * usual).sum(0) / rows.sum(0)))

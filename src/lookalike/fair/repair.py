@@ -198,8 +198,8 @@ class Repair:
     def told(self, counts: Counts) -> list[dict[str, Any]]:
         """What was asked beside what was achieved in drawn rows: the outcome's rate (a number's mean) by group, and the cells changed.
 
-        The first entry is the greatest difference between two groups, of the label where it was greatest; with legitimate columns, its
-        mean over strata of rows that agree in them.
+        The first entry is the greatest difference between two groups, of the label where it was greatest; with legitimate columns, of
+        what a group has above those who agree with it in them.
         """
         name = self.outcome.column.name
         said = tuple(f"the rate of {name} = {level}" for level in self.outcome.levels) or (f"the mean of {name}",)
