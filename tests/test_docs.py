@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-GUIDES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/privacy.md")}
+GUIDES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/plans.md", "docs/privacy.md")}
 """Documents whose blocks of code run."""
 
 

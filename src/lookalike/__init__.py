@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from lookalike.errors import LookalikeError
     from lookalike.plan import Plan
     from lookalike.private import Private
-    from lookalike.protocol import Can, Step
+    from lookalike.protocol import Can
+    from lookalike.pseudonyms import pseudonyms
     from lookalike.schema import Schema
 
 __version__ = "0.1.0"
@@ -33,7 +34,6 @@ __all__ = [
     "Plan",
     "Private",
     "Schema",
-    "Step",
     "audit",
     "errors",
     "fit",
@@ -43,6 +43,7 @@ __all__ = [
     "make",
     "model",
     "privacy",
+    "pseudonyms",
     "report",
     "rules",
     "sample",
@@ -61,7 +62,7 @@ _HOME = {
     "Plan": "plan",
     "Private": "private",
     "Schema": "schema",
-    "Step": "protocol",
+    "pseudonyms": "pseudonyms",
 }
 
 

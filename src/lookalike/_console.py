@@ -96,7 +96,7 @@ def show(table: RenderableType) -> None:
 
 
 @contextmanager
-def progress(quiet: bool) -> Iterator[Callable[[la.Step], None]]:
+def progress(quiet: bool) -> Iterator[Callable[[Any], None]]:
     """A progress bar on stderr, if someone is there to look at it."""
     stop = signal.getsignal(signal.SIGTERM)
     again = stop.again if isinstance(stop, Stop) else lambda: None
@@ -110,7 +110,7 @@ def progress(quiet: bool) -> Iterator[Callable[[la.Step], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=1)
 
-        def told(step: la.Step) -> None:
+        def told(step: Any) -> None:
             again()
             bar.update(task, completed=step.done, total=step.total, description=step.note or "working")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,15 @@ def check_place(path: str) -> None:
     folder = Path(path).parent
     if not folder.is_dir():
         raise la.errors.FileError("its folder is not there", where=path, fix=f"mkdir -p {folder}")
+
+
+def keep_secret(path: Path, key: bytes) -> None:
+    """Write a secret to a file that is not there yet, which only its owner may read."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(key)
+    except OSError as error:
+        raise la.errors.FileError.of(error, where=str(path), doing="keep the secret") from None
 
 
 def stem(source: str) -> str:

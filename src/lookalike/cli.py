@@ -395,6 +395,42 @@ def impute(
 
 
 @app.command()
+def pseudonyms(
+    sources: Annotated[list[str], _argument("DATA…", "real tables: the same value gets the same pseudonym in all of them")],
+    out: Annotated[str, _option("--out", metavar="FOLDER", help="folder to write the tables into, under the names of their files")],
+    key: Annotated[
+        str | None, _option("--key", metavar="FILE", help="the secret, made if it is not there; without it nobody can do the same again")
+    ] = None,
+    locale: Annotated[str, typer.Option("--locale", help="of names and addresses whose column declares none")] = "en_US",
+    quiet: Quiet = False,
+) -> None:
+    """Replace names, e-mails, phones and other personal values of real tables, consistently. A pseudonym is not anonymity.
+
+    \b
+    lookalike pseudonyms customers.csv orders.csv --key secret.key --out pseudonymised
+    """
+    names = [Path(source).name for source in sources]
+    if len(set(names)) < len(names):
+        raise la.errors.SettingError("two tables have files of the same name", where=names[0], fix="rename one of them")
+    kept = Path(key) if key is not None else None
+    secret = kept.read_bytes() if kept is not None and kept.exists() else None
+    if kept is not None:
+        _flags.check_place(str(kept))
+    with la.NewFolder(Path(out), overwrite=False) as unfinished:
+        made = la.pseudonyms(dict(zip(names, sources, strict=True)), key=secret, locale=locale)
+        for name, table in made.datasets.items():
+            table.write(unfinished / name)
+        if kept is not None and secret is None:
+            _flags.keep_secret(kept, made.key)
+    if not quiet:
+        for name, columns in made.columns.items():
+            _console.say(f"{name}: {', '.join(columns) or 'nothing'} replaced")
+        for what, count in made.merged.items():
+            _console.say(f"note: {count:,} values of kind {what} share their pseudonym with another")
+        _console.say("These are real rows of real people: what was not replaced still tells them apart.")
+
+
+@app.command()
 def models(as_json: AsJson = False) -> None:
     """List the models, what they take, and their settings.
 

@@ -32,14 +32,19 @@ _SPACED = frozenset({"name", "first_name", "last_name", "company", "city", "stre
 class Pseudonyms:
     """What `pseudonyms` gives.
 
-    tables: as they came, with personal values replaced. key: the secret; keep it apart from the tables, or forget it. columns: which were
+    datasets: the tables with personal values replaced. key: the secret; keep it apart from the tables, or forget it. columns: which were
     replaced, by table. merged: {what: how many distinct values share their pseudonym with another}, where any do.
     """
 
-    tables: dict[str, Any]
+    datasets: dict[str, Dataset]
     key: bytes = field(repr=False)
     columns: dict[str, tuple[str, ...]]
     merged: dict[str, int]
+
+    @property
+    def tables(self) -> dict[str, Any]:
+        """The tables as they came: frames of their own kinds."""
+        return {name: dataset.native() for name, dataset in self.datasets.items()}
 
 
 def pseudonyms(
@@ -86,7 +91,7 @@ def pseudonyms(
                 used.setdefault(str(column.personal), {}).update(zip(keys, fresh.to_pylist(), strict=True))
                 at = table.column_names.index(column.name)
                 table = table.set_column(at, column.name, pa.chunked_array([fresh.take(coded.indices)]))
-        made[name] = Dataset.from_arrow({d.schema.table.name: table}, d.schema, like=d).native()
+        made[name] = Dataset.from_arrow({d.schema.table.name: table}, d.schema, like=d)
     shared = {what: len(of) - len(set(of.values())) for what, of in used.items()}
     return Pseudonyms(made, secret, columns, {what: n for what, n in shared.items() if n})
 

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pytest
 
 import lookalike as la
-from lookalike import _api
+from lookalike import _drawing
 from lookalike.errors import CannotError, DataError, FileError, SchemaError, SettingError, UnknownName
-from lookalike.protocol import Can
+from lookalike.protocol import Can, Step
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_schema_of_another_table_is_refused(frame: pd.DataFrame) -> None:
 
 
 def test_make_makes_everything(frame: pd.DataFrame, tmp_path: Path) -> None:
-    steps: list[la.Step] = []
+    steps: list[Step] = []
     made = la.make(frame, model=la.model("independent", cells=32), target="rich", seed=1, on_step=steps.append)
     assert (len(made.synthetic), len(made.holdout)) == (600, 120)
     assert isinstance(made.synthetic, pd.DataFrame)

@@ -83,6 +83,23 @@ def test_missing_cells_are_drawn(place: Path, capfd: pytest.CaptureFixture[str])
     assert code == 2 and "{}" in err
 
 
+def test_pseudonyms_are_the_same_in_every_table_and_with_the_same_key(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    people = pd.DataFrame({"email": [f"anna{i}@mail.example" for i in range(40)], "paid": range(40)})
+    people.to_csv(place / "people.csv", index=False)
+    people.iloc[::-1].drop(columns="paid").to_csv(place / "mails.csv", index=False)
+    asked = ["pseudonyms", place / "people.csv", place / "mails.csv", "--key", place / "secret.key", "--quiet", "--out"]
+    for folder in ("one", "two"):
+        code, _, err = run(capfd, *asked, place / folder)
+        assert code == 0, err
+    first, second, mails = (pd.read_csv(place / f) for f in ("one/people.csv", "two/people.csv", "one/mails.csv"))
+    assert first.equals(second) and (first.paid == people.paid).all()
+    assert not set(first.email) & set(people.email)
+    assert (mails.email[::-1].to_numpy() == first.email.to_numpy()).all()
+    assert (place / "secret.key").stat().st_mode & 0o777 == 0o600
+    code, _, err = run(capfd, "pseudonyms", place / "orders.csv", "--out", place / "none")
+    assert code == 2 and "no column is known to hold personal values" in err and not (place / "none").exists()
+
+
 @pytest.mark.parametrize(
     ("flags", "what"),
     [

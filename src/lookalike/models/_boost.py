@@ -53,7 +53,7 @@ class Boost:
 def cross_fit(
     X: np.ndarray, nominal: np.ndarray, y: np.ndarray, *, logistic: bool, rounds: int, bins: int, rng: np.random.Generator, most: int
 ) -> tuple[Boost, np.ndarray, float]:
-    """Fit a score of `y` on the bins X (uint8 [features, n]).
+    """Fit a score of `y` (NaN: a row that is not learned from) on the bins X (uint8 [features, n]).
 
     most: rows learned from in each fold. Returns the model, the binned score of each row, and the share of the variance (of the
     log-loss, if `logistic`) that the score explains on rows not learned from.
@@ -62,7 +62,8 @@ def cross_fit(
     fold = np.empty(n, np.int64)
     fold[rng.permutation(n)] = np.arange(n) % FOLDS
     told = ~np.isnan(y)
-    recode = np.stack([_by_mean(x[told], y[told]) if named else np.arange(256, dtype=np.uint8) for x, named in zip(X, nominal, strict=True)])
+    same = np.arange(256, dtype=np.uint8)
+    recode = np.stack([_by_mean(x[told], y[told]) if named else same for x, named in zip(X, nominal, strict=True)])
     sizes = X.max(axis=1).astype(np.int64) + 1
     models, loss, plain = [], 0.0, 0.0
     for k in range(FOLDS):
