@@ -324,3 +324,15 @@ def test_what_a_learner_takes_for_another_class_is_not_plausible() -> None:
     np.testing.assert_array_equal(verdict.accepted, score >= least)
     one = f["yes"].take(np.arange(1))
     assert judged(one, f["no"], f["made"], rng=rng).accepted.all()  # nothing to learn from: nothing is refused
+
+
+def test_classes_may_be_anything_that_can_be_told_apart() -> None:
+    days = np.where(Y == "fraud", np.datetime64("2026-01-02", "D"), np.datetime64("2026-01-01", "D"))
+    for y, name in (
+        (pd.Series(days), pd.Timestamp("2026-01-02")),
+        (np.where(Y == "fraud", 2.5, 0.0), 2.5),
+        ((Y == "fraud").to_list(), True),
+    ):
+        more = Augmentation(share=0.2, model=Near())
+        _, found = more.fit_resample(X, y)
+        assert more.counts_[name] == {"before": 72, "after": 282} and type(found) is type(y) and len(found) == 1410

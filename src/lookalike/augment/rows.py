@@ -151,10 +151,14 @@ def _factors(values: Any, where: str, *, empty: bool = False) -> tuple[np.ndarra
         raise DataError(f"{int(flat.isna().sum()):,} classes are missing", where=where, fix="leave these rows out")
     codes, found = pd.factorize(flat, use_na_sentinel=not empty)
     names = [plain(v) for v in found]
-    order = sorted(
-        range(len(names)), key=lambda i: (isinstance(names[i], str), names[i] if isinstance(names[i], str) else float(names[i] or 0))
-    )
+    order = sorted(range(len(names)), key=lambda i: _place(names[i]))
     return np.argsort(order)[codes], [names[i] for i in order]
+
+
+def _place(value: Any) -> tuple[bool, float, str]:
+    """What classes are sorted by: numbers first, by size, then all else by how it is written."""
+    number = isinstance(value, int | float)
+    return not number, float(value) if number else 0.0, "" if number else str(value)
 
 
 def plain(value: Any) -> Any:
