@@ -35,10 +35,10 @@ class Tool:
 def own_models() -> tuple[str, ...]:
     """Names of this project's models beside `forest` and the floor; found as the project finds them, by their files.
 
-    Not `auto`, which is no model but a choice among these.
+    Not `auto` and `ruled`, which draw by these.
     """
     found = sorted(file.stem for file in (HERE.parent / "src" / "lookalike" / "models").glob("[!_]*.py"))
-    return tuple(name for name in found if name not in ("auto", "forest", "independent"))
+    return tuple(name for name in found if name not in ("auto", "forest", "independent", "ruled"))
 
 
 TOOLS = {

@@ -123,8 +123,8 @@ def fresh(toy: str, *, drawn: int = DRAWN, judged: int = JUDGED) -> Panel:
 
 
 def drawn_by() -> list[str]:
-    """The models that are drawn: all of them, but `auto`, which is one of the others; the floor comes last."""
-    names = [name for name in lookalike.known_models() if name not in ("auto", "independent")]
+    """The models that are drawn: all of them, but `auto` and `ruled`, which draw by others; the floor comes last."""
+    names = [name for name in lookalike.known_models() if name not in ("auto", "independent", "ruled")]
     return [*names, "independent"]
 
 

@@ -247,7 +247,7 @@ class Steering:
                 self._give_up(stratum, got, tried)
             size = min(math.ceil(SPARE * (rows - got) / rate) + 16, AT_ONCE)
             table = self._candidates(stratum.conditions, size, rng=rng, key=k, start=first + tried)
-            kept = self._accepted(table, stratum, rng)
+            kept = self._accepted(table, stratum, rng=rng, most=rows - got)
             tried += size
             got += kept.num_rows
             rate = max((got + 1) / (tried + 1), 1e-4)
@@ -265,11 +265,12 @@ class Steering:
     def _conditions(self, key: int, conditions: Mapping[str, Condition]) -> Any:
         """What conditions mean for the model's codes, found once."""
         if key not in self._within:
-            self._within[key] = self.native.codebook_.within(conditions)
+            plain = getattr(self.native, "plain_", conditions)  # columns that are recast are looked at when rows are drawn
+            self._within[key] = self.native.codebook_.within({n: c for n, c in conditions.items() if n in plain})
         return self._within[key]
 
-    def _accepted(self, table: pa.Table, stratum: Stratum, rng: np.random.Generator) -> pa.Table:
-        """The candidates that obey all of the plan; mended and repaired where that can be done."""
+    def _accepted(self, table: pa.Table, stratum: Stratum, *, rng: np.random.Generator, most: int) -> pa.Table:
+        """The candidates that obey all of the plan, `most` at most where there are rules; mended and repaired where that can be done."""
         if self.repair is not None:
             drawn, table = table, self.repair.apply(table, rng=rng)
             counts = self.repair.counts(drawn, table)
@@ -286,8 +287,8 @@ class Steering:
         table = table.filter(pa.array(able))
         if not self.rules:
             return table
-        fine = self.rules.check(table, self.seen)
-        if not fine.all():
+        fine = self.rules.check(table, self.seen, most=most)
+        if fine.sum() < min(most, len(fine)):
             for text, holds in self.rules.holds(table).items():
                 self.refused[f"rule {text}"] = self.refused.get(f"rule {text}", 0) + int((~holds).sum())
         return table.filter(pa.array(fine))
@@ -329,9 +330,10 @@ class Steering:
 
 
 def _native(model: Sampler) -> Any:
-    """The model that draws under conditions, if it can: the one that was kept, of a model that chose among several."""
+    """The model that draws under conditions, if it can: the one that was kept, of a model that chose among several; one whose rows are
+    recast, if the model of the recast rows can."""
     drawing = getattr(model, "winner_", model)
-    able = getattr(getattr(drawing, "can", None), "given", False)
+    able = getattr(getattr(getattr(drawing, "inner_", drawing), "can", None), "given", False)
     return drawing if able and hasattr(drawing, "within") else None
 
 
@@ -348,13 +350,11 @@ def _refuse_private(model: Sampler, plan: Plan) -> None:
 
 
 def _rules(plan: Plan, model: Sampler) -> Rules:
-    """The plan's rules; combinations that the model has learned are known to it."""
+    """The plan's rules, and those that the model has learned; combinations that it has seen are known."""
     made = Rules.of(plan.rules, model.schema)
-    learned = getattr(model, "rules_", None)
-    if learned is None:
-        return made
-    known = {rule.text: rule for rule in learned}
-    return Rules(tuple(known.get(rule.text, rule) for rule in made), made.table)
+    learned = {rule.text: rule for rule in getattr(model, "rules_", ())}
+    told = {rule.text: learned.get(rule.text, rule) for rule in made}
+    return Rules(tuple((told | learned).values()), made.table)
 
 
 def _parity(plan: Plan, schema: Schema) -> fair.Parity | None:

@@ -262,3 +262,12 @@ def test_tails_are_drawn_as_often_as_asked(forest: Any) -> None:
     assert old.age.mean() > REAL.age.mean() + 10
     with pytest.raises(SettingError, match="no tails"):
         la.sample(forest, 10, plan={"rare": {"town": "high"}})
+
+
+def test_conditions_are_drawn_natively_where_rules_are_built_in() -> None:
+    ruled = la.fit(REAL, model=la.model("ruled", rules=["start <= end"], inner_settings={"trees": 6}), seed=0)
+    drawn = la.steer(ruled, {"given": {"town": "Lima", "end": {"low": 200}}, "shares": {"sex": {"f": 0.5, "m": 0.5}}}, n=300, seed=1)
+    rows = drawn.rows
+    assert (rows.town == "Lima").all() and (rows.end >= 200).all() and (rows.sex == "f").sum() == 150
+    assert (rows.start <= rows.end).all() and rows.id.is_unique
+    assert drawn.account.accepted > 0.2  # Lima is 2 % of the rows

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lookalike.data import Dataset
+    from lookalike.encode import Within
     from lookalike.models import _recast
     from lookalike.protocol import Model
     from lookalike.rules import Rules, Seen
@@ -185,6 +186,32 @@ class Ruled:
             whole = pa.concat_tables(pieces).unify_dictionaries().take(pa.array(index)).combine_chunks()
             first = pa.table([first[name] if name in keys and not placed else whole[name] for name in names], names=list(names))
         return Dataset.from_arrow({self.schema.table.name: first}, self.schema)
+
+    @property
+    def codebook_(self) -> Any:
+        """The codebook of the inner model, which is of the recast table; None if it has none."""
+        return getattr(self.inner_, "codebook_", None)
+
+    @property
+    def plain_(self) -> frozenset[str]:
+        """Columns that the inner model learned as they are."""
+        return frozenset(self.schema.table.names) - {c.name for step in self.steps_ for c in step.made}
+
+    def within(self, n: int, within: Within, *, rng: np.random.Generator, start: int = 0) -> tuple[pa.Table, float]:
+        """`n` rows of the inner model with cells `within` some codes, or as many of them as obey; and the share of free draws within.
+
+        within: of the inner model's codebook, and of columns in `plain_`.
+
+        Raises:
+            CannotError: none can be drawn.
+        """
+        import pyarrow as pa
+
+        from lookalike.models import _recast
+
+        table, chance = self.inner_.within(n, within, rng=rng, start=start)
+        table, fine = _recast.back(table, self.steps_, self.schema.table.names)
+        return table.filter(pa.array(self.rules_.check(table, able=fine))), chance
 
     def state(self) -> State:
         """Rules, steps and the inner model as JSON; its arrays."""
