@@ -275,8 +275,8 @@ def table(given: argparse.Namespace) -> str:
             for figure in ("precision", "recall"):
                 own = np.array([m[figure] for m in mine])
                 gain = 100 * (own - [n[figure] for n in none])
-                error = gain.std(ddof=1) / len(gain) ** 0.5 if len(gain) > 1 else float("nan")
-                cells += [f"{100 * own.mean():.1f}", "" if method == "none" else f"{gain.mean():+.1f} ± {error:.1f}"]
+                error = f" ± {gain.std(ddof=1) / len(gain) ** 0.5:.1f}" if len(gain) > 1 else ""
+                cells += [f"{100 * own.mean():.1f}", "" if method == "none" else f"{gain.mean():+.1f}{error}"]
             cells += [f"{np.mean([m['added'] for m in mine]):,.0f}", f"{np.median([m['seconds'] for m in mine]):.1f}"]
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
