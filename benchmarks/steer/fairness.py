@@ -39,7 +39,7 @@ WAYS = {
     "parity": ({}, THREE),
     "parity, seen": ({"seen": True}, THREE),
     "selection": ({"notion": "selection"}, (1.0,)),
-    "selection, seen": ({"notion": "selection", "seen": True}, (*THREE[:2], 0.9, 1.0)),
+    "selection, seen": ({"notion": "selection", "seen": True}, (0.5, 0.8, 0.85, 0.9, 1.0)),
 }
 """What is asked of `Parity`, and at which strengths."""
 MOST_LINEAR = 30_000
@@ -212,7 +212,7 @@ def methods(data: Set, judges: Judges, seed: int, *, skip: frozenset[str]) -> It
         parity = Parity(target=data.target, group=data.group, **asked)
         repair = Repair.learn(learned.table(), parity, model.schema, rng=np.random.default_rng(1_000 + seed))
         took = time.perf_counter() - start
-        for s in strengths:
+        for s in (s for s in strengths if f"{way} {s:g}" not in skip):
             made = replace(repair, parity=parity.model_copy(update={"strength": s}))
             table = made.apply(drawn.table(), rng=np.random.default_rng(2_000 + seed))
             account = made.account(drawn.table(), table)
@@ -236,14 +236,14 @@ def mostlyai(data: Set, seed: int, rows: int) -> pd.DataFrame:
 def table(kept: dict[str, Any]) -> str:
     """Mean ± standard error over the seeds, by set."""
     out = []
+    names = ["real rows", "real rows, reweighed", "forest", "forest, selected"]
+    names += [*(f"{way} {s:g}" for way, (_, strengths) in WAYS.items() for s in strengths), "mostlyai-engine"]
     for name in SETS:
-        cells = {k.split("/", 2)[2]: [] for k in kept if k.startswith(f"{name}/")}
-        for key, cell in kept.items():
-            if key.startswith(f"{name}/"):
-                cells[key.split("/", 2)[2]].append(cell)
+        cells = {method: [c for k, c in kept.items() if k.split("/")[0] == name and k.split("/", 2)[2] == method] for method in names}
+        cells = {method: found for method, found in cells.items() if found}
         if not cells:
             continue
-        judges = [k for k in next(iter(cells.values()))[0] if isinstance(next(iter(cells.values()))[0][k], list)]
+        judges = [k for k, value in next(iter(cells.values()))[0].items() if isinstance(value, list)]
         out += ["", f"`{name}`: AUC · demographic parity · equalised odds", ""]
         out += ["| rows | seeds | table | " + " | ".join(judges) + " |", "|---|--:|--:|" + "--:|" * len(judges)]
         for method, found in cells.items():
