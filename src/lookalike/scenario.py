@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from lookalike.errors import SettingError, UnknownName
 
-__all__ = ["asked", "drift", "margin", "months", "rebalance", "volume", "what_if"]
+__all__ = ["drift", "margin", "months", "volume", "what_if"]
 
 Shares = Mapping[Any, float]
 Path = Literal["linear", "smooth", "sudden"]
@@ -41,45 +41,6 @@ def margin(table: pa.Table, column: str) -> dict[Any, float]:
     if not 0 < len(known) <= MOST_LEVELS:
         raise SettingError(f"{column!r} has {len(known):,} values, which have no shares", where="shares", fix="choose a category")
     return {level: count / sum(known.values()) for level, count in known.items()}
-
-
-def rebalance(target: str, now: Shares, *, to: str | float | Shares = "balanced") -> dict[str, dict[Any, float]]:
-    """The entry of a plan's `shares` that rebalances a column: {target: {level: share}}.
-
-    now: the shares of all levels. to: "balanced", all levels alike; a number, the share of the rarest level; or {level: share} for some.
-    Levels that are not named share the rest as they do now.
-
-    Raises:
-        SettingError: no share, or a sum above 1.
-        UnknownName: no such level.
-    """
-    if isinstance(to, str):
-        if to != "balanced":
-            raise SettingError(f"{to!r} says no share", where=f"rebalance.{target}", fix=f"rebalance={target}, or {target}=0.5")
-        return {target: {level: 1 / len(now) for level in now}}
-    if not isinstance(to, Mapping):
-        to = {min(now, key=lambda level: (now[level], str(level))): to}
-    return {target: _changed(target, now, to)}
-
-
-def asked(text: str) -> tuple[str, str | float]:
-    """What a flag asks: "isFraud" → ("isFraud", "balanced"), "isFraud=0.5" → ("isFraud", 0.5).
-
-    Raises:
-        SettingError: what follows = is no share.
-    """
-    name, equals, tail = text.rpartition("=")
-    if not equals:
-        return text, "balanced"
-    if tail.strip() == "balanced":
-        return name.strip(), "balanced"
-    try:
-        share = float(tail.strip().removesuffix("%")) / (100 if tail.strip().endswith("%") else 1)
-    except ValueError:
-        share = -1.0
-    if not 0 < share < 1:
-        raise SettingError(f"{tail!r} is no share", where=f"rebalance.{name}", fix=f"give a number between 0 and 1: {name}=0.5")
-    return name.strip(), share
 
 
 def what_if(column: str, change: Shares, now: Shares) -> dict[str, Any]:

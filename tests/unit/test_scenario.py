@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from lookalike.errors import LookalikeError, SettingError, UnknownName
-from lookalike.scenario import asked, drift, margin, months, rebalance, volume, what_if
+from lookalike.scenario import drift, margin, months, volume, what_if
 
 NOW = {"ok": 0.9, "late": 0.08, "fraud": 0.02}
 
@@ -21,29 +21,6 @@ def test_margin_counts_what_is_known() -> None:
         margin(table, "gone")
     with pytest.raises(UnknownName):
         margin(table, "kk")
-
-
-@pytest.mark.parametrize(
-    ("to", "shares"),
-    [
-        ("balanced", [1 / 3, 1 / 3, 1 / 3]),
-        (0.51, [0.49 * 0.9 / 0.98, 0.49 * 0.08 / 0.98, 0.51]),
-        ({"late": 0.5}, [0.5 * 0.9 / 0.92, 0.5, 0.5 * 0.02 / 0.92]),
-        ({"ok": 0.2, "late": 0.3, "fraud": 0.5}, [0.2, 0.3, 0.5]),
-    ],
-)
-def test_rebalance_keeps_the_proportions_of_the_rest(to: Any, shares: list[float]) -> None:
-    found = rebalance("state", NOW, to=to)["state"]
-    assert list(found) == list(NOW) and sum(found.values()) == pytest.approx(1)
-    assert list(found.values()) == pytest.approx(shares)
-
-
-@pytest.mark.parametrize(
-    ("text", "meant"),
-    [("isFraud", ("isFraud", "balanced")), ("a=b=0.5", ("a=b", 0.5)), ("x = 20%", ("x", 0.2)), ("x=balanced", ("x", "balanced"))],
-)
-def test_flags_are_read(text: str, meant: tuple[str, Any]) -> None:
-    assert asked(text) == meant
 
 
 def test_what_if_changes_one_margin() -> None:
@@ -113,9 +90,6 @@ def test_zoned_moments_keep_their_zone() -> None:
         (lambda: what_if("k", {"ok": 0.1, "late": 0.1, "fraud": 0.1}, NOW), SettingError, "0.3"),
         (lambda: what_if("k", {"ok": -0.1}, NOW), SettingError, "no shares"),
         (lambda: what_if("k", {"a": 0.5}, {"a": 1.0, "b": 0.0}), SettingError, "name all levels"),
-        (lambda: rebalance("k", NOW, to="even"), SettingError, "no share"),
-        (lambda: asked("k=two"), SettingError, "'two'"),
-        (lambda: asked("k=1.5"), SettingError, "between 0 and 1"),
         (lambda: drift("k", NOW, {"ok": 0.5}, labels=["a", "b"]), SettingError, "drift.end"),
         (lambda: drift("k", NOW, NOW, labels=["a"]), SettingError, "two labels"),
         (lambda: drift("k", NOW, NOW, labels=["a", "b"], path=[0.0, 2.0]), SettingError, "path"),

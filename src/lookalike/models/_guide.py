@@ -20,6 +20,8 @@ __all__ = ["LEAST", "Guide", "Inside", "Known", "decided", "gate_of", "going_on"
 
 LEAST = 1e-30
 """A chance below this is none."""
+DOUBT, UNTOLD = 1e-4, 2e-3
+"""Share of the marginal mixed into the chance of what is known, so that there is always some; the chance below which it is hardly more."""
 SPLIT, MOST_COPIES = 0.98, 20
 """Share of the rows that go on once at most; and how often any row may go on."""
 
@@ -88,12 +90,13 @@ class Known:
     """Rows of which some parts are known, each its own: `own` uint16 and `known` bool [parts, n]. Each row is there `beam` times in turn.
 
     `told` float64 [n]: log of how likely what is known was, as far as it hangs on what was drawn. fill: parts that are drawn are not
-    missing, where there is anything else.
+    missing, where there is anything else. `lost` bool [n / beam]: rows none of whose copies explained something that is known.
     """
 
     def __init__(self, own: np.ndarray, known: np.ndarray, *, beam: int, fill: bool) -> None:
         self.own, self.known, self.beam, self.fill = own, known, beam, fill
         self.told, self._begun = np.zeros(own.shape[1]), np.zeros(own.shape[1], bool)
+        self.lost = np.zeros(own.shape[1] // beam, bool)
 
     def draw(self, stage: Stage, bins: np.ndarray, codes: np.ndarray, *, seed: int, first: int) -> np.ndarray:
         """See `Guide`."""
@@ -101,8 +104,12 @@ class Known:
         known, drawn = self.known[p], self.own[p].copy()
         rows = np.flatnonzero(known & self._begun)
         if len(rows):
-            told = stage.chance(bins[:, rows], codes[:, rows], self.own[p, rows])
+            told = stage.chance(bins[:, rows], codes[:, rows], self.own[p, rows], doubt=DOUBT)
             self.told[rows] += np.log(np.maximum(told, LEAST))
+            best = np.ones(len(self.lost))
+            best[rows // self.beam] = 0
+            np.maximum.at(best, rows // self.beam, told)
+            self.lost |= best < UNTOLD
         if not known.all():
             drawn[~known] = self._free(stage, bins, codes, seed=seed, first=first)[~known]
             self._begun |= ~known

@@ -115,18 +115,18 @@ class Stage:
             mass = pairs.put_among(out, mass, codes, weight, seed=seed + k, first=first)
         return out, mass
 
-    def chance(self, bins: np.ndarray, codes: np.ndarray, own: np.ndarray) -> np.ndarray:
-        """float64 [n], above 0: the chance that `draw` gives the codes `own`. A code that it does not give has that of a rare mistake."""
+    def chance(self, bins: np.ndarray, codes: np.ndarray, own: np.ndarray, *, doubt: float = DOUBT) -> np.ndarray:
+        """float64 [n], above 0: the chance that `draw` gives the codes `own`. One that it does not give has that of a mistake (`doubt`)."""
         own = own.astype(np.uint16)
         if self.table is not None:
-            return np.where(self.table[codes[self.decider]] == own, 1.0, DOUBT / self.size)
+            return np.where(self.table[codes[self.decider]] == own, 1.0, doubt / self.size)
         found = np.empty(len(own))
         trees, *how = self._drawn()
         chance(self._rows(bins, 0), (*trees[:3], self._sorted, *trees[4:]), *how, own, found)
         for pairs in self.pairs:
             found = pairs.told(found, codes, own)
         counts = np.bincount(self.trees.donors, minlength=int(own.max(initial=0)) + 1) + 1.0
-        return (1 - DOUBT) * found + DOUBT * counts[own] / counts.sum()
+        return (1 - doubt) * found + doubt * counts[own] / counts.sum()
 
     @cached_property
     def _sorted(self) -> np.ndarray:

@@ -54,8 +54,8 @@ WORTH = 0.05
 """Share of a part that a score must explain; the target's is always used."""
 PILOT, MOST_TRIED = 8_192, 3_000
 """Rows by which it is found out how hard conditions are to meet; rows that are begun at most for each that is wanted."""
-BEAM = 32
-"""Copies of a row that are drawn side by side where parts of it are known."""
+BEAM, WIDE = 32, 512
+"""Copies of a row that are drawn side by side where parts of it are known; and where none of them explains what is known."""
 NUMBERS = frozenset({"integer", "number"})
 MOST_EARLIER = 60
 """Earlier columns that a number is compared with for ties, the nearest first."""
@@ -189,10 +189,14 @@ class Forest:
             seed = int(rng.integers(0, 1 << 62))
 
             def piece(rows: np.ndarray, beam: int) -> None:
-                filled, numbers = self._complete(made, known.T, rows, beam=beam, fill=fill, seed=seed)
-                made.codes[:, rows], made.inside[:, rows] = filled.codes, filled.inside
+                filled, numbers, lost = self._complete(made, known.T, rows, beam=beam, fill=fill, seed=seed)
+                again = rows[lost] if 1 < beam < WIDE else rows[:0]
+                kept = ~np.isin(rows, again)
+                made.codes[:, rows[kept]], made.inside[:, rows[kept]] = filled.codes[:, kept], filled.inside[:, kept]
                 for column, found in numbers.items():
-                    tied[column][rows] = found
+                    tied[column][rows[kept]] = found[kept]
+                for low in range(0, len(again), PIECE // WIDE):
+                    piece(again[low : low + PIECE // WIDE], WIDE)
 
             _each(lambda work: piece(*work), list(self._pieces(known)))
             return self._table(made, tied, start)
@@ -212,8 +216,8 @@ class Forest:
 
     def _complete(
         self, coded: Coded, known: np.ndarray, rows: np.ndarray, *, beam: int, fill: bool, seed: int
-    ) -> tuple[Coded, dict[int, np.ndarray]]:
-        """`rows` of `coded` with what is not `known` drawn, and the numbers of columns with ties."""
+    ) -> tuple[Coded, dict[int, np.ndarray], np.ndarray]:
+        """`rows` of `coded` with what is not `known` drawn, the numbers of columns with ties, and bool: rows that need more copies."""
         from lookalike.encode import Coded
         from lookalike.models._guide import Known
 
@@ -226,7 +230,8 @@ class Forest:
         blank = Coded(guide.own.copy(), inside)
         mine, numbers = self._draw(blank, rng.integers(0, 1 << 62, len(self.stages_)), first, guide=guide)
         kept = guide.choose(rng)
-        return Coded(mine.codes[:, kept], mine.inside[:, kept]), {column: found[kept] for column, found in numbers.items()}
+        chosen = Coded(mine.codes[:, kept], mine.inside[:, kept])
+        return chosen, {column: found[kept] for column, found in numbers.items()}, guide.lost
 
     def log_prob(self, data: Dataset) -> np.ndarray:
         """float64 [n]: log of the probability that a row drawn has the cells of each row of `data` (codes, not the place within them)."""
