@@ -429,6 +429,7 @@ def make(
         found["notes"] += [
             "The rows were drawn as a plan asks, and are to be unlike the data in that:",
             *map(_told.line, steered.account().lines),
+            *steered.account().notes,
         ]
     judged = build(train, drawn, holdout=held, on_step=judging, **found)
     return Made(model=fitted, report=judged, drawn=drawn, held=held, suffix=_told.suffix(source), account=steered.account())
