@@ -27,9 +27,9 @@ def sdv(frame: pd.DataFrame, folder: Path) -> Draw:
     from sdv.sampling import Condition
     from sdv.single_table import GaussianCopulaSynthesizer
 
-    made = GaussianCopulaSynthesizer(Metadata.detect_from_dataframe(frame, table_name="table"))
-    made.fit(frame)
-    return lambda asked, rows: made.sample_from_conditions([Condition(num_rows=rows, column_values=asked)])
+    made = GaussianCopulaSynthesizer(Metadata.detect_from_dataframes({"table": frame}, infer_keys=None))
+    made.fit({"table": frame})
+    return lambda asked, rows: made.sample_from_conditions([Condition(num_rows=rows, column_values=asked)])["table"]
 
 
 def mostlyai(frame: pd.DataFrame, folder: Path) -> Draw:
