@@ -111,11 +111,12 @@ def flaws(found: Found) -> list[str]:
                 told = [seen[tool][n] for n in names if seen[tool][n] is not None]
                 count[tool] = (count[tool][0] + sum(map(bool, told)), count[tool][1] + len(told))
         out += [f"#### {name}: {rows:,} rows each of train, holdout and synthetic table", ""]
-        lines = [[TITLES[n], *(cell(seen[t][n], most=2 if t in OWN else 1) for t in TOOLS)] for n in planted]
+        asked = [t for t in TOOLS if any(told is not None for told in seen[t].values())]
+        lines = [[TITLES[n], *(cell(seen[t][n], most=2 if t in OWN else 1) for t in asked)] for n in planted]
         lines += [
-            [f"clean table {n.rpartition('_')[2]}", *(cell(seen[t][n]) for t in TOOLS)] for n in clean if any(seen[t][n] for t in TOOLS)
+            [f"clean table {n.rpartition('_')[2]}", *(cell(seen[t][n]) for t in asked)] for n in clean if any(seen[t][n] for t in asked)
         ]
-        out += table(["planted flaw", *TOOLS.values()], lines, left=len(TOOLS) + 1)
+        out += table(["planted flaw", *(TOOLS[t] for t in asked)], lines, left=len(asked) + 1)
         out += scores(tables, planted, clean)
     head = ["tool", "flaws noticed", "false alarms: clean tables", "rate (95 % interval)"]
     return [*table(head, (right(TOOLS[t], hits[t], alarms[t]) for t in TOOLS)), *statements(found), *out]
