@@ -19,13 +19,13 @@ import pyarrow as pa
 from lookalike import fair, rare
 from lookalike.condition import ORDERED, Condition
 from lookalike.data import Dataset, columns_of
-from lookalike.errors import CannotError, SettingError
+from lookalike.errors import CannotError, SettingError, UnknownName
 from lookalike.plan import Plan, Share
 from lookalike.rules import Rules, Seen
 
 if TYPE_CHECKING:
     from lookalike.protocol import Sampler
-    from lookalike.schema import Schema
+    from lookalike.schema import Column, Schema
 
 __all__ = ["Account", "Line", "Steering", "completed", "given_in_part"]
 
@@ -184,10 +184,18 @@ class Steering:
         return Share((name,), cells, (share, *((1 - share) * n / rest for n, _ in counted[1:])))
 
     def _strata(self) -> list[Stratum]:
-        """The strata of all shares together."""
+        """The strata of all shares together; levels that the model does not know are refused now, not when their turn comes."""
+        made = self._crossed() if self.targets else [Stratum(dict(self.plan.given), 1.0)]
+        for k, stratum in enumerate(made):
+            for name, condition in stratum.conditions.items():
+                _known(self.model, self.schema.table[name], condition)
+            if self.native is not None and stratum.conditions:
+                self._conditions(k, stratum.conditions)
+        return made
+
+    def _crossed(self) -> list[Stratum]:
+        """A stratum for each combination of the cells of all shares."""
         targets = self.targets
-        if not targets:
-            return [Stratum(dict(self.plan.given), 1.0)]
         margins = [_margin(share, self.n) for share in targets]
         joint = margins[0] if len(targets) == 1 else self._joint(margins)
         made = []
@@ -202,9 +210,6 @@ class Steering:
                 else:
                     stratum.conditions |= dict(zip(share.columns, found, strict=True))
             made.append(stratum)
-        if self.native is not None:  # levels that the model does not know are refused now, not when their turn comes
-            for k, stratum in enumerate(made):
-                self._conditions(k, stratum.conditions)
         return made
 
     def _joint(self, margins: list[np.ndarray]) -> np.ndarray:
@@ -335,6 +340,26 @@ def _native(model: Sampler) -> Any:
     drawing = getattr(model, "winner_", model)
     able = getattr(getattr(getattr(drawing, "inner_", drawing), "can", None), "given", False)
     return drawing if able and hasattr(drawing, "within") else None
+
+
+def _known(model: Sampler, column: Column, condition: Condition) -> None:
+    """Refuse a level that the model cannot draw, as far as its codes and the columns that it recasts tell.
+
+    Raises:
+        UnknownName: there is no such level; names the near matches.
+    """
+    drawing, levels = getattr(model, "winner_", model), set()
+    codebook = getattr(drawing, "codebook_", None)
+    for known, book in zip(codebook.table, codebook.books, strict=True) if codebook is not None else ():
+        levels |= set(book.get("levels", ())) if known.name == column.name else set()
+    for step in getattr(drawing, "steps_", ()):
+        at = [k for k, c in enumerate(getattr(step, "columns", ())) if c.name == column.name]
+        levels |= {row[k] for k in at for row in getattr(step, "kept", ())}
+    if column.kind not in ("category", "constant") or not levels:
+        return
+    for level in (*(condition.values or ()), *(condition.none_of or ())):
+        if level is not None and str(level) not in levels:
+            raise UnknownName(str(level), sorted(v for v in levels if v), what="level that the model draws", where=column.name)
 
 
 def _refuse_private(model: Sampler, plan: Plan) -> None:

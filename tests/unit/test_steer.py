@@ -213,6 +213,13 @@ def test_what_cannot_be_met_is_refused_with_the_reason(forest: Any, plan: dict[s
     assert what in str(told.value)
 
 
+def test_a_level_that_is_not_there_is_refused_before_rows_are_drawn(plain: Any) -> None:
+    ruled = la.fit(REAL, model=la.model("ruled", rules=["combination(town, region)"], inner="copula"), seed=0)
+    for model in (plain, ruled):
+        with pytest.raises(UnknownName, match="Olso"):
+            la.sample(model, 50, plan={"given": {"town": "Olso"}})
+
+
 def test_a_model_without_conditions_says_which_have_them(plain: Any) -> None:
     with pytest.raises(CannotError) as told:
         la.sample(plain, 50, plan={"given": {"age": {"low": 18, "high": 18}, "town": "Lima", "score": 50.01}})
