@@ -29,7 +29,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SHARED = Path(os.environ.get("LOOKALIKE_DATA", ROOT.parent / "shared" / "data"))
 KEPT = HERE.parent / ".work" / "impute.json"
-ROWS, TABLES = 2_000, 5
+ROWS, TABLES = 1_500, 5
 SETS = {
     "adult": ("tabular/adult/adult_train.csv.gz", "income"),
     "credit_default": ("tabular/credit_default", "default_payment_next_month"),
@@ -44,6 +44,7 @@ def read(name: str) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     path = SHARED / where
     file = path if path.is_file() else next(f for f in sorted(path.iterdir()) if f.suffix in (".csv", ".gz", ".parquet"))
     frame = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file)
+    frame = frame.drop(columns="ID", errors="ignore")  # it numbers the rows
     frame = frame.dropna().sample(2 * ROWS, random_state=0).reset_index(drop=True)
     for column in frame.columns:
         if frame[column].dtype.kind not in "if" or frame[column].nunique() <= 12:

@@ -20,8 +20,9 @@ __all__ = ["LEAST", "Guide", "Inside", "Known", "decided", "gate_of", "going_on"
 
 LEAST = 1e-30
 """A chance below this is none."""
-DOUBT, UNTOLD = 1e-4, 2e-3
-"""Share of the marginal mixed into the chance of what is known, so that there is always some; the chance below which it is hardly more."""
+DOUBT, UNTOLD = 1e-4, 0.02
+"""Share of the marginal mixed into the chance of what is known, so that there is always some; the chance, in shares of the marginal, below
+which a copy does not explain it."""
 SPLIT, MOST_COPIES = 0.98, 20
 """Share of the rows that go on once at most; and how often any row may go on."""
 
@@ -108,7 +109,7 @@ class Known:
             self.told[rows] += np.log(np.maximum(told, LEAST))
             best = np.ones(len(self.lost))
             best[rows // self.beam] = 0
-            np.maximum.at(best, rows // self.beam, told)
+            np.maximum.at(best, rows // self.beam, told / stage.share(self.own[p, rows]))
             self.lost |= best < UNTOLD
         if not known.all():
             drawn[~known] = self._free(stage, bins, codes, seed=seed, first=first)[~known]

@@ -125,8 +125,14 @@ class Stage:
         chance(self._rows(bins, 0), (*trees[:3], self._sorted, *trees[4:]), *how, own, found)
         for pairs in self.pairs:
             found = pairs.told(found, codes, own)
+        return (1 - doubt) * found + doubt * self.share(own)
+
+    def share(self, own: np.ndarray) -> np.ndarray:
+        """float64 [n], above 0: how often the codes `own` are drawn, whatever the row."""
+        if self.table is not None:
+            return np.full(len(own), 1 / self.size)
         counts = np.bincount(self.trees.donors, minlength=int(own.max(initial=0)) + 1) + 1.0
-        return (1 - doubt) * found + doubt * counts[own] / counts.sum()
+        return counts[own] / counts.sum()
 
     @cached_property
     def _sorted(self) -> np.ndarray:
