@@ -30,7 +30,7 @@ LOST = 0.02
 
 def plan(rules: Rules, table: pa.Table, schema: Schema, subjects: np.ndarray | None, protect: int) -> list[Step]:
     """The steps, in the order in which they are taken; rules that none of them serves are met by rejection."""
-    parts = [p for rule in rules.rules for p in _parts(rule.condition)]
+    parts = [p for rule in rules.rules for p in nodes.parts(rule.condition)]
     fixed = {schema.column(schema.subject)[1].name} if schema.subject is not None else set()
     joints = _joints(parts, table, schema.table, subjects, protect, fixed)
     fixed |= {c.name for j in joints for c in j.columns}
@@ -41,15 +41,6 @@ def plan(rules: Rules, table: pa.Table, schema: Schema, subjects: np.ndarray | N
         s for p in parts if isinstance(p, nodes.Step) and p.column not in fixed | targets and (s := _steps(p, schema.table)) is not None
     ]
     return [*derived, *gaps, *{s.column.name: s for s in plain}.values(), *joints]
-
-
-def _parts(condition: Condition) -> Iterator[Condition]:
-    """The conditions that must all be true."""
-    if isinstance(condition, nodes.Both) and condition.every:
-        for part in condition.parts:
-            yield from _parts(part)
-    else:
-        yield condition
 
 
 def fresh(name: str, taken: Sequence[str] | set[str]) -> str:

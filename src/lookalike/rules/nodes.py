@@ -7,7 +7,7 @@ false, as a CHECK in SQL: what is unknown holds. `and` is the least, `or` the gr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -495,3 +495,12 @@ def linear(expression: Expression) -> tuple[Mapping[str, float], float] | None:
 
 def _times(form: tuple[Mapping[str, float], float], factor: float) -> tuple[Mapping[str, float], float]:
     return {c: f * factor for c, f in form[0].items()}, form[1] * factor
+
+
+def parts(condition: Condition) -> Iterator[Condition]:
+    """The conditions that must all be true."""
+    if isinstance(condition, Both) and condition.every:
+        for part in condition.parts:
+            yield from parts(part)
+    else:
+        yield condition

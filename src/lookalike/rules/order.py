@@ -31,17 +31,8 @@ class _Edge:
 
 def contradictions(rules: Sequence[tuple[str, Condition]], table: Table) -> list[str]:
     """What contradicts what, in words."""
-    parts = [(text, part) for text, condition in rules for part in _parts(condition)]
+    parts = [(text, part) for text, condition in rules for part in nodes.parts(condition)]
     return [*_circles(parts, table), *_lists(parts, table), *_empty(parts, table)]
-
-
-def _parts(condition: Condition) -> Iterator[Condition]:
-    """The conditions that must all be true."""
-    if isinstance(condition, nodes.Both) and condition.every:
-        for part in condition.parts:
-            yield from _parts(part)
-    else:
-        yield condition
 
 
 def _edges(text: str, part: nodes.Compare) -> list[_Edge]:
