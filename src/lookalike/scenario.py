@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lookalike.data import Dataset
 from lookalike.errors import SettingError, UnknownName
 
 __all__ = ["drift", "margin", "months", "volume", "what_if"]
@@ -27,13 +28,14 @@ WEEK = np.timedelta64(7, "D")
 MOST_LEVELS = 1_000
 
 
-def margin(table: pa.Table, column: str) -> dict[Any, float]:
-    """{level: share of the rows whose level is known}, the commonest first.
+def margin(source: Any, column: str) -> dict[Any, float]:
+    """{level: share of the rows whose level is known}, the commonest first; source: a canonical table, a frame or a file.
 
     Raises:
         UnknownName: no such column.
         SettingError: it has no values, or too many to have shares.
     """
+    table = source if isinstance(source, pa.Table) else Dataset.of(source).table()
     if column not in table.column_names:
         raise UnknownName(column, table.column_names, what="column", where="shares")
     counts = sorted(pc.value_counts(table[column].unify_dictionaries()).to_pylist(), key=lambda c: (-c["counts"], str(c["values"])))
@@ -98,17 +100,23 @@ def months(first: str, count: int) -> list[str]:
     return [str(begin + k) for k in range(count)]
 
 
-def volume(table: pa.Table, times: Sequence[str], factor: int, *, rng: np.random.Generator, how: str = "longer") -> pa.Table:
+def volume(rows: Any, times: Sequence[str], factor: int, *, rng: np.random.Generator, how: str = "longer") -> Any:
     """Rows drawn for a stress test, `factor` times as many as there were, with their times spread.
 
-    times: columns of dates or moments; those of a row move together, so that spans between them stay. how: "longer", each row moves on
-    by 0 to factor − 1 periods (whole weeks, as many as the times span), so that the table lasts `factor` times as long at the same rate,
-    each weekday and hour as busy as before (in UTC); "denser", times stay: the same period is `factor` times as busy.
+    rows: a canonical table, or a frame, which comes back as one. times: columns of dates or moments; those of a row move together, so
+    that spans between them stay. how: "longer", each row moves on by 0 to factor − 1 periods (whole weeks, as many as the times span), so
+    that the table lasts `factor` times as long at the same rate, each weekday and hour as busy as before (in UTC); "denser", times stay:
+    the same period is `factor` times as busy.
 
     Raises:
         UnknownName: no such column.
         SettingError: a column has no times, the factor is below 1, or dates would leave the calendar.
     """
+    if not isinstance(rows, pa.Table):
+        data = Dataset.of(rows)
+        moved = volume(data.table(), times, factor, rng=rng, how=how)
+        return Dataset.from_arrow({data.schema.table.name: moved}, data.schema, like=data).native()
+    table = rows
     if isinstance(factor, bool) or not isinstance(factor, int | np.integer) or factor < 1:
         raise SettingError(f"factor must be a whole number from 1, not {factor!r}", where="volume.factor", fix="100")
     if how not in ("longer", "denser"):

@@ -379,3 +379,14 @@ def test_a_column_that_repeats_the_outcome_is_told() -> None:
     made = Repair.learn(pilot, Parity(target="rich", group="sex", seen=True), schema, rng=np.random.default_rng(0))
     assert any("repeats it" in note for note in made.notes)
     assert not any("repeats it" in note for note in repaired()[2].notes)
+
+
+def test_twins_of_a_frame_come_back_as_one() -> None:
+    import pandas as pd
+
+    import lookalike as la
+
+    frame = pd.DataFrame({"sex": ["f", "m"] * 30, "pay": range(60)})
+    model = la.fit(frame, model="independent")
+    made = twins(model, frame, "sex", rng=np.random.default_rng(0))
+    assert (made.frame["sex"] != frame["sex"]).all() and (made.frame["pay"] == frame["pay"]).all()

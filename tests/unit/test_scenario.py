@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -106,3 +107,11 @@ def test_bad_input_is_refused(work: Any, error: type[LookalikeError], told: str)
     with pytest.raises(error) as found:
         work()
     assert told in str(found.value)
+
+
+def test_frames_are_taken_and_come_back() -> None:
+    frame = pd.DataFrame({"at": pd.date_range("2025-01-06", periods=28, freq="D"), "k": ["a", "b", "b", "b"] * 7})
+    assert margin(frame, "k") == {"b": 0.75, "a": 0.25}
+    moved = volume(frame, ["at"], 5, rng=np.random.default_rng(0))
+    assert list(moved.columns) == ["at", "k"] and (moved["at"] >= frame["at"]).all()
+    assert (moved["at"].dt.day_of_week == frame["at"].dt.day_of_week).all() and (moved["at"] != frame["at"]).any()

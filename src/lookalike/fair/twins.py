@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.compare.frame import LABELS, ORDERED, code
+from lookalike.data import Dataset
 from lookalike.errors import DataError, SettingError
 from lookalike.fair.parity import effects, ordered
 
@@ -24,9 +25,15 @@ class Twins:
     redrawn: tuple[str, ...]
     kept: tuple[str, ...]
     note: str
+    given: Dataset
+
+    @property
+    def frame(self) -> Any:
+        """The rows as a frame of the kind that was given."""
+        return Dataset.from_arrow({self.given.schema.table.name: self.table}, self.given.schema, like=self.given).native()
 
 
-def twins(model: Any, table: pa.Table, group: str | Sequence[str], *, rng: np.random.Generator, graph: Edges | None = None) -> Twins:
+def twins(model: Any, rows: Any, group: str | Sequence[str], *, rng: np.random.Generator, graph: Edges | None = None) -> Twins:
     """Each row with the group of another row, drawn from those of other groups.
 
     Without a graph nothing else changes: what a model makes of the pair tells its direct use of the group. With one, what the group
@@ -34,7 +41,7 @@ def twins(model: Any, table: pa.Table, group: str | Sequence[str], *, rng: np.ra
     under another group: read differences over many rows, not of one.
 
     Args:
-        table: canonical rows of the schema of `model`.
+        rows: of the columns of `model`: a frame, a file, or a canonical table.
         graph: edges (cause, effect).
 
     Raises:
@@ -44,6 +51,9 @@ def twins(model: Any, table: pa.Table, group: str | Sequence[str], *, rng: np.ra
     """
     names = tuple(dict.fromkeys((group,) if isinstance(group, str) else group))
     schema = model.schema
+    canonical = isinstance(rows, pa.Table)
+    given = Dataset.from_arrow({schema.table.name: rows}, schema) if canonical else Dataset.of(rows, schema=schema)
+    table = given.table()
     columns = tuple(schema.column(name)[1] for name in names)
     for edge in graph or ():
         schema.column(edge[0]), schema.column(edge[1])
@@ -73,7 +83,7 @@ def twins(model: Any, table: pa.Table, group: str | Sequence[str], *, rng: np.ra
             table = table.set_column(at, field, pa.nulls(table.num_rows, field.type))
         table = drawing.complete(table, redrawn, rng=rng)
     kept = tuple(name for name in schema.table.names if name not in redrawn and name not in names)
-    return Twins(table, redrawn, kept, _said(names, redrawn, follow, able, graph is not None))
+    return Twins(table, redrawn, kept, _said(names, redrawn, follow, able, graph is not None), given)
 
 
 def _said(names: tuple[str, ...], redrawn: tuple[str, ...], follow: frozenset[str], able: bool, graph: bool) -> str:
