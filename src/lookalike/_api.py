@@ -398,6 +398,7 @@ def make(
         DataError: too few rows, or nothing but missing values.
     """
     from lookalike.report import build
+    from lookalike.steer import check
 
     rows, target, plan = asked.get("rows"), asked.get("target"), _plan(asked.get("plan"))
     if plan.fix is not None:
@@ -412,7 +413,7 @@ def make(
     _check(data, learner)
     if target is not None:
         data.schema.column(target)
-    plan.check(data.schema)
+    check(plan, data.schema, private=isinstance(learner, Private))
     train, held, how = _split(data, holdout, rng)
     reading(Step(1, 1, "read"))
     fitted = _like(learner.fit(train, rng=randomness(seed, FIT), on_step=fitting), data)

@@ -63,6 +63,10 @@ def planned(path: str | None, *, fix: str | None = None, **flags: list[str] | No
             raise la.errors.SettingError(f"{text!r} names no target and group", where="--parity", fix="write --parity income:sex")
         groups = tuple(group.split(",")) if "," in group else group
         made["parity"] = made.get("parity", {}) | {"target": target, "group": groups}
+    for file in flags.get("rules") or ():
+        read = la.Plan.read(file)
+        made["rules"] = [*made.get("rules", ()), *read.rules]
+        made["found"] = [*made.get("found", ()), *("rules" for name in read.found if name == "rules")]
     if flags.get("rule"):
         made["rules"] = [*made.get("rules", ()), *flags["rule"]]
     return la.Plan.from_json(made | ({"fix": fix} if fix is not None else {}))

@@ -129,11 +129,10 @@ def make(
     """
     began = time.perf_counter()
     guard = {"epsilon": epsilon, "delta": delta, "ledger": ledger, "rows_per_subject": rows_per_subject, "buy": buy}
-    obeyed = _flags.rules(rule, rules)
-    learner = _flags.learner(model, set=set, minutes=minutes, rules=obeyed if epsilon is None else [], **guard)
-    asked = _flags.planned(
-        plan, given=given, share=share, rebalance=rebalance, parity=[parity] if parity else [], rule=[] if epsilon is None else obeyed
-    )
+    learned = _flags.rules(rule, rules) if epsilon is None else []
+    learner = _flags.learner(model, set=set, minutes=minutes, rules=learned, **guard)
+    steered = {} if learned else {"rule": rule, "rules": [rules] if rules else []}  # a private fit learns no rules: its rows obey them
+    asked = _flags.planned(plan, given=given, share=share, rebalance=rebalance, parity=[parity] if parity else [], **steered)
     folder = Path(out or f"{_flags.stem(source)}-lookalike")
     with la.NewFolder(folder, overwrite=force) as unfinished, _console.progress(quiet) as on_step:
         wanted = {"rows": rows, "target": target, "plan": asked}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lookalike.protocol import Sampler
     from lookalike.schema import Column, Schema
 
-__all__ = ["Account", "Line", "Steering", "completed", "given_in_part"]
+__all__ = ["Account", "Line", "Steering", "check", "completed", "given_in_part"]
 
 PILOT, PARITY_PILOT = 20_000, 50_000
 """Rows drawn to learn how columns hang together, for shares of several columns and rare cases, and for parity."""
@@ -108,10 +108,8 @@ class Steering:
         self.model, self.plan, self.n = model, plan, n
         self.schema: Schema = model.schema
         self.native = _native(model)
-        plan.check(self.schema)
-        _refuse_private(model, plan)
+        self.parity, self.rare = check(plan, self.schema, private=_is_private(model))
         self.rules, self.seen = _rules(plan, model), Seen()
-        self.parity, self.rare = _parity(plan, self.schema), _rare(plan, self.schema)
         self.tried = self.obeyed = self.kept = 0
         self.refused: dict[str, int] = {}
         self.met: list[np.ndarray] = []
@@ -120,7 +118,8 @@ class Steering:
         self._pilot = self._try_out(rng)
         self.targets = (*plan.targets, *(self._balanced(name, share) for name, share in plan.rebalance.items()))
         self.strata = self._strata()
-        self.whole = _apportioned(np.array([s.share for s in self.strata]), n)
+        self.wanted = [_apportioned(_margin(share, n), n) for share in self.targets]
+        self.whole = self._evened(_apportioned(np.array([s.share for s in self.strata]), n))
         self.given = np.zeros(len(self.strata), int)
         self.repair = None if self.parity is None else fair.Repair.learn(self._pilot, self.parity, self.schema, rng=rng)
         self._repaired: Any = None
@@ -133,12 +132,12 @@ class Steering:
             CannotError: hardly any row obeys; names what hinders.
         """
         due = self._due(first + rows, rows)
-        parts = [self._stratum(k, count, first=first, rng=rng) for k, count in enumerate(due) if count]
+        parts = [self._stratum(k, count, rng=rng) for k, count in enumerate(due) if count]
         table = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
         table = table.take(pa.array(rng.permutation(table.num_rows)))
+        table = self._renewed(table, first, rng)
         self._count(table)
-        codebook = getattr(getattr(self.model, "winner_", self.model), "codebook_", None)
-        return table if codebook is None else codebook.renewed(table, rng=rng, start=first)
+        return table
 
     def account(self) -> Account:
         """What was asked and achieved so far."""
@@ -147,13 +146,12 @@ class Steering:
         for name, condition in self.plan.given.items():
             lines.append(Line(f"given {name}", condition.text(), _share(met[at], self.kept), bool(met[at] == self.kept)))
             at += 1
-        for share in self.targets:
-            wanted = _margin(share, self.n)
+        for share, wanted in zip(self.targets, self.wanted, strict=True):
+            shares = _margin(share, self.n)
             for cell in range(len(share.cells)):
-                asked = f"{wanted[cell] * self.n:,.0f} rows" if share.rows else f"{100 * wanted[cell]:.4g} %"
+                asked = f"{wanted[cell]:,} rows" if share.rows else f"{100 * shares[cell]:.4g} %"
                 achieved = f"{int(met[at]):,} rows" if share.rows else _share(met[at], self.kept)
-                near = abs(met[at] - wanted[cell] * self.kept) <= len(self.strata)
-                lines.append(Line(share.text(cell), asked, achieved, bool(near)))
+                lines.append(Line(share.text(cell), asked, achieved, self.kept < self.n or bool(met[at] == wanted[cell])))
                 at += 1
         for rule in self.rules:
             lines.append(Line("rule", rule.text, f"{self.kept - int(met[at]):,} violations", bool(met[at] == self.kept)))
@@ -234,6 +232,21 @@ class Steering:
         what = "shares of several columns cannot all be met at once: levels that would have to go together never do"
         raise CannotError(what, where="shares", fix="give joint shares, or change one of them")
 
+    def _evened(self, whole: np.ndarray) -> np.ndarray:
+        """Rows of each stratum such that every share and count is met to the row: rows move between strata that differ in one of them only,
+        which leaves all others as they are. Where none can move, the account says so."""
+        cells = np.array([s.cells for s in self.strata], int).reshape(len(self.strata), len(self.targets))
+        for axis, wanted in enumerate(self.wanted):
+            over = np.bincount(cells[:, axis], whole, len(wanted)).astype(int) - wanted
+            others = np.delete(cells, axis, axis=1)
+            for k, m in product(range(len(cells)), repeat=2):
+                if (others[k] == others[m]).all() and over[cells[k, axis]] > 0 > over[cells[m, axis]]:
+                    moved = min(over[cells[k, axis]], -over[cells[m, axis]], whole[k])
+                    whole[k], whole[m] = whole[k] - moved, whole[m] + moved
+                    over[cells[k, axis]] -= moved
+                    over[cells[m, axis]] += moved
+        return whole
+
     # ---------------------------------------------------------------------------------------------------------- drawing
 
     def _due(self, upto: int, rows: int) -> list[int]:
@@ -244,14 +257,14 @@ class Steering:
         self.given += counts
         return counts.tolist()
 
-    def _stratum(self, k: int, rows: int, *, first: int, rng: np.random.Generator) -> pa.Table:
+    def _stratum(self, k: int, rows: int, *, rng: np.random.Generator) -> pa.Table:
         """`rows` rows of a stratum."""
         stratum, found, got, tried, rate = self.strata[k], [], 0, 0, 1.0
         while got < rows:
             if tried > max(LEAST_TRIED, MOST_TRIED * rows) or (tried >= LEAST_TRIED and not got):
                 self._give_up(stratum, got, tried)
             size = min(math.ceil(SPARE * (rows - got) / rate) + 16, AT_ONCE)
-            table = self._candidates(stratum.conditions, size, rng=rng, key=k, start=first + tried)
+            table = self._candidates(stratum.conditions, size, rng=rng, key=k, start=self.tried + tried)  # no key twice
             kept = self._accepted(table, stratum, rng=rng, most=rows - got)
             tried += size
             got += kept.num_rows
@@ -260,6 +273,16 @@ class Steering:
         self.tried += tried
         self.obeyed += got
         return pa.concat_tables(found).slice(0, rows)
+
+    def _renewed(self, table: pa.Table, first: int, rng: np.random.Generator) -> pa.Table:
+        """`table` with keys that follow one another and people of their own, as refused rows took some with them; rules that speak of such
+        a column were met by its values as they are, which stay."""
+        codebook = getattr(getattr(self.model, "winner_", self.model), "codebook_", None)
+        if codebook is None:
+            return table
+        free = [name for name in table.column_names if name not in self.rules.columns]
+        made = codebook.renewed(table.select(free), rng=rng, start=first)
+        return pa.table({name: (made if name in free else table)[name] for name in table.column_names})
 
     def _candidates(self, conditions: Mapping[str, Condition], n: int, *, rng: np.random.Generator, key: int, start: int = 0) -> pa.Table:
         """`n` rows or fewer, under `conditions` where the model can."""
@@ -276,10 +299,9 @@ class Steering:
 
     def _accepted(self, table: pa.Table, stratum: Stratum, *, rng: np.random.Generator, most: int) -> pa.Table:
         """The candidates that obey all of the plan, `most` at most where there are rules; mended and repaired where that can be done."""
+        drawn = table
         if self.repair is not None:
-            drawn, table = table, self.repair.apply(table, rng=rng)
-            counts = self.repair.counts(drawn, table)
-            self._repaired = counts if self._repaired is None else self._repaired + counts
+            table = self.repair.apply(table, rng=rng)
         if self.rules:
             table = self.rules.mend(table)
         able = np.ones(table.num_rows, bool)
@@ -289,14 +311,17 @@ class Steering:
             able = self._also(able, ~_in(table, columns, cell, self.schema), "the rest of a share")
         if self.tilt is not None:
             able = self._also(able, self.tilt.keep(table, rng=rng), "the tilt towards rare rows")
-        table = table.filter(pa.array(able))
-        if not self.rules:
-            return table
-        fine = self.rules.check(table, self.seen, most=most)
-        if fine.sum() < min(most, len(fine)):
-            for text, holds in self.rules.holds(table).items():
-                self.refused[f"rule {text}"] = self.refused.get(f"rule {text}", 0) + int((~holds).sum())
-        return table.filter(pa.array(fine))
+        if self.rules:
+            fine = self.rules.check(table, self.seen, most=most, able=able)
+            if fine.sum() < min(most, able.sum()):
+                for text, holds in self.rules.holds(table).items():
+                    self.refused[f"rule {text}"] = self.refused.get(f"rule {text}", 0) + int((able & ~holds).sum())
+            able = fine
+        kept = table.filter(pa.array(able))
+        if self.repair is not None:
+            counts = self.repair.counts(drawn.filter(pa.array(able)), kept)
+            self._repaired = counts if self._repaired is None else self._repaired + counts
+        return kept
 
     def _also(self, able: np.ndarray, this: np.ndarray, what: str) -> np.ndarray:
         """Both; rows that `this` alone refuses are counted."""
@@ -310,8 +335,12 @@ class Steering:
         what = (
             f"{got:,} of {tried:,} rows that were tried obey the plan" + (f" where {where}" if where else "") + f"; most fail at: {worst}"
         )
-        able = "" if self.native is not None or not stratum.conditions else "; the models forest and autoregressive draw under conditions"
-        raise CannotError(what, where="plan", fix=f"ask for less, or fit with these rules (--rule){able}")
+        ways = ["ask for less"]
+        if self.plan.rules:
+            ways.append("fit with these rules (--rule)")
+        if self.native is None and stratum.conditions:
+            ways.append("take the model forest or autoregressive, which draw under conditions")
+        raise CannotError(what, where="plan", fix=", or ".join(ways))
 
     # ------------------------------------------------------------------------------------------------------- accounting
 
@@ -362,16 +391,27 @@ def _known(model: Sampler, column: Column, condition: Condition) -> None:
             raise UnknownName(str(level), sorted(v for v in levels if v), what="level that the model draws", where=column.name)
 
 
-def _refuse_private(model: Sampler, plan: Plan) -> None:
-    """A private model and what was read from private data do not go together: the plan would tell what no budget covers."""
-    if getattr(getattr(model, "winner_", model), "privacy_", None) is None:
-        return
-    read = [*plan.found, *(["fix"] if plan.fix is not None else [])]
+def check(plan: Plan, schema: Schema, *, private: bool) -> tuple[fair.Parity | None, rare.Rare | None]:
+    """Refuse what cannot be asked of the columns, or of a private model, before anything is learned or drawn; parity and rare cases, read.
+
+    A private model and what was read from private data do not go together: the plan would tell what no budget covers.
+
+    Raises:
+        UnknownName: there is no such column; names the near matches.
+        SettingError: the plan contradicts itself or the columns.
+        CannotError: parts of the plan were read from private data, and the model is private.
+    """
+    plan.check(schema)
+    read = [*plan.found, *(["fix"] if plan.fix is not None else [])] if private else []
     if read:
         what = f"the model is private, and {', '.join(read)} of the plan read from data that no budget covers"
-        raise CannotError(
-            what, where="plan", fix="leave it out; or, if it is public knowledge, write it as such: without the entry 'found'"
-        )
+        fix = "leave it out; or, if it is public knowledge, write it as such: without the entry 'found'"
+        raise CannotError(what, where="plan", fix=fix)
+    return _parity(plan, schema), _rare(plan, schema)
+
+
+def _is_private(model: Sampler) -> bool:
+    return getattr(getattr(model, "winner_", model), "privacy_", None) is not None
 
 
 def _rules(plan: Plan, model: Sampler) -> Rules:
@@ -472,8 +512,7 @@ def completed(model: Sampler, plan: Plan, n: int | None, *, rng: np.random.Gener
         UnknownName: a column is not one of the model's.
         SettingError: there are no rows, or `n` is not how many there are.
     """
-    plan.check(model.schema)
-    _refuse_private(model, plan)
+    check(plan, model.schema, private=_is_private(model))
     drawing, rules = getattr(model, "winner_", model), _rules(plan, model)
     if not hasattr(drawing, "complete"):
         what = "the model cannot draw the rest of a row that is given in part"

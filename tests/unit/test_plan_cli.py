@@ -137,3 +137,9 @@ def test_what_makes_no_sense_is_refused(place: Path, capfd: pytest.CaptureFixtur
 )
 def test_what_is_typed_is_what_is_meant(text: str, value: Any) -> None:
     assert _flags.planned(None, given=[f"x={text}"]) == la.Plan(given={"x": value})
+
+
+def test_rules_that_were_found_stay_marked(place: Path) -> None:
+    (place / "found.json").write_text('{"rules": ["start <= end"], "found": ["rules"]}', encoding="utf-8")
+    made = _flags.planned(None, rules=[str(place / "found.json")], rule=["price >= 1"])
+    assert made == la.Plan(rules=["start <= end", "price >= 1"], found=["rules"])

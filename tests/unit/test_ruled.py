@@ -280,3 +280,12 @@ def test_bad_rules_are_refused_before_work(small: Dataset) -> None:
         ruled(small, ["a < b", "b < a"])
     with pytest.raises(UnknownName, match="setting"):
         ruled(small, ["a <= b"], "forest", inner_settings={"tree": 3})
+
+
+def test_rows_that_were_left_out_are_told_of() -> None:
+    import lookalike as la
+
+    frame = pd.DataFrame({"a": [k // 4 for k in range(100)], "b": [k // 4 + (3 if k % 10 else -3) for k in range(100)]})
+    model = la.fit(frame, model=la.model("ruled", rules=["a <= b"], inner="independent"))
+    assert model.left_out_ == 10
+    assert any("10 rows that break a rule" in note for note in model.notes_)

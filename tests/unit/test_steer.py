@@ -278,3 +278,54 @@ def test_conditions_are_drawn_natively_where_rules_are_built_in() -> None:
     assert (rows.town == "Lima").all() and (rows.end >= 200).all() and (rows.sex == "f").sum() == 150
     assert (rows.start <= rows.end).all() and rows.id.is_unique
     assert drawn.account.accepted > 0.2  # Lima is 2 % of the rows
+
+
+def test_counts_and_shares_together_are_each_met_to_the_row(forest: Any) -> None:
+    plan = {
+        "counts": {"town": {"Lima": 101}},
+        "shares": {"sex": {"f": 0.37, "m": 0.63}, "income": {"high": 0.501, "low": 0.499}},
+    }
+    drawn = la.steer(forest, plan, n=1_003, seed=1)
+    assert (drawn.rows.town == "Lima").sum() == 101
+    assert abs((drawn.rows.sex == "f").sum() - 0.37 * 1_003) < 1
+    assert abs((drawn.rows.income == "high").sum() - 0.501 * 1_003) < 1
+    assert all(line.met for line in drawn.account.lines)
+
+
+def test_rules_on_keys_hold_in_what_is_given_out(forest: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys are made anew after rows were refused, but not those that a rule has looked at."""
+    monkeypatch.setattr("lookalike._drawing.BLOCK", 200)
+    plan = {"rules": ['id ~ "P-[0-9]*[02468]"', "unique(id)"], "shares": {"sex": {"f": 0.5, "m": 0.5}}}
+    rows = la.sample(forest, 500, plan=plan, seed=1)
+    assert rows.id.str.fullmatch("P-[0-9]*[02468]").all()
+    assert rows.id.is_unique
+
+
+def test_keys_of_a_model_without_a_codebook_come_once(forest: Any) -> None:
+    class Plain:
+        schema = forest.schema
+
+        def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Any:
+            return forest.sample(n, rng=rng, start=start)
+
+    rows = la.sample(Plain(), 600, plan={"shares": {"sex": {"f": 0.5, "m": 0.5}}}, seed=1)
+    assert rows.id.is_unique
+
+
+def test_the_account_of_parity_is_of_the_rows_given_out(forest: Any) -> None:
+    plan = {"parity": {"target": "income", "group": "sex"}, "rules": ["age >= 40"]}
+    drawn = la.steer(forest, plan, n=1_000, seed=1)
+    changed = next(line for line in drawn.account.lines if line.what.startswith("cells of income"))
+    assert changed.achieved.endswith(" of 1,000")
+
+
+def test_a_private_make_is_refused_before_it_spends(tmp_path: Any) -> None:
+    pytest.importorskip("opendp")
+    ledger = tmp_path / "ledger.json"
+    private = la.Private(epsilon=1.0, ledger=ledger, buy=True)
+    with pytest.raises(CannotError, match="private"):
+        schema = la.privacy.skeleton(la.schema(REAL[["sex", "age"]]))
+        la.make(REAL[["sex", "age"]], schema=schema, model=private, plan={"rules": ["age >= 20"], "found": ["rules"]})
+    assert not ledger.exists()
+    with pytest.raises(UnknownName, match="incme"):
+        la.make(REAL[["sex", "age"]], plan={"parity": {"target": "incme", "group": "sex"}})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -74,12 +74,11 @@ class Table:
             raise FileError("the URL names no table to write", where=self._place.shown, fix="add ?table=…")
         self._fresh = self._place.path is not None and not self._place.path.exists()
         self._base = self._place.connect(write=True)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.abort)
             with self._base.told(self._place.shown):
                 self._create(schema, overwrite=overwrite)
-        except BaseException:
-            self.abort()
-            raise
+            undo.pop_all()  # it went well
 
     def _create(self, schema: pa.Schema, *, overwrite: bool) -> None:
         table = self._place.table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -84,11 +85,10 @@ class Writer:
         if kind is not None:
             target.abort()
             return
-        try:
+        with ExitStack() as undo:
+            undo.callback(target.abort)
             target.close()
-        except BaseException:
-            target.abort()
-            raise
+            undo.pop_all()  # it went well
 
 
 class _Rows:
@@ -121,12 +121,11 @@ class _File:
         self._sink: Sink | None = None
         with told(self._shown, "write the file"):
             self._file = self._unfinished.path.open("xb")
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.abort)
             with told(self._shown, "write the file"):
                 self._sink = _sink(self._suffix, pressed, self._file, table)
-        except BaseException:
-            self.abort()
-            raise
+            undo.pop_all()  # it went well
 
     def append(self, batch: pa.RecordBatch | pa.Table) -> None:
         with told(self._shown, "write the file"):

@@ -188,6 +188,16 @@ class Ruled:
         return Dataset.from_arrow({self.schema.table.name: first}, self.schema)
 
     @property
+    def trained_(self) -> dict[str, Any]:
+        """What a reader should be told of the fit, beside what the inner model tells."""
+        notes = [*(getattr(self.inner_, "trained_", {}) or {}).get("notes", ())]
+        if self.left_out_:
+            notes.append(f"{self.left_out_:,} rows that break a rule were not learned from")
+        if self.accepted_ < 1:
+            notes.append(f"{100 * self.accepted_:.3g} % of the rows drawn obey; the others are drawn again")
+        return {"notes": notes}
+
+    @property
     def codebook_(self) -> Any:
         """The codebook of the inner model, which is of the recast table; None if it has none."""
         return getattr(self.inner_, "codebook_", None)
