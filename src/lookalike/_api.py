@@ -410,10 +410,10 @@ def make(
     reading, fitting, drawing, judging = _stages(on_step, reading=0.05, fitting=0.4, drawing=0.1, judging=0.45)
     reading(Step(0, 1, "reading"))
     data = Dataset.of(source, schema=known)
+    check(plan, data.schema, private=isinstance(learner, Private))
     _check(data, learner)
     if target is not None:
         data.schema.column(target)
-    check(plan, data.schema, private=isinstance(learner, Private))
     train, held, how = _split(data, holdout, rng)
     reading(Step(1, 1, "read"))
     fitted = _like(learner.fit(train, rng=randomness(seed, FIT), on_step=fitting), data)
