@@ -158,7 +158,8 @@ class Steering:
             at += 1
         if self.tilt is not None:
             lines.append(_tilted(self.rare, met[at] if self.kept else 0, self.kept))
-        lines += [] if self._repaired is None else map(_repaired, self.repair.told(self._repaired))
+        for told in [] if self._repaired is None else self.repair.told(self._repaired):
+            lines.append(_repaired(told, self.kept))
         return Account(tuple(lines), self.tried, self.obeyed, self.kept, tuple(self._notes()))
 
     # ------------------------------------------------------------------------------------------------------ making ready
@@ -454,13 +455,16 @@ def _tilted(spec: rare.Rare, got: float, kept: int) -> Line:
     return Line(f"rare: {sides}, beyond {100 * spec.beyond:.4g} % of rows", f"{100 * spec.share:.4g} %", _share(got, kept), bool(near))
 
 
-def _repaired(told: Mapping[str, Any]) -> Line:
-    """A line of the account of a repair."""
+def _repaired(told: Mapping[str, Any], kept: int) -> Line:
+    """A line of the account of a repair; what `kept` rows show of a difference is known up to chance."""
     got = told["achieved"]
     if "of" in told:
         return Line(told["what"], "as few as can be", f"{got:,} of {told['of']:,}")
     asked = told.get("asked")
-    return Line(told["what"], "as small as can be" if asked is None else f"{asked:.3f}", f"{got:.3f}, where it was {told['before']:.3f}")
+    achieved = f"{got:.3f}, where it was {told['before']:.3f}"
+    if asked is None:
+        return Line(told["what"], "as small as can be", achieved)
+    return Line(told["what"], f"{asked:.3f}", achieved, bool(abs(got - asked) < 0.02 + 2 / math.sqrt(max(kept, 1))))
 
 
 def _margin(share: Share, n: int) -> np.ndarray:
