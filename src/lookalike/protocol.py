@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from typing import Self
@@ -23,6 +23,10 @@ class Can:
     """Column kinds the model accepts."""
     tables: int | None = 1
     """Number of tables at most; None means any number, with links kept."""
+    sequences: bool = False
+    """Rows of one owner follow one another as they do in the data: the order of a table is learned, not only its rows."""
+    unit: Literal["row", "subject"] = "row"
+    """What `sample` counts: rows of the only table, or subjects, each of whom may have many rows."""
     given: bool = False
     """Conditions are obeyed natively, without rejection."""
     private: bool = False
@@ -70,7 +74,7 @@ class Sampler(Protocol):
     schema: Schema
 
     def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Dataset:
-        """Draw `n` rows of the subject table; `start` rows were drawn before (fresh keys go on from there)."""
+        """Draw `n` units (rows, or subjects with all their rows: `Can.unit`); `start` were drawn before (fresh keys go on from there)."""
         ...
 
 

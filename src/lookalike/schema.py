@@ -118,7 +118,8 @@ class Table(_Frozen):
     columns: tuple[Column, ...]
     key: tuple[str, ...] = Field((), description="primary key")
     links: tuple[Link, ...] = ()
-    order: str | None = Field(None, description="the column that orders rows within their owner")
+    order: str | None = Field(None, description="the column that orders rows within their owner: the table holds sequences")
+    public: bool = Field(False, description="every row is public, such as a list of countries: given out as it is")
     dialect: Dialect | None = Field(None, description="how the source was written, if it was delimited text")
 
     @model_validator(mode="after")
@@ -170,7 +171,49 @@ class Schema(_Frozen):
                 self.column(self.subject)
             except UnknownName as error:
                 raise ValueError(f"subject: {error}") from None
+        for t in self.tables:
+            for link in t.links:
+                self._check(t, link)
         return self
+
+    def _check(self, table: Table, link: Link) -> None:
+        """Complain about a link that leads nowhere."""
+        try:
+            other = self[link.table]
+            for name in link.references:
+                other[name]
+        except UnknownName as error:
+            raise ValueError(f"{table.name}.{'+'.join(link.columns)}: {error}") from None
+        if len(link.columns) != len(link.references) or not link.columns:
+            what = f"names {len(link.columns)} columns and {len(link.references)} that they refer to"
+            raise ValueError(f"{table.name}.{'+'.join(link.columns)}: {what}")
+
+    @property
+    def linked(self) -> bool:
+        """Whether there is more than one table."""
+        return len(self.tables) > 1
+
+    @property
+    def subject_table(self) -> Table:
+        """The table whose rows are counted where rows are asked for, and each of which is somebody's or something's.
+
+        That of the `subject`; where none is named, of the tables that link to no other the one from which most others descend.
+        """
+        if self.subject is not None:
+            return self.column(self.subject)[0]
+        roots = [t for t in self.tables if all(link.table == t.name for link in t.links)] or list(self.tables)
+        return max((t for t in roots if not t.public), key=lambda t: len(self.descendants(t.name)), default=roots[0])
+
+    def descendants(self, table: str) -> set[str]:
+        """Names of the tables that link to `table`, or to one that does."""
+        found: set[str] = set()
+        pending = [table]
+        while pending:
+            at = pending.pop()
+            near = {t.name for t in self.tables if any(link.table == at for link in t.links)} - found - {table}
+            found |= near
+            pending += near
+        return found
 
     @property
     def table(self) -> Table:
