@@ -23,7 +23,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("augment", "fair", "federated", "impute", "pseudonyms", "rare", "report", "scenario", "store", "audit", "private"),
     ("steer",),
     ("_drawing", "_told"),
+    ("_asking",),
     ("_api",),
+    ("_making",),
     ("",),  # the package's own __init__, which resolves names when they are used
     ("_shown",),
     ("_console", "_flags"),

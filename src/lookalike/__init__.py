@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lookalike import errors, privacy
-    from lookalike._api import audit, fit, impute, known_models, load, make, model, report, rules, sample, save, schema, steer, stream
+    from lookalike._api import audit, fit, impute, known_models, load, model, report, rules, sample, save, schema, steer, stream
+    from lookalike._making import make
     from lookalike._whole import NewFolder
     from lookalike.augment import Augmentation
     from lookalike.data import Dataset
@@ -62,6 +63,7 @@ _HOME = {
     "Plan": "plan",
     "Private": "private",
     "Schema": "schema",
+    "make": "_making",
     "pseudonyms": "pseudonyms",
 }
 

@@ -1,25 +1,25 @@
-"""The verbs: make, fit, sample, stream, report, schema, save, load. Each refuses what cannot be done before any work starts."""
+"""The verbs, but for `make`: fit, sample, stream, report, schema, save, load. Each refuses what cannot be done before any work starts."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from lookalike import _told, models, store
-from lookalike._drawing import AGAIN, BLOCK, FIT, SPLIT, Drawn, Steered, complete, counted, cut, randomness, together, whole_number
-from lookalike._whole import NewFolder, whole
+from lookalike import _asking, _told, models, store
+from lookalike._asking import PlanLike, SchemaLike
+from lookalike._drawing import AGAIN, BLOCK, FIT, Drawn, Steered, complete, counted, cut, randomness, together, unit, whole_number
+from lookalike._whole import whole
 from lookalike.data import Dataset, Writer
-from lookalike.errors import CannotError, DataError, FileError, SchemaError, SettingError
+from lookalike.errors import CannotError, SettingError
 from lookalike.plan import Plan
-from lookalike.private import Private, rows_told
-from lookalike.protocol import Model, OnStep, Sampler, Step, part, quiet
+from lookalike.private import Private
+from lookalike.protocol import Model, OnStep, Sampler, quiet
 from lookalike.schema import Schema
 
 if TYPE_CHECKING:
@@ -27,15 +27,6 @@ if TYPE_CHECKING:
     from lookalike.impute import Imputed
     from lookalike.report import Options, Report
     from lookalike.rules import Found
-    from lookalike.steer import Account
-
-FEWEST = 10
-"""A model of fewer rows would tell of single people."""
-HELD_SHARE, HELD_MOST = 0.2, 20_000
-"""What `make` keeps aside to judge by, if no holdout is given."""
-
-SchemaLike = Schema | str | os.PathLike[str]
-PlanLike = Plan | Mapping[str, Any] | str | os.PathLike[str]
 
 
 def schema(source: Any) -> Schema:
@@ -50,7 +41,7 @@ def schema(source: Any) -> Schema:
         SchemaError: the `.json` file is not a schema; names the place and the near match.
     """
     if isinstance(source, str | os.PathLike) and Path(source).suffix == ".json":
-        return _schema(source)
+        return _asking.schema_of(source)
     return Dataset.of(source).schema
 
 
@@ -58,19 +49,24 @@ def fit(
     source: Any,
     *,
     schema: SchemaLike | None = None,
-    model: str | Model | Private = "forest",
+    model: str | Model | Private | None = None,
     settings: Mapping[str, Any] | None = None,
+    subject: str | None = None,
+    order: str | Sequence[str] | None = None,
     seed: int = 0,
     on_step: OnStep = quiet,
 ) -> Model:
     """Learn a model of `source`.
 
     Args:
-        source: a file, glob, folder or database URL; or a pandas, polars, pyarrow or duckdb frame.
+        source: a file, glob, folder or database URL; or a pandas, polars, pyarrow or duckdb frame; or a dict of several linked tables.
         schema: what is known of the columns, or a JSON file of it; detected if not given.
         model: a name (`lookalike models` lists them); an object with the four verbs of `lookalike.protocol.Model`; or
-            `lookalike.Private(epsilon=1.0)` for a fit under differential privacy, whose noise no seed repeats.
+            `lookalike.Private(epsilon=1.0)` for a fit under differential privacy, whose noise no seed repeats. If not given: forest for one
+            table, relational for linked tables, sequence for the rows of subjects in an order, series for one series.
         settings: settings of a model given by name; those not named keep their defaults.
+        subject: the column that says whose a row is; of linked tables also the name of a table.
+        order: the column that orders rows, of a subject or of all; or a list of one column each of several tables.
         seed: the same seed on the same machine gives the same model.
         on_step: called with a `Step` as the work goes on.
 
@@ -86,10 +82,13 @@ def fit(
         SchemaError: a private fit needs facts that were read from the data, and are not declared.
         BudgetError: a private fit asks for more than is left.
     """
-    rng, learner = randomness(seed, FIT), _learner(model, settings)
-    data = Dataset.of(source, schema=_schema(schema))
-    _check(data, learner)
-    return _like(learner.fit(data, rng=rng, on_step=on_step), data)
+    rng = randomness(seed, FIT)
+    if model is not None:
+        _asking.learner(model, settings)  # a name that is none is refused before anything is read
+    data = _asking.read(source, schema=schema, subject=subject, order=order)
+    learner = _asking.learner(model, settings, schema=data.schema)
+    _asking.check(data, learner)
+    return _asking.like(learner.fit(data, rng=rng, on_step=on_step), data)
 
 
 def sample(
@@ -105,14 +104,17 @@ def sample(
 
     Args:
         model: what `fit` or `load` returned.
-        n: rows, at least 1; not given where `plan` fixes rows in part, as many come as are given.
+        n: rows, at least 1; of a model of linked tables or sequences, subjects with all their rows. Not given where `plan` fixes rows in
+            part: as many come as are given.
         plan: what is asked of the rows, or a JSON or YAML file of it; `steer` also returns the account of what was achieved.
         seed: the same seed gives the same rows; the first rows of a longer draw are those of a shorter one up to the last whole block.
-        out: a file (.csv .parquet .jsonl …) or database URL to write to with constant memory, whatever `n` is.
+        out: a file (.csv .parquet .jsonl …) or database URL to write to with constant memory, whatever `n` is; for linked tables a folder,
+            or the URL of a database that names no table.
         on_step: called with a `Step` as the work goes on.
 
     Returns:
-        A frame of the kind that the model was fitted on (pandas for files and loaded models); the path if `out` is given.
+        A frame of the kind that the model was fitted on (pandas for files and loaded models), of linked tables a dict of them; the path if
+        `out` is given.
 
     Raises:
         SettingError: `n` or `seed` has a bad value, or the plan contradicts itself.
@@ -137,17 +139,19 @@ def steer(
     Returns:
         `.rows`, what `sample` returns, and `.account`, with `.lines`, `.accepted`, `.text()` and `.to_json()`.
     """
-    asked = _plan(plan)
+    asked = _asking.plan_of(plan)
     if asked.fix is not None:
         return complete(model, asked, n, seed=seed, out=out, on_step=on_step)
     if n is None:
         raise SettingError("how many rows are to be drawn?", where="rows", fix="give a number such as 1000")
     drawn = Drawn(model, asked, n, seed)
-    blocks = counted(drawn, n, on_step)
     if out is None:
-        return Steered(together(model, list(blocks)).native(), drawn.account())
+        return Steered(drawn.together(on_step).native(), drawn.account())
+    if model.schema.linked:
+        drawn.together(on_step).write(out)
+        return Steered(out, drawn.account())
     with Writer(out, model.schema) as writer:
-        for block in blocks:
+        for block in counted(drawn, n, on_step):
             for batch in block.to_batches():
                 writer.append(batch)
     return Steered(out, drawn.account())
@@ -164,10 +168,13 @@ def stream(model: Sampler, n: int, *, plan: PlanLike | None = None, batch: int =
         CannotError: the model cannot draw what the plan asks.
     """
     whole_number(batch, "batch", least=1)
-    asked = _plan(plan)
+    asked = _asking.plan_of(plan)
     if asked.fix is not None:
         raise SettingError("rows that are given in part come as they are", where="fix", fix="lookalike.sample(model, plan=plan)")
-    blocks = iter(Drawn(model, asked, n, seed))  # checked here, not at the first `next`
+    drawn = Drawn(model, asked, n, seed)  # checked here, not at the first `next`
+    if model.schema.linked:
+        raise CannotError("a stream is of one table, and the model draws linked tables", where="stream", fix="lookalike.sample(model, n)")
+    blocks = iter(drawn)
     return (together(model, [table]).native() for table in cut(blocks, batch))
 
 
@@ -211,7 +218,7 @@ def report(
     options.setdefault("effort", "standard")
     Plan(**options)  # what cannot be read is refused before any work
     maker = load(model) if isinstance(model, str | os.PathLike) else model
-    first = Dataset.of(real, schema=_schema(schema))
+    first = Dataset.of(real, schema=_asking.schema_of(schema))
     tables = _several(synthetic)
     roles = dict.fromkeys(tables, "synthetic") if len(tables) == 1 else {name: f"synthetic ({name})" for name in tables}
     read = {name: fitting(table, first.schema, role=roles[name]) for name, table in tables.items()}
@@ -219,7 +226,7 @@ def report(
     notes = [note for _, found in read.values() for note in found] + lost
     name, *others = read
     if maker is not None:
-        options |= _offers(maker, read[name][0].rows, seed)
+        options |= offers(maker, read[name][0].rows, seed)
     told = [] if maker is None else _told.noted(maker)
     options |= {"name": name, "others": {n: read[n][0] for n in others}, "notes": notes + [f"The model {note}." for note in told]}
     return build(first, read[name][0], holdout=held, on_step=on_step, **options)
@@ -243,7 +250,7 @@ def rules(source: Any, *, schema: SchemaLike | None = None, share: float = 1.0) 
     """
     from lookalike.rules import find
 
-    return find(Dataset.of(source, schema=_schema(schema)), share=share)
+    return find(Dataset.of(source, schema=_asking.schema_of(schema)), share=share)
 
 
 def impute(
@@ -277,9 +284,9 @@ def impute(
     from lookalike.impute import impute
 
     whole_number(seed, "seed", least=0)
-    learner = _learner(model, None)
-    data = Dataset.of(source, schema=_schema(schema))
-    _check(data, learner)
+    learner = _asking.learner(model, None)
+    data = Dataset.of(source, schema=_asking.schema_of(schema))
+    _asking.check(data, learner)
     return impute(data, learner, tables=tables, seed=seed, on_step=on_step)
 
 
@@ -306,7 +313,7 @@ def audit(
     """
     from lookalike.audit import Claim, audit
 
-    facts = _schema(schema)
+    facts = _asking.schema_of(schema)
     learner = replace(model, ledger=None)
 
     def again(data: Dataset) -> Model:
@@ -357,216 +364,16 @@ def known_models() -> dict[str, type[Model]]:
     return {name: models.find(name) for name in models.names()}
 
 
-class Asked(TypedDict, total=False):
-    """What `make` may be asked besides; see there."""
-
-    rows: int | None
-    target: str | None
-    plan: PlanLike | None
-
-
-def make(
-    source: Any,
-    *,
-    schema: SchemaLike | None = None,
-    model: str | Model | Private = "forest",
-    seed: int = 0,
-    holdout: Any = None,
-    on_step: OnStep = quiet,
-    **asked: Unpack[Asked],
-) -> Made:
-    """Schema, split, fit, sample and report in one go.
-
-    A fifth of the rows, 20,000 at most, is kept aside and never shown to the model, so that the report can judge by it; all rows
-    are learned from if a `holdout` is given. Nothing is written: see `Made.write`.
-
-    Args:
-        source: a file, glob, folder or database URL; or a pandas, polars, pyarrow or duckdb frame.
-        schema: what is known of the columns, or a JSON file of it; detected if not given.
-        model: a name; a model not yet fitted, such as `lookalike.model("forest", leaf=20)`; or `lookalike.Private(epsilon=1.0)`.
-        seed: the same seed on the same machine gives the same result.
-        holdout: real rows to judge by, of the same columns.
-        on_step: called with a `Step` as the work goes on.
-        asked: `rows`, how many to draw, as many as `source` has if not given, of a private model as it learned from by its noisy count;
-            `target`, the column that is to be predicted, by the report and by a model that has a setting of this name, guessed if not
-            given; `plan`, what is asked of the rows, or a file of it.
-
-    Raises:
-        UnknownName: no such model or target; names the near matches.
-        SettingError: `rows` or `seed` has a bad value.
-        CannotError: the model does not take such columns or tables; names one that does.
-        DataError: too few rows, or nothing but missing values.
-    """
-    from lookalike.report import build
-    from lookalike.steer import check
-
-    rows, target, plan = asked.get("rows"), asked.get("target"), _plan(asked.get("plan"))
-    if plan.fix is not None:
-        raise SettingError("rows that are given in part come as they are, not as many as the data has", where="fix", fix="use sample")
-    learner = _aimed(_learner(model, None), target)
-    if rows is not None:
-        whole_number(rows, "rows", least=1)
-    rng, known = randomness(seed, SPLIT), _schema(schema)
-    reading, fitting, drawing, judging = _stages(on_step, reading=0.05, fitting=0.4, drawing=0.1, judging=0.45)
-    reading(Step(0, 1, "reading"))
-    data = Dataset.of(source, schema=known)
-    check(plan, data.schema, private=isinstance(learner, Private))
-    _check(data, learner)
-    if target is not None:
-        data.schema.column(target)
-    train, held, how = _split(data, holdout, rng)
-    reading(Step(1, 1, "read"))
-    fitted = _like(learner.fit(train, rng=randomness(seed, FIT), on_step=fitting), data)
-    wanted = rows or rows_told(fitted) or data.rows
-    steered = Drawn(fitted, plan, wanted, seed)
-    drawn = together(fitted, list(counted(steered, wanted, drawing)))
-    about = {"source": _told.called(source), "holdout": how, "model": _told.described(fitted), **_told.tried(fitted), "seed": str(seed)}
-    notes = [f"The model {note}." for note in fitted.notes_]
-    found = {"target": target, "protected": _told.protected(fitted), "privacy": _told.promise(fitted)}
-    found |= {"about": about, "notes": notes, "seed": seed}
-    if plan.empty:
-        found |= _offers(fitted, wanted, seed)
-    else:
-        found["notes"] += [
-            "The rows were drawn as a plan asks, and are to be unlike the data in that:",
-            *map(_told.line, steered.account().lines),
-            *steered.account().notes,
-        ]
-    judged = build(train, drawn, holdout=held, on_step=judging, **found)
-    return Made(model=fitted, report=judged, drawn=drawn, held=held, suffix=_told.suffix(source), account=steered.account())
-
-
-@dataclass(frozen=True)
-class Made:
-    """What `make` made: a fitted model, the synthetic rows, the report on them, and the account of what a plan asked."""
-
-    model: Model
-    report: Report
-    drawn: Dataset
-    held: Dataset
-    account: Account
-    suffix: str = ".csv"
-
-    @property
-    def schema(self) -> Schema:
-        """The schema that the model learned by."""
-        return self.model.schema
-
-    @property
-    def synthetic(self) -> Any:
-        """The synthetic rows, as a frame of the kind that the source was."""
-        return self.drawn.native()
-
-    @property
-    def holdout(self) -> Any:
-        """The real rows that were kept aside, as a frame of the kind that the source was."""
-        return self.held.native()
-
-    def write(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write synthetic rows (in the source's own format), report.html, report.json, schema.json and model.lookalike into `folder`.
-
-        The folder appears when all of it is written. An older one is replaced if nothing else is in it; with `overwrite`, in any case,
-        file by file.
-
-        Raises:
-            FileError: the folder cannot be written, or holds other files.
-        """
-        with NewFolder(folder, overwrite=overwrite) as unfinished:
-            self.drawn.write(unfinished / f"synthetic{self.suffix}")
-            self.report.write(unfinished / "report.html")
-            self.report.write(unfinished / "report.json")
-            save(self.schema, unfinished / "schema.json")
-            save(self.model, unfinished / "model.lookalike")
-        return Path(folder)
-
-
 DRAWS, DRAWN = 2, 10_000
 """Further tables that a report draws from a model, and their rows at most."""
 
 
-def _schema(given: SchemaLike | None) -> Schema | None:
-    """The schema that was given, read if it is a path."""
-    if given is None or isinstance(given, Schema):
-        return given
-    try:
-        text = Path(given).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise FileError.of(
-            error, where=str(given), doing="read the schema", fix="make one: lookalike schema DATA --out schema.json"
-        ) from None
-    except UnicodeDecodeError:
-        raise SchemaError("not a text file", where=str(given), fix="make one: lookalike schema DATA --out schema.json") from None
-    return Schema.from_json(text, where=str(given))
-
-
-def _learner(model: str | Model | Private, settings: Mapping[str, Any] | None) -> Model | Private:
-    """An unfitted model: looked up by name, or as given."""
-    if isinstance(model, str):
-        return models.build(model, settings)
-    if isinstance(model, Private):
-        if settings:
-            raise SettingError("settings belong to a model given by name", fix="lookalike.Private(lookalike.model(name, …), epsilon=…)")
-        return model
-    lacking = [verb for verb in ("can", "fit", "sample", "state", "restore") if not hasattr(model, verb)]
-    if lacking:
-        raise CannotError(f"{type(model).__name__} is not a model: it has no {', '.join(lacking)}", fix="see lookalike.protocol.Model")
-    if settings:
-        raise SettingError("settings belong to a model given by name", fix=f"give them to {type(model).__name__}(…)")
-    return model
-
-
-def _aimed(learner: Model | Private, target: str | None) -> Model | Private:
-    """The same learner with `target` as its setting of that name, if it has one that was not set."""
-    if isinstance(learner, Private):
-        return replace(learner, model=_aimed(learner.model, target))
-    settings = getattr(learner, "settings", None)
-    unset = target is not None and getattr(settings, "target", target) is None and models.name_of(learner) in models.names()
-    return models.build(models.name_of(learner), settings.model_dump() | {"target": target}) if unset else learner
-
-
-def _check(data: Dataset, learner: Model | Private) -> None:
-    """Refuse data that `learner` does not take, or that nothing can be learned from."""
-    tables, can = data.schema.tables, learner.can
-    name = models.name_of(learner.model if isinstance(learner, Private) else learner)
-    if can.tables is not None and len(tables) > can.tables:
-        raise CannotError(f"the model {name!r} takes {can.tables} table, not {len(tables)}", fix="give one table at a time")
-    for table in tables:
-        odd = [c for c in table if c.kind not in can.kinds]
-        if odd:
-            others = [n for n, m in known_models().items() if {c.kind for t in tables for c in t} <= m.can.kinds]
-            fix = f"take the model {' or '.join(map(repr, others))}" if others else "leave the column out"
-            raise CannotError(f"the model {name!r} does not take the kind {odd[0].kind!r}", where=f"{table.name}.{odd[0].name}", fix=fix)
-        if all(c.kind == "empty" for c in table):
-            raise DataError("no column holds any value", where=table.name, fix="check the file, its delimiter, and how it spells missing")
-    if data.rows < FEWEST:
-        what = f"{data.rows} row{'' if data.rows == 1 else 's'}; a model needs {FEWEST} at least, or it would tell of single people"
-        raise DataError(what, where=tables[0].name, fix="give more rows")
-    if isinstance(learner, Private):
-        learner.check(data)
-
-
-def _split(data: Dataset, holdout: Any, rng: np.random.Generator) -> tuple[Dataset, Dataset, str]:
-    """Rows to learn from, rows to judge by, and a sentence on how they were told apart."""
-    if holdout is not None:
-        held = Dataset.of(holdout, schema=data.schema)
-        return data, held, f"given: {held.rows:,} rows of {_told.called(holdout)}"
-    train, held = data.split(HELD_SHARE, rng=rng, most=HELD_MOST)
-    return train, held, f"{held.rows:,} of {data.rows:,} rows, drawn at random and never shown to the model"
-
-
-def _plan(given: PlanLike | None) -> Plan:
-    """The plan that was given, read if it is a path."""
-    if given is None:
-        return Plan()
-    if isinstance(given, Plan):
-        return given
-    return Plan.from_json(given) if isinstance(given, Mapping) else Plan.read(given)
-
-
-def _offers(model: Model, rows: int, seed: int) -> Options:
-    """What a report may ask of the model: further draws, how likely it holds a row, and what it would have drawn from other rows."""
+def offers(model: Model, rows: int, seed: int) -> Options:
+    """What a report may ask of a model of rows: further draws, how likely it holds a row, and what it would have drawn from other rows."""
     from lookalike.report import again
 
+    if unit(model) != "row" or model.schema.table.order is not None:
+        return {}
     rows = min(rows, DRAWN)
     draws = [together(model, [model.sample(rows, rng=randomness(seed, AGAIN, k)).table()]) for k in range(DRAWS)]
     drawing = _told.inner(model)
@@ -585,16 +392,3 @@ def _several(synthetic: Any) -> dict[str, Any]:
     if not named:
         raise SettingError("there is no synthetic table to judge", where="report", fix="give one, or several")
     return named
-
-
-def _like(model: Model, data: Dataset) -> Model:
-    """`model`, which now knows what kind of frame it was fitted on (and no row of it), and what to tell of its training."""
-    model.like_ = Dataset.from_arrow({}, data.schema, like=data)
-    model.notes_ = _told.noted(model)
-    return model
-
-
-def _stages(on_step: OnStep, **shares: float) -> list[OnStep]:
-    """One progress function for each stage, which take the whole one after the other."""
-    ends = np.cumsum([0.0, *shares.values()])
-    return [part(on_step, low, high) for low, high in pairwise(ends)]

@@ -10,15 +10,16 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.data import Dataset
-from lookalike.errors import SettingError
-from lookalike.protocol import OnStep, Sampler, Step
+from lookalike.errors import CannotError, SettingError
+from lookalike.protocol import OnStep, Sampler, Step, quiet
 
 if TYPE_CHECKING:
     from lookalike.plan import Plan
     from lookalike.steer import Account
 
-BLOCK = 65_536
-"""Rows are drawn in blocks of this many, each with its own stream of random numbers: neither `batch` nor threads change a row."""
+BLOCK, SUBJECTS = 65_536, 4_096
+"""Rows, and subjects with all their rows, are drawn in blocks of this many, each with its own stream of random numbers: neither `batch` nor
+threads change a row."""
 FIT, DRAW, SPLIT, AGAIN, READY = 0, 1, 2, 3, 4
 """Uses of a seed; each has random numbers of its own."""
 
@@ -41,12 +42,34 @@ class Drawn:
             raise SettingError(f"{type(model).__name__} is not fitted", fix="model = lookalike.fit(data)")
         from lookalike.steer import Steering
 
+        if not plan.empty and unit(model) != "row":
+            fix = "draw without, or fit a model of one table of rows, such as forest"
+            raise CannotError("a plan is about rows, and this model draws subjects with all their rows", where="plan", fix=fix)
         self.model, self.n, self.seed = model, n, seed
         self.steering = None if plan.empty else Steering(model, plan, n, rng=randomness(seed, READY))
 
+    @property
+    def block(self) -> int:
+        """Units drawn at a time: linked tables and a single series are one piece."""
+        schema = self.model.schema
+        if unit(self.model) == "subject":
+            return self.n if schema.linked else SUBJECTS
+        ordered = schema.table.order is not None and getattr(self.model, "can", None) is not None and self.model.can.sequences
+        return self.n if ordered else BLOCK
+
+    def together(self, on_step: OnStep = quiet) -> Dataset:
+        """All of it as one dataset."""
+        if not self.model.schema.linked:
+            return together(self.model, list(counted(self, self.n, on_step)))
+        on_step(Step(0, self.n, "drawing"))
+        made = self.model.sample(self.n, rng=randomness(self.seed, DRAW, 0), start=0)
+        on_step(Step(self.n, self.n, "drawing"))
+        tables = {t.name: made.table(t.name) for t in made.schema.tables}
+        return Dataset.from_arrow(tables, self.model.schema, like=getattr(self.model, "like_", None))
+
     def __iter__(self) -> Iterator[pa.Table]:
-        for b, start in enumerate(range(0, self.n, BLOCK)):
-            rows, rng = min(BLOCK, self.n - start), randomness(self.seed, DRAW, b)
+        for b, start in enumerate(range(0, self.n, self.block)):
+            rows, rng = min(self.block, self.n - start), randomness(self.seed, DRAW, b)
             if self.steering is None:
                 yield self.model.sample(rows, rng=rng, start=start).table()
             else:
@@ -71,6 +94,12 @@ def complete(model: Sampler, plan: Plan, n: int | None, *, seed: int, out: Any, 
         return Steered(rows.native(), account)
     rows.write(out)
     return Steered(out, account)
+
+
+def unit(model: Sampler) -> str:
+    """What `model`, fitted, counts when it draws: 'row' or 'subject'."""
+    can = getattr(model, "can", None)
+    return getattr(model, "unit_", "row" if can is None else can.unit)
 
 
 def randomness(seed: int, *use: int) -> np.random.Generator:

@@ -78,6 +78,10 @@ class Dataset:
         raw = formats.restore(self.table(), self.schema.table)
         return Dataset(schema, {schema.table.name: formats.parse(raw, schema.table)}, frame=self._frame, notes=self.notes)
 
+    def seen_as(self, schema: Schema) -> Dataset:
+        """The same rows under a schema of the same columns that says otherwise of keys, links, order or subject."""
+        return Dataset(schema, self._tables, frame=self._frame, notes=self.notes, stream=self._stream)
+
     # ------------------------------------------------------------------------------------------------------ looking
 
     def table(self, name: str | None = None) -> pa.Table:
