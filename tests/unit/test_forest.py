@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import lookalike as la
@@ -345,3 +346,44 @@ def test_pairs_that_are_put_are_in_the_chance_of_a_code() -> None:
         assert told[0] == pytest.approx((drawn[here] == code).mean(), abs=0.02), (level, code)
     again = _stage.Stage.restore(*mended.state())
     np.testing.assert_array_equal(again.draw(codes.astype(np.uint8)[:1], codes, seed=3, first=0), drawn)
+
+
+def given_context(real: pd.DataFrame, rows: int) -> tuple[object, pd.DataFrame, pd.DataFrame]:
+    """A forest with the context town, price and count; the rows asked, and what it completes them to."""
+    from lookalike import models
+
+    data = Dataset.of(real)
+    forest = models.build("forest", {"context": ("town", "price", "count")}).fit(data, rng=np.random.default_rng(0))
+    table, drawn = data.table().slice(0, rows), ["county", "total", "paid", "spike", "side", "flip"]
+    for name in drawn:
+        at = table.schema.get_field_index(name)
+        table = table.set_column(at, name, pa.nulls(rows, table.schema.field(name).type))
+    made = [forest.complete(table, drawn, rng=np.random.default_rng(1)) for _ in range(2)]
+    assert made[0].equals(made[1])
+    return forest, table.to_pandas(), made[0].to_pandas()
+
+
+def test_columns_of_the_context_stay_and_decide_the_others(real: pd.DataFrame) -> None:
+    forest, asked, made = given_context(real, 2_000)
+    for name in ("town", "price", "count"):
+        assert made[name].tolist() == asked[name].tolist()
+    assert (made.county == made.town.map(real.groupby("town").county.first()).astype(str)).all()
+    assert np.allclose(made.total, (made.price * made["count"]).round(2), atol=0.0051)
+    assert ((made["count"] > 20) == (made.side == "r")).mean() > 0.99
+    assert {forest.codebook_.parts[s.part].column for s in forest.stages_} == {"county", "total", "paid", "spike", "side", "flip"}
+
+
+def test_a_forest_with_context_draws_only_by_it(real: pd.DataFrame) -> None:
+    forest, *_ = given_context(real, 5)
+    with pytest.raises(la.errors.CannotError, match="draws by its context"):
+        forest.sample(3, rng=np.random.default_rng(0))
+    with pytest.raises(la.errors.CannotError, match="'town' is context"):
+        forest.complete(Dataset.of(real).table(), ["town"], rng=np.random.default_rng(0))
+    with pytest.raises(la.errors.UnknownName, match="did you mean 'town'"):
+        la.fit(real, settings={"context": ("twon",)})
+
+
+def test_a_line_that_always_holds_is_computed_though_a_cell_decides_the_other() -> None:
+    x = np.random.default_rng(0).normal(50, 10, ROWS).round(2)
+    made = la.sample(la.fit(pd.DataFrame({"x": x, "y": (2 * x + 1).round(2)})), 1_000)
+    assert np.allclose(made.y, 2 * made.x + 1, atol=1e-9)

@@ -10,12 +10,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from copy import copy
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -32,33 +28,18 @@ if TYPE_CHECKING:
 
     from lookalike.data import Dataset
     from lookalike.encode import Codebook, Coded, Within
-    from lookalike.models._boost import Boost
     from lookalike.models._guide import Guide
-    from lookalike.models._stage import Growing, Stage, Target
-    from lookalike.models._ties import Tie
+    from lookalike.models._stage import Stage
     from lookalike.schema import Schema
 
 __all__ = ["Forest"]
 
 PIECE = 16_384
 """Rows drawn by one thread at a time."""
-FEW_LEVELS = 20
-"""A last column with so many levels at most is taken for the target if none is named."""
-TRIED_ROWS, TRIED_PARTS = 8_000, 200
-"""Rows on which each place of the target is tried; in wider tables the target comes last."""
-SCORED_ROWS, AIM_ROWS = 15_000, 40_000
-"""Rows that a fold of a score learns from at most, and of a score of the target."""
-SCORED_CELLS = 24
-"""Ordered parts with more levels than this get a boosted score, as does the target."""
-WORTH = 0.05
-"""Share of a part that a score must explain; the target's is always used."""
 PILOT, MOST_TRIED = 8_192, 3_000
 """Rows by which it is found out how hard conditions are to meet; rows that are begun at most for each that is wanted."""
 BEAM, WIDE = 32, 512
 """Copies of a row that are drawn side by side where parts of it are known; and where none of them explains what is known."""
-NUMBERS = frozenset({"integer", "number"})
-MOST_EARLIER = 60
-"""Earlier columns that a number is compared with for ties, the nearest first."""
 
 
 class Settings(BaseModel):
@@ -81,13 +62,18 @@ class Settings(BaseModel):
     )
     protect: int = Field(5, ge=1, le=1_000, description="values held by fewer subjects than this are not given out as they are")
     cells: int = Field(255, ge=4, le=255, description="cells that a number or a moment is cut into at most")
+    context: tuple[str, ...] = Field(
+        (),
+        description="columns that are given when rows are drawn and not learned: the others are drawn by them, and only so",
+        json_schema_extra={"inert": "a forest with context draws no rows of its own"},
+    )
 
 
 class Forest:
     """An autoregressive forest over the parts of a codebook.
 
     Fitted attributes: `codebook_` (how cells become codes), `stages_` (one for each part, in the order in which they are drawn), `maps_`
-    (for each part uint8 [codes], the bin of each code).
+    (for each part uint8 [codes], the bin of each code). Parts of the setting `context` have no stage; `complete` draws all others.
     """
 
     can: ClassVar[Can] = Can(kinds=frozenset(KINDS), given=True)
@@ -104,18 +90,20 @@ class Forest:
         """Learn codebook, ties and order, then the trees of one part after the other, several at a time.
 
         Raises:
-            UnknownName: the table has no column that is named like the setting `target`.
+            UnknownName: the table has no column that is named like the setting `target`, or one in `context`.
         """
         from lookalike.encode import Codebook
+        from lookalike.models._growing import Plan, numbers_of
 
         s, names = self.settings, data.schema.table.names
-        if s.target is not None and s.target not in names:
-            raise UnknownName(s.target, names, what="column", where="target")
+        for where, name in (("target", s.target), *(("context", name) for name in s.context)):
+            if name is not None and name not in names:
+                raise UnknownName(name, names, what="column", where=where)
         self.schema = data.schema
         self.codebook_ = Codebook.measure_all(data, protect=s.protect, cells=s.cells, on_step=part(on_step, 0, 0.1))
         table = data.table()
         codes = self.codebook_.encode(table).codes
-        plan = _Plan(self, codes, _numbers(table, self.codebook_))
+        plan = Plan(s, self.codebook_, codes, numbers_of(table, self.codebook_))
         self.maps_ = plan.maps
         order = plan.order(rng)
         self.stages_ = plan.learn(order, rng, on_step=part(on_step, 0.2, 0.95))
@@ -124,31 +112,29 @@ class Forest:
         return self
 
     def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Dataset:
-        """Draw `n` rows; rows are the same on any number of threads."""
-        from lookalike.data import Dataset
-        from lookalike.encode import Coded
+        """Draw `n` rows; rows are the same on any number of threads.
 
+        Raises:
+            CannotError: the forest has context, by which alone it draws.
+        """
+        from lookalike.data import Dataset
+
+        self._check_free()
         seeds = rng.integers(0, 1 << 62, len(self.stages_) + 1)
         coded = self._blank(n, rng)
-        tied = {self._column(s.part): np.empty(n) for s in self.stages_ if s.ties}
-
-        def piece(low: int) -> None:
-            here = slice(low, min(low + PIECE, n))
-            for column, numbers in self._draw(Coded(coded.codes[:, here], coded.inside[:, here]), seeds, low)[1].items():
-                tied[column][here] = numbers
-
-        _each(piece, range(0, n, PIECE))
-        return Dataset.from_arrow({self.schema.table.name: self._table(coded, tied, start)}, self.schema)
+        return Dataset.from_arrow({self.schema.table.name: self._table(coded, self._fill(coded, seeds, {}), start)}, self.schema)
 
     def within(self, n: int, within: Within, *, rng: np.random.Generator, start: int = 0) -> tuple[pa.Table, float]:
         """Draw `n` rows, or fewer if hardly any can be drawn, with cells `within` some codes; and which share of free draws would be.
 
         Raises:
-            CannotError: none can be drawn.
+            CannotError: none can be drawn, or the forest has context.
         """
         from lookalike.encode import Coded
+        from lookalike.models._growing import each
         from lookalike.models._guide import Inside, decided
 
+        self._check_free()
         weight = decided(within, self.stages_)
         seeds, key = rng.integers(0, 1 << 62, len(self.stages_)), int(rng.integers(0, 1 << 62))
         pilot = Inside(weight)
@@ -164,7 +150,7 @@ class Forest:
         got = 0
         while got < n and len(found) * PIECE < n * MOST_TRIED + 4 * PIECE:
             more = max(1, min(math.ceil(1.05 * (n - got) / pilot.rate / PIECE), 4 * (os.cpu_count() or 1)))
-            found += _each(piece, range(len(found), len(found) + more))
+            found += each(piece, range(len(found), len(found) + more))
             got = sum(made.codes.shape[1] for made, _ in found)
         coded = Coded(*(np.concatenate([getattr(made, name) for made, _ in found], axis=1)[:, :n] for name in ("codes", "inside")))
         tied = {column: np.concatenate([numbers[column] for _, numbers in found])[:n] for column in found[0][1]}
@@ -177,10 +163,22 @@ class Forest:
     def complete(
         self, table: pa.Table, columns: Sequence[str], *, rng: np.random.Generator, start: int = 0, fill: bool = False
     ) -> pa.Table:
-        """Draw the missing values of `columns`, given all the rest of each row: see `Autoregressive.complete`, which asks the same."""
+        """Draw the missing values of `columns`, given all the rest of each row: see `Autoregressive.complete`, which asks the same.
+
+        Raises:
+            CannotError: a column of the forest's context is asked for.
+        """
         from lookalike.encode import Coded
         from lookalike.models._given import filled_in
+        from lookalike.models._growing import each
 
+        context = self._context()
+        asked = sorted(set(columns) & {self.schema.table.names[c] for c in context})
+        if asked:
+            raise CannotError(f"{asked[0]!r} is context: it is given, not drawn", where="forest.complete", fix="ask for other columns")
+        others = {name for c, name in enumerate(self.schema.table.names) if c not in context}
+        if context and not fill and set(columns) == others and all(table[name].null_count == table.num_rows for name in columns):
+            return self._follow(table, context, rng, start)
         inside = self.codebook_.encode(table).inside
 
         def draw(codes: np.ndarray, known: np.ndarray) -> pa.Table:
@@ -198,10 +196,58 @@ class Forest:
                 for low in range(0, len(again), PIECE // WIDE):
                     piece(again[low : low + PIECE // WIDE], WIDE)
 
-            _each(lambda work: piece(*work), list(self._pieces(known)))
+            each(lambda work: piece(*work), list(self._pieces(known)))
             return self._table(made, tied, start)
 
         return filled_in(table, columns, schema=self.schema, codebook=self.codebook_, draw=draw)
+
+    def _context(self) -> list[int]:
+        """Numbers of the columns that are given: those without a stage."""
+        drawn = {stage.part for stage in self.stages_}
+        return sorted({int(c) for p, c in enumerate(self.codebook_.owners) if p not in drawn})
+
+    def _check_free(self) -> None:
+        """Complain of a forest that draws by its context only.
+
+        Raises:
+            CannotError: it has context.
+        """
+        given = self._context()
+        if given:
+            names = ", ".join(self.schema.table.names[c] for c in given)
+            raise CannotError(f"it draws by its context ({names}), which must be given", where="forest", fix="ask `complete`")
+
+    def _follow(self, table: pa.Table, context: list[int], rng: np.random.Generator, start: int) -> pa.Table:
+        """`table` with all but its context drawn: what `complete` does, without looking for what is known of each row."""
+        import pyarrow as pa
+
+        from lookalike.encode import encoder
+        from lookalike.models._growing import numbers_of
+
+        spec, n = self.schema.table.columns, table.num_rows
+        seeds, coded = rng.integers(0, 1 << 62, len(self.stages_)), self._blank(n, rng)
+        for c in context:
+            coded.codes[self.codebook_.owners == c] = encoder(spec[c]).encode(table[spec[c].name], self.codebook_.books[c], spec[c])
+        tied = self._fill(coded, seeds, numbers_of(table, self.codebook_, context))
+        drawn = self._table(coded, tied, start)
+        return pa.table({c.name: table[c.name] if k in context else drawn[c.name] for k, c in enumerate(spec)})
+
+    def _fill(self, coded: Coded, seeds: np.ndarray, given: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+        """Fill `coded.codes`, a piece at a time; returns the numbers of columns with ties. given: numbers of columns of the context."""
+        from lookalike.encode import Coded
+        from lookalike.models._growing import each
+
+        n = coded.codes.shape[1]
+        tied = {self._column(s.part): np.empty(n) for s in self.stages_ if s.ties}
+
+        def piece(low: int) -> None:
+            here = slice(low, min(low + PIECE, n))
+            known = {c: numbers[here] for c, numbers in given.items()}
+            for column, numbers in self._draw(Coded(coded.codes[:, here], coded.inside[:, here]), seeds, low, given=known)[1].items():
+                tied[column][here] = numbers
+
+        each(piece, range(0, n, PIECE))
+        return tied
 
     def _pieces(self, known: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
         """Rows that lack something, a piece at a time, and how many copies of them are drawn: one will do where all that is known of a row
@@ -235,10 +281,11 @@ class Forest:
 
     def log_prob(self, data: Dataset) -> np.ndarray:
         """float64 [n]: log of the probability that a row drawn has the cells of each row of `data` (codes, not the place within them)."""
+        from lookalike.models._growing import decimals, each, numbers_of
         from lookalike.models._ties import match
 
         table = data.table()
-        codes, numbers = self.codebook_.encode(table).codes, _numbers(table, self.codebook_)
+        codes, numbers = self.codebook_.encode(table).codes, numbers_of(table, self.codebook_)
         bins, owners = np.stack([m[c] for m, c in zip(self.maps_, codes, strict=True)]), self.codebook_.owners
 
         def of(stage: Stage) -> np.ndarray:
@@ -250,7 +297,7 @@ class Forest:
             told = np.log(stage.chance(bins, codes, own))
             return np.where((p != head) & (codes[head] == 0), 0.0, told)  # later parts are missing where the first is
 
-        return np.sum(_each(of, self.stages_), axis=0) if self.stages_ else np.zeros(data.rows)
+        return np.sum(each(of, self.stages_), axis=0) if self.stages_ else np.zeros(data.rows)
 
     def state(self) -> State:
         """The codebook and the plan as JSON, trees as arrays."""
@@ -305,21 +352,35 @@ class Forest:
         n = max(FEWEST_PILOTS, min(PILOTS, PILOT_CELLS // max(1, len(self.stages_))))
         columns, parts = len(self.schema.table.columns), len(self.codebook_.parts)
         pilot = Coded(np.zeros((parts, n), np.uint16), rng.random((columns, n), dtype=np.float32))
+        if len(self.stages_) < parts:
+            rows = rng.integers(0, learned.shape[1], n)
+            for c in self._context():
+                mine = self.codebook_.owners == c
+                pilot.codes[mine] = learned[mine][:, rows]
         self._draw(pilot, rng.integers(0, 1 << 62, len(self.stages_)), 0, learned=learned)
 
     def _draw(
-        self, coded: Coded, seeds: np.ndarray, first: int, *, learned: np.ndarray | None = None, guide: Guide | None = None
+        self,
+        coded: Coded,
+        seeds: np.ndarray,
+        first: int,
+        *,
+        learned: np.ndarray | None = None,
+        guide: Guide | None = None,
+        given: Mapping[int, np.ndarray] | None = None,
     ) -> tuple[Coded, dict[int, np.ndarray]]:
         """Fill `coded.codes` stage by stage; returns it, and the numbers of columns with ties. `first`: number of the first row.
 
         learned: the rows learned from; each stage is replaced, before it draws, by one that meets them. guide: what is asked of the rows,
-        of which some may end and others go on more than once: what is returned is then a copy.
+        of which some may end and others go on more than once: what is returned is then a copy. given: numbers of columns of the context.
         """
         from lookalike.encode import Coded
 
         owners, bins = self.codebook_.owners, np.zeros(coded.codes.shape, np.uint8)
         among = {p: about.size for p, about in enumerate(self.codebook_.parts) if not about.ordered}
-        numbers: dict[int, np.ndarray] = {}
+        numbers = dict(given or {})
+        for p in set(range(len(owners))) - {stage.part for stage in self.stages_}:
+            bins[p] = self.maps_[p][coded.codes[p]]
         for at, (seed, stage) in enumerate(zip(seeds, self.stages_, strict=False)):
             p, head = stage.part, int(np.searchsorted(owners, owners[stage.part]))
             later = p != head  # later parts of a column are missing where the first is
@@ -375,164 +436,6 @@ class Forest:
         return values.cast("float64").to_numpy(zero_copy_only=False).copy()
 
 
-class _Plan:
-    """What is needed while a forest is fitted: codes uint16 [parts, n], their bins, numbers {column: float64 [n]}, lookups."""
-
-    def __init__(self, forest: Forest, codes: np.ndarray, numbers: dict[int, np.ndarray]) -> None:
-        from lookalike.models._stage import bin_map
-
-        self.settings, self.codebook, self.codes, self.numbers = forest.settings, forest.codebook_, codes, numbers
-        self.parts, self.owners = forest.codebook_.parts, forest.codebook_.owners
-        self.maps = [bin_map(np.bincount(c, minlength=p.size), ordered=p.ordered) for c, p in zip(codes, self.parts, strict=True)]
-        self.bins = (
-            np.stack([m[c] for m, c in zip(self.maps, codes, strict=True)]) if len(self.parts) else np.zeros((0, codes.shape[1]), np.uint8)
-        )
-        self.nominal = np.array([not p.ordered for p in self.parts])
-        self.lookups: dict[int, int] = {}
-
-    def order(self, rng: np.random.Generator) -> list[int]:
-        """Parts in the order in which they are drawn: as in the table, deciding before decided, the target where rows serve it best."""
-        from lookalike.models._ties import find_lookups
-
-        single = [p for p in range(len(self.parts)) if (self.owners == self.owners[p]).sum() == 1]
-        order, self.lookups = find_lookups(self.codes, [p.size for p in self.parts], single)
-        for p in range(len(self.parts)):  # parts of moments, which come in twos, go where they stand in the table
-            if p not in single:
-                order.insert(p, p)
-        aim = self._target()
-        if aim is None or aim in self.lookups:
-            return order
-        follow = [p for p in order if p == aim or self.lookups.get(p) == aim]
-        others = [p for p in order if p not in follow]
-        return self._better([*others, *follow], [*follow, *others], aim, rng) if others else order
-
-    def learn(self, order: Sequence[int], rng: np.random.Generator, *, on_step: OnStep = quiet, trial: bool = False) -> list[Stage]:
-        """Stages for the parts in `order`. `trial`: few trees."""
-        from lookalike.models._stage import Stage, learn, telling
-        from lookalike.models._ties import lookup_table
-
-        aim = None if trial else self._target()
-        seeds, told, done = rng.integers(0, 1 << 62, len(order)), Lock(), 0
-
-        def stage(at: int) -> Stage:
-            nonlocal done
-            p, mine = order[at], np.random.default_rng(seeds[at])
-            features = [q for q in order[:at] if self.parts[q].size > 1]
-            if p in self.lookups:
-                x = self.lookups[p]
-                made = Stage(p, (), self.parts[p].size, decider=x, table=lookup_table(self.codes[x], self.codes[p], self.parts[x].size))
-            else:
-                target, rows = self._aim(p, order[:at])
-                features = telling(target, features, self.bins)
-                boosts = self._scores(replace(target, codes=self.codes[p]), features, p == aim, mine) if rows is None else []
-                made = learn(target, features, self.bins, self.nominal, how=self._how(p, trial), boosts=boosts, rows=rows, rng=mine)
-            with told:
-                done += 1
-                on_step(Step(done, len(order), f"learning {self.parts[p].column}"))
-            return made
-
-        return _each(stage, range(len(order)))
-
-    def _scores(self, target: Target, features: list[int], aim: bool, rng: np.random.Generator) -> list[tuple[Boost, np.ndarray]]:
-        """Boosted scores of a part and their bins: of the target (`aim`), and of ordered parts with many levels."""
-        from lookalike.models._stage import score
-
-        if not features or not self.settings.rounds or not (aim or (target.ordered and target.size > SCORED_CELLS)):
-            return []
-        rounds, most = self.settings.rounds * (3 if aim else 1), AIM_ROWS if aim else SCORED_ROWS
-        bins, nominal = np.ascontiguousarray(self.bins[features]), self.nominal[features]
-        return score(target, bins, nominal, rounds=rounds, most=most, rng=rng, worth=0.0 if aim else WORTH)
-
-    def _how(self, p: int, trial: bool) -> Growing:
-        """How the trees of a part are grown; a part with one level needs no more than one row."""
-        from lookalike.models._stage import Growing
-
-        s = self.settings
-        if (self.codes[p] == self.codes[p, 0]).all():
-            return Growing(1, 0.0, 1, 1.0)
-        return Growing(min(s.trees, 6) if trial else s.trees, s.sample, s.leaf, s.features)
-
-    def _aim(self, p: int, earlier: Sequence[int]) -> tuple[Target, np.ndarray | None]:
-        """What is to be learned for part `p`, and the rows to learn from: for later parts of a column those that are not missing."""
-        from lookalike.models._stage import Target
-        from lookalike.models._ties import match
-
-        codes, this = self.codes[p], self.parts[p]
-        rows = None
-        if p and self.owners[p] == self.owners[p - 1]:
-            there = np.flatnonzero(self.codes[int(np.searchsorted(self.owners, self.owners[p]))] > 0)
-            rows = there if len(there) else None
-        ties = self._ties(p, earlier)
-        if ties:
-            column = int(self.owners[p])
-            found = match(ties, self.numbers[column], self.numbers, decimals(self.codebook, column))
-            codes = np.where(found >= 0, this.size + found, codes).astype(np.uint16)
-        return Target(p, codes, this.size, this.ordered, tuple(ties)), rows
-
-    def _ties(self, p: int, earlier: Sequence[int]) -> list[Tie]:
-        """Ties of the number that part `p` belongs to with numbers drawn before."""
-        from lookalike.models._ties import find_ties
-
-        column = int(self.owners[p])
-        if column not in self.numbers or self.parts[p].size <= 3:
-            return []
-        before = [int(self.owners[q]) for q in earlier if int(self.owners[q]) in self.numbers and self.parts[q].size > 3]
-        y = self.numbers[column]
-        _, where, count = np.unique(y, return_inverse=True, return_counts=True)
-        shared = count[where] > 0.005 * len(y)
-        return find_ties(y, ~shared, {c: self.numbers[c] for c in before[-MOST_EARLIER:]}, decimals(self.codebook, column))
-
-    def _target(self) -> int | None:
-        """The part of the target column, if there is one that can be predicted."""
-        names = self.codebook.table.names
-        column = names.index(self.settings.target) if self.settings.target else len(names) - 1
-        mine = [int(p) for p in np.flatnonzero(self.owners == column)]
-        if len(mine) != 1 or (self.settings.target is None and self.parts[mine[0]].size > FEW_LEVELS + 1):
-            return None
-        return mine[0]
-
-    def _better(self, last: list[int], first: list[int], aim: int, rng: np.random.Generator) -> list[int]:
-        """The order by which synthetic rows teach more of the target, tried on part of the rows and judged on others."""
-        rows = rng.permutation(self.codes.shape[1])[: 2 * TRIED_ROWS]
-        half = len(rows) // 2
-        if half < 500 or len(last) > TRIED_PARTS:
-            return last
-        seed = int(rng.integers(0, 1 << 62))
-        loss = [self._loss(order, aim, rows[:half], rows[half:], seed) for order in (last, first)]
-        return last if loss[0] <= loss[1] else first
-
-    def _loss(self, order: list[int], aim: int, seen: np.ndarray, unseen: np.ndarray, seed: int) -> float:
-        """Loss on the rows `unseen` of boosted trees that learned from rows drawn by a forest that learned from the rows `seen`."""
-        from lookalike.models._boost import transfer
-
-        plan = copy(self)
-        plan.codes, plan.bins, plan.numbers = self.codes[:, seen], np.ascontiguousarray(self.bins[:, seen]), {}
-        stages = plan.learn(order, np.random.default_rng(seed), trial=True)
-        codes, bins = np.zeros(plan.codes.shape, np.uint16), np.zeros(plan.codes.shape, np.uint8)
-        for k, stage in enumerate(stages):
-            codes[stage.part] = stage.draw(bins, codes, seed=seed + k, first=0)
-            bins[stage.part] = self.maps[stage.part][codes[stage.part]]
-        others = [p for p in order if p != aim]
-        pair = (codes[aim], self.codes[aim, unseen])
-        return transfer(bins[others], self.bins[others][:, unseen], *pair, nominal=self.nominal[others], ordered=self.parts[aim].ordered)
-
-
-def decimals(codebook: Codebook, column: int) -> int | None:
-    """Decimals of the numbers of a column; None if they have no grid."""
-    if codebook.table.columns[column].kind == "integer":
-        return 0
-    return codebook.books[column]["line"]["decimals"]
-
-
-def _numbers(table: pa.Table, codebook: Codebook) -> dict[int, np.ndarray]:
-    """{column: float64 [n], NaN is missing} of the integers and numbers of a canonical table."""
-    found = {}
-    for k, column in enumerate(codebook.table.columns):
-        if column.kind in NUMBERS:
-            found[k] = table.column(k).cast("float64").to_numpy()
-    return found
-
-
 def _values(numbers: np.ndarray, kind: str) -> pa.Array:
     """A canonical array of numbers; NaN becomes null."""
     import pyarrow as pa
@@ -541,13 +444,3 @@ def _values(numbers: np.ndarray, kind: str) -> pa.Array:
     if kind == "integer":
         return pa.array(np.rint(np.where(missing, 0, numbers)).astype(np.int64), mask=missing)
     return pa.array(numbers, mask=missing)
-
-
-def _each(work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-    """`work` of each item, on as many threads as there are cores; the first error ends it."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        futures = [pool.submit(work, item) for item in items]
-        try:
-            return [f.result() for f in futures]
-        finally:
-            pool.shutdown(cancel_futures=True)
