@@ -250,7 +250,7 @@ def rules(source: Any, *, schema: SchemaLike | None = None, share: float = 1.0) 
     """
     from lookalike.rules import find
 
-    return find(Dataset.of(source, schema=_asking.schema_of(schema)), share=share)
+    return find(_asking.one_table(_asking.read(source, schema=schema), "finding rules"), share=share)
 
 
 def impute(
@@ -285,7 +285,7 @@ def impute(
 
     whole_number(seed, "seed", least=0)
     learner = _asking.learner(model, None)
-    data = Dataset.of(source, schema=_asking.schema_of(schema))
+    data = _asking.one_table(_asking.read(source, schema=schema), "imputing")
     _asking.check(data, learner)
     return impute(data, learner, tables=tables, seed=seed, on_step=on_step)
 

@@ -153,6 +153,13 @@ def check(data: Dataset, learner: Model | Private) -> None:
         learner.check(data)
 
 
+def one_table(data: Dataset, doing: str) -> Dataset:
+    """`data`, if it is one table; `doing` cannot be done with several."""
+    if data.schema.linked:
+        raise CannotError(f"{doing} takes one table, not {len(data.schema.tables)}", where=doing, fix="give the file of one table")
+    return data
+
+
 def units(data: Dataset, model: Sampler) -> int:
     """How many `data` has of what `model` counts when it draws: rows of the table or of the subjects' table, or subjects."""
     subjects = data.subjects() if unit(model) == "subject" and not data.schema.linked else None

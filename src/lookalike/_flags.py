@@ -92,11 +92,6 @@ def _value(text: str) -> Any:
     return text if isinstance(found, bool) else found
 
 
-def named(model: str | None, epsilon: float | None) -> str:
-    """The name of the model that is meant."""
-    return model or ("forest" if epsilon is None else "marginals")
-
-
 def rules(texts: list[str] | None, path: str | None) -> list[str]:
     """Rules of flags and of a plan's file."""
     return [*(() if path is None else la.Plan.read(path).rules), *(texts or ())]
@@ -105,24 +100,27 @@ def rules(texts: list[str] | None, path: str | None) -> list[str]:
 def learner(
     model: str | None, *, set: list[str] | None, minutes: float | None, rules: list[str], epsilon: float | None, **guard: Any
 ) -> Any:
-    """The model to fit, under differential privacy if there is an epsilon; flags that would then do nothing are refused."""
-    name = named(model, epsilon)
-    given = settings(set, model=name, minutes=minutes)
-    if rules and epsilon is not None:
+    """The model to fit, under differential privacy if there is an epsilon; flags that would then do nothing are refused.
+
+    None if no flag says anything of it: then the data decide.
+    """
+    if epsilon is None:
+        for flag, unset in (("delta", DELTA), ("ledger", None), ("rows_per_subject", 1), ("buy", False)):
+            if guard[flag] != unset:
+                shown = f"--{flag.replace('_', '-')}"
+                what = "says something only of a fit under differential privacy"
+                raise la.errors.SettingError(what, where=shown, fix="give --epsilon, too")
+        if model is None and not set and minutes is None and not rules:
+            return None
+    elif rules:
         fix = "give --rule when rows are drawn: lookalike sample, or lookalike make"
         raise la.errors.SettingError("a private fit learns no rules", where="--rule", fix=fix)
+    name = model or ("forest" if epsilon is None else "marginals")
+    given = settings(set, model=name, minutes=minutes)
+    made = la.model(name, **given)  # what is wrong with its settings is said in its own name
     if rules:
-        la.model(name, **given)  # what is wrong with its settings is said in its own name
         made = la.model("ruled", rules=rules, inner=name, inner_settings=given)
-    else:
-        made = la.model(name, **given)
-    if epsilon is not None:
-        return la.Private(made, epsilon=epsilon, **guard)
-    for flag, unset in (("delta", DELTA), ("ledger", None), ("rows_per_subject", 1), ("buy", False)):
-        if guard[flag] != unset:
-            shown = f"--{flag.replace('_', '-')}"
-            raise la.errors.SettingError("says something only of a fit under differential privacy", where=shown, fix="give --epsilon, too")
-    return made
+    return made if epsilon is None else la.Private(made, epsilon=epsilon, **guard)
 
 
 def check_place(path: str) -> None:

@@ -68,6 +68,13 @@ def _notes(table: Any, column: Any) -> str:
     return "; ".join(notes)
 
 
+def name(model: Any) -> str:
+    """The name of a model, fitted or not."""
+    import lookalike as la
+
+    return next((name for name, made in la.known_models().items() if type(model) is made), type(model).__name__)
+
+
 def about(model: type) -> str:
     """The first sentence of the module that a model is alone in."""
     return (sys.modules[model.__module__].__doc__ or "").strip().partition("\n")[0]

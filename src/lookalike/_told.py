@@ -38,6 +38,8 @@ def tried(model: Model) -> dict[str, str]:
 
 def called(source: Any) -> str:
     """What a reader of the report knows the source by: never a whole path or a password."""
+    if isinstance(source, Mapping):
+        return f"the tables {', '.join(map(str, source))}"
     if not isinstance(source, str | os.PathLike):
         return f"a {type(source).__module__.partition('.')[0]} {type(source).__name__}"
     return str(source).partition("?")[0].rstrip("/").rpartition("/")[2]

@@ -44,12 +44,21 @@ def _argument(metavar: str, help: str) -> Any:
     return typer.Argument(metavar=metavar, help=help, show_default=False)
 
 
-Source = Annotated[str, _argument("DATA", "file, glob, folder of shards, or database URL")]
+Source = Annotated[str, _argument("DATA", "file, glob, folder of shards or of linked tables, or database URL")]
 Seed = Annotated[int, typer.Option("--seed", help="the same seed gives the same result")]
 Rows = Annotated[int | None, _option("--rows", "-n", help="synthetic rows; as many as DATA has if not given")]
 Holdout = Annotated[str | None, _option("--holdout", metavar="DATA", help="real rows that the model never saw, to judge by")]
 Target = Annotated[str | None, _option("--target", metavar="COLUMN", help="what the report tries to predict; guessed if not given")]
-Learner = Annotated[str | None, _option("--model", help="see: lookalike models; forest if not given, with --epsilon marginals")]
+Learner = Annotated[
+    str | None,
+    _option("--model", help="see: lookalike models; if not given what the data ask for: forest, relational, sequence, series"),
+]
+Subject = Annotated[
+    str | None, _option("--subject", metavar="COLUMN", help="the column that says whose a row is; of linked tables also a table")
+]
+Order = Annotated[
+    list[str] | None, _option("--order", metavar="COLUMN", help="the column that orders the rows of a subject, or of a series: a time")
+]
 Set = Annotated[list[str] | None, _option("--set", metavar="KEY=VALUE", help="a setting of the model; may be repeated")]
 Minutes = Annotated[float | None, _option("--minutes", help="time budget of a model that has one, such as auto: --set minutes=…")]
 Facts = Annotated[str | None, _option("--schema", metavar="FILE", help="schema to go by, made by: lookalike schema")]
@@ -98,6 +107,8 @@ def make(
     set: Set = None,
     minutes: Minutes = None,
     schema: Facts = None,
+    subject: Subject = None,
+    order: Order = None,
     holdout: Holdout = None,
     rows: Rows = None,
     plan: PlanFile = None,
@@ -126,6 +137,8 @@ def make(
     lookalike make cards.csv --rebalance is_fraud --rule "amount >= 0"
     lookalike make census.csv --schema public.json --epsilon 1 --ledger census-ledger.json
     lookalike make "postgresql://host/shop?table=orders" --out orders-lookalike
+    lookalike make shop/ --subject customers
+    lookalike make vitals.csv --subject stay --order hour
     """
     began = time.perf_counter()
     guard = {"epsilon": epsilon, "delta": delta, "ledger": ledger, "rows_per_subject": rows_per_subject, "buy": buy}
@@ -135,7 +148,7 @@ def make(
     asked = _flags.planned(plan, given=given, share=share, rebalance=rebalance, parity=[parity] if parity else [], **steered)
     folder = Path(out or f"{_flags.stem(source)}-lookalike")
     with la.NewFolder(folder, overwrite=force) as unfinished, _console.progress(quiet) as on_step:
-        wanted = {"rows": rows, "target": target, "plan": asked}
+        wanted = {"rows": rows, "target": target, "plan": asked, "subject": subject, "order": order}
         made = la.make(source, schema=schema, model=learner, seed=seed, holdout=holdout, on_step=on_step, **wanted)
         made.write(unfinished)
     if as_json:
@@ -188,6 +201,8 @@ def fit(
     rule: RuleText = None,
     rules: RuleFile = None,
     schema: Facts = None,
+    subject: Subject = None,
+    order: Order = None,
     seed: Seed = 0,
     epsilon: Epsilon = None,
     delta: Delta = _flags.DELTA,
@@ -211,7 +226,7 @@ def fit(
     guard = {"epsilon": epsilon, "delta": delta, "ledger": ledger, "rows_per_subject": rows_per_subject, "buy": buy}
     learner = _flags.learner(model, set=set, minutes=minutes, rules=_flags.rules(rule, rules), **guard)
     with _console.progress(quiet) as on_step:
-        fitted = la.fit(source, schema=schema, model=learner, seed=seed, on_step=on_step)
+        fitted = la.fit(source, schema=schema, model=learner, subject=subject, order=order, seed=seed, on_step=on_step)
         la.save(fitted, out)
     seconds = round(time.perf_counter() - began, 3)
     if not quiet:
@@ -221,7 +236,7 @@ def fit(
     if as_json:
         promised = {"privacy": fitted.privacy_} if getattr(fitted, "privacy_", None) else {}
         _console.print_json(
-            {"model": out, "name": _flags.named(model, epsilon), "seconds": seconds, "notes": fitted.notes_, **_tried(fitted), **promised}
+            {"model": out, "name": _shown.name(fitted), "seconds": seconds, "notes": fitted.notes_, **_tried(fitted), **promised}
         )
     elif not quiet:
         _show_tried(fitted)
