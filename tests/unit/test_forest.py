@@ -156,7 +156,7 @@ def test_a_score_explains_what_adds_up() -> None:
     rng = np.random.default_rng(0)
     X = rng.integers(0, 30, (6, ROWS)).astype(np.uint8)
     y = X.sum(axis=0) / 180 + rng.normal(0, 0.01, ROWS)
-    boost, bins, worth = _boost.cross_fit(X, np.zeros(6, bool), y, logistic=False, rounds=150, bins=64, rng=rng, most=ROWS)
+    boost, bins, worth = _boost.cross_fit(X, np.zeros(6, bool), y, logistic=False, effort=(150, ROWS), bins=64, rng=rng)
     assert worth > 0.9
     assert np.corrcoef(bins, y)[0, 1] > 0.95
     assert (boost.bins(np.ascontiguousarray(X.T), np.zeros(ROWS, np.int64)).max()) <= 63
@@ -165,7 +165,7 @@ def test_a_score_explains_what_adds_up() -> None:
 def test_a_score_of_noise_explains_nothing() -> None:
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 30, (4, ROWS)).astype(np.uint8), (rng.random(ROWS) < 0.3).astype(float)
-    assert _boost.cross_fit(X, np.zeros(4, bool), y, logistic=True, rounds=50, bins=64, rng=rng, most=ROWS)[2] < 0.01
+    assert _boost.cross_fit(X, np.zeros(4, bool), y, logistic=True, effort=(50, ROWS), bins=64, rng=rng)[2] < 0.01
 
 
 @pytest.mark.parametrize(

@@ -51,16 +51,26 @@ class Boost:
 
 
 def cross_fit(
-    X: np.ndarray, nominal: np.ndarray, y: np.ndarray, *, logistic: bool, rounds: int, bins: int, rng: np.random.Generator, most: int
+    X: np.ndarray,
+    nominal: np.ndarray,
+    y: np.ndarray,
+    *,
+    logistic: bool,
+    effort: tuple[int, int],
+    bins: int,
+    rng: np.random.Generator,
+    clusters: np.ndarray | None = None,
 ) -> tuple[Boost, np.ndarray, float]:
     """Fit a score of `y` (NaN: a row that is not learned from) on the bins X (uint8 [features, n]).
 
-    most: rows learned from in each fold. Returns the model, the binned score of each row, and the share of the variance (of the
-    log-loss, if `logistic`) that the score explains on rows not learned from.
+    effort: rounds, and rows learned from in each fold. clusters: int64 [n], rows that are in one fold together. Returns the model, the
+    binned score of each row, and the share of the variance (of the log-loss, if `logistic`) that it explains on rows not learned from.
     """
-    n = len(y)
-    fold = np.empty(n, np.int64)
-    fold[rng.permutation(n)] = np.arange(n) % FOLDS
+    n, (rounds, most) = len(y), effort
+    of = np.arange(n) if clusters is None else clusters
+    fold = np.empty(int(of.max(initial=0)) + 1, np.int64)
+    fold[rng.permutation(len(fold))] = np.arange(len(fold)) % FOLDS
+    fold = fold[of]
     told = ~np.isnan(y)
     same = np.arange(256, dtype=np.uint8)
     recode = np.stack([_by_mean(x[told], y[told]) if named else same for x, named in zip(X, nominal, strict=True)])

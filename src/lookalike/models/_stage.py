@@ -54,13 +54,17 @@ class Growing:
 
 @dataclass(frozen=True)
 class Target:
-    """What one stage learns: codes uint16 [n] (ties from `size` on), whether they are ordered, and the ties."""
+    """What one stage learns: codes uint16 [n] (ties from `size` on), whether they are ordered, and the ties.
+
+    clusters: int64 [n], rows that belong together, such as those of one owner: they are learned from together, or together left out.
+    """
 
     part: int
     codes: np.ndarray
     size: int
     ordered: bool
     ties: tuple[Tie, ...] = ()
+    clusters: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -280,6 +284,7 @@ def learn(
     y = target.codes
     if rows is not None:
         X, y = np.ascontiguousarray(X[:, rows]), y[rows]
+        target = replace(target, clusters=None if target.clusters is None else target.clusters[rows])
     counts = np.bincount(y, minlength=target.size + len(target.ties))
     groups = _group(counts, target)
     trees, split = _forest(X, flags, y, groups, target, how, len(boosts), rng)
@@ -333,7 +338,7 @@ def _forest(
     for k, seed in enumerate(rng.integers(0, 1 << 62, how.trees)):
         if k == JUDGES and not fixed:
             limits = (max(SMALLEST, min(_choose(told, groups, y, judged)[0], seen)), *limits[1:])
-        rows = np.random.default_rng(seed).permutation(n)[:seen].astype(np.int32)
+        rows = _chosen(n, target.clusters, how.sample, np.random.default_rng(seed))[:seen].astype(np.int32)
         tree = grow(X, nominal, grouped, n_groups, rows, limits, int(seed), entropy)
         grown.append((tree, codes[rows]))
         if not fixed and k < JUDGES:
@@ -343,6 +348,17 @@ def _forest(
     leaf, wide = _choose(told, groups, y, judged)
     split = n_groups < len(groups)
     return Trees.join([_whole(cut_back(tree, leaf, wide), donors, split) for tree, donors in grown]), split
+
+
+def _chosen(n: int, clusters: np.ndarray | None, share: float, rng: np.random.Generator) -> np.ndarray:
+    """int64, in random order: the rows of about `share` of the clusters; of no clusters, all rows."""
+    if clusters is None:
+        return rng.permutation(n)
+    sizes = np.bincount(clusters)
+    order = rng.permutation(len(sizes))
+    kept = np.zeros(len(sizes), bool)
+    kept[order[: max(1, int(np.searchsorted(np.cumsum(sizes[order]), share * n, side="right")))]] = True
+    return rng.permutation(np.flatnonzero(kept[clusters]))
 
 
 def _judge(X: np.ndarray, judged: np.ndarray, rows: np.ndarray, tree: tuple, grouped: tuple, codes: tuple, told: tuple) -> None:
@@ -405,7 +421,8 @@ def score(
         aims = [((target.codes == c).astype(np.float64), True) for c in common[1:8]]
     found = []
     for y, logistic in aims:
-        boost, score_, worth_ = cross_fit(bins, nominal, y, logistic=logistic, rounds=rounds, bins=BINS, rng=rng, most=most)
+        effort, whose = (rounds, most), target.clusters
+        boost, score_, worth_ = cross_fit(bins, nominal, y, logistic=logistic, effort=effort, bins=BINS, rng=rng, clusters=whose)
         if worth_ >= worth:
             found.append((boost, score_))
     return found

@@ -1,0 +1,534 @@
+"""Rows that follow one another, given whose they are: drawn step by step for all owners at once, each column from the leaves of trees.
+
+A row is drawn by its owner's columns, by how many rows are still to come, by the clock, and by what has been (`_chain_memory`). Codes
+are kept from step to step, so that nothing is encoded on the way. A value may be drawn as a repetition of the last one known, as a step
+from it (`_chain_steps`), or anew. Trees learn from some of the owners and are judged by others, so that no owner is known by heart.
+(Autoregressive sequence synthesis, as in Reiter 2005 for columns; step by step as in Zhang et al. 2022, SDV's PAR.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from lookalike.encode import Codebook, Coded, encoder
+from lookalike.models import _chain_steps as steps
+from lookalike.models._chain_memory import TOP, Layout, Memory, active, counted, looking_back
+from lookalike.models._growing import each
+from lookalike.models._stage import Growing, Stage, Target, bin_map, learn, score, telling
+from lookalike.models._ties import Tie
+from lookalike.protocol import OnStep, State, Step, part, quiet
+from lookalike.schema import Column, Schema, Table
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["Chain", "How"]
+
+OWNER = "(owner)"
+"""Reserved name of the column that says whose a row is, while cells are cut."""
+MOST_EVENTS = 1_000_000
+"""Rows learned from at most; beyond, owners are left out at random."""
+PIECE = 8_192
+"""Owners whose rows are drawn together by one thread."""
+SCORED_ROWS, SCORED_CELLS, WORTH = 20_000, 24, 0.05
+"""As in the forest: rows that a fold of a score learns from, codes from which a part gets a score, share that it must explain."""
+REPEATED = 0.01
+"""Share of rows that must say again what the last one said, exactly, for this to be learned as such."""
+FEW_OWNERS = 20
+"""With fewer owners than this, trees learn from rows chosen at random, whosever they are."""
+NEVER = frozenset({"key", "personal", "constant", "empty"})
+"""Kinds whose values are not repeated: they are made afresh, or there is only one."""
+
+
+@dataclass(frozen=True)
+class How:
+    """How a chain learns; see the settings of `forest`, and `lags`: rows before that are looked at one by one."""
+
+    trees: int = 20
+    sample: float = 0.6
+    leaf: int = 8
+    features: float = 0.6
+    rounds: int = 60
+    lags: int = 2
+    protect: int = 5
+    cells: int = 255
+
+
+class Chain:
+    """Learns and draws the rows of owners.
+
+    Fitted attributes: `codebook_` of the rows and their steps, `owners_` the codebook of the owners, `glides_` the columns that are learned
+    as steps, `stages_` {(part, "level" or "step" is told by the part): Stage}.
+    """
+
+    codebook_: Codebook
+    owners_: Codebook
+    glides_: dict[int, steps.Glide]
+    stages_: dict[int, Stage]
+    used_: int
+
+    def __init__(self, owners: Table, rows: Table, how: How | None = None) -> None:
+        """Tables of canonical columns: those of an owner, and those of its rows, of which `rows.order` may order them."""
+        self.owners, self.rows, self.how = owners, rows, how or How()
+
+    # ------------------------------------------------------------------------------------------------------ learning
+
+    def fit(self, owners: pa.Table, rows: pa.Table, sizes: np.ndarray, *, rng: np.random.Generator, on_step: OnStep = quiet) -> Self:
+        """Learn `rows` [n], sorted by owner (in the order of `owners` [m]) and within each in order; `sizes` int64 [m], sum n."""
+        sizes = np.asarray(sizes, np.int64)
+        owners, rows, sizes = self._some(owners, rows, sizes, rng)
+        self.used_ = len(sizes)
+        self.owners_ = Codebook.measure_all(_data(self.owners, owners), protect=self.how.protect, cells=self.how.cells)
+        numbers = {c: steps.numbers(rows.column(c), spec) for c, spec in enumerate(self.rows) if spec.kind in steps.STEPPING}
+        wide = self._widened(rows, numbers, sizes)
+        owner = np.repeat(np.arange(len(sizes)), sizes)
+        self.codebook_ = _measured(wide, self._wide, owner, self.how)
+        on_step(Step(1, 10, "measured"))
+        self.glides_ = {c: self._glide(c, g.step) for c, g in self.glides_.items()}
+        view = _View(self.codebook_.encode(wide), sizes, numbers)
+        self._lay_out(view, self.owners_.encode(owners).codes)
+        self._learn(view, rng, part(on_step, 0.2, 1.0))
+        return self
+
+    def _some(self, owners: pa.Table, rows: pa.Table, sizes: np.ndarray, rng: np.random.Generator) -> tuple[pa.Table, pa.Table, np.ndarray]:
+        """All owners and rows, or as many owners as have MOST_EVENTS rows together."""
+        if sizes.sum() <= MOST_EVENTS:
+            return owners, rows, sizes
+        order = rng.permutation(len(sizes))
+        kept = np.zeros(len(sizes), bool)
+        kept[order[: max(1, int(np.searchsorted(np.cumsum(sizes[order]), MOST_EVENTS)))]] = True
+        return owners.filter(pa.array(kept)), rows.filter(pa.array(np.repeat(kept, sizes))), sizes[kept]
+
+    def _widened(self, rows: pa.Table, numbers: dict[int, np.ndarray], sizes: np.ndarray) -> pa.Table:
+        """The rows with a column of steps for each that glides; settles which do."""
+        made, taken, self.glides_ = rows, list(self.rows.names), {}
+        for c, x in numbers.items():
+            last = steps.before(x, sizes)
+            if self.rows.columns[c].name == self.rows.order or steps.glides(x, last):
+                spec = steps.step_column(self.rows.columns[c], taken)
+                self.glides_[c] = steps.Glide(c, len(taken), None, -np.inf, np.inf)
+                taken.append(spec.name)
+                made = made.append_column(spec.name, steps.values(x - last, spec))
+        return made
+
+    def _glide(self, c: int, step: int) -> steps.Glide:
+        """How column `c` steps, once its cells are known."""
+        return steps.Glide(c, step, steps.decimals(self.codebook_, c), *steps.limits(self.codebook_, c))
+
+    def _lay_out(self, view: _View, owners: np.ndarray) -> None:
+        """Settle bins and edges, and put together what each row is drawn by: `view.bins` uint8 [features, n]."""
+        about, codes = self.codebook_.parts, view.coded.codes
+        maps = [bin_map(np.bincount(c, minlength=p.size), ordered=p.ordered) for c, p in zip(codes, about, strict=True)]
+        self._maps = np.zeros((len(about), max((len(m) for m in maps), default=1)), np.uint8)
+        for k, m in enumerate(maps):
+            self._maps[k, : len(m)] = m
+        self._gaps = np.array([bool((c == 0).any()) for c in codes], bool)
+        kinds = zip(owners, self.owners_.parts, strict=True)
+        self._owner_maps = [bin_map(np.bincount(c, minlength=p.size), ordered=p.ordered) for c, p in kinds]
+        self._edges = np.zeros((2, 0))
+        if self._order is not None:
+            x = view.numbers[self._order]
+            since = x - np.repeat(x[view.first], view.sizes)
+            self._edges = np.stack([np.quantile(v, np.linspace(0, 1, TOP)) for v in (since, x)])
+        view.bins = self._features(view, owners)
+
+    def _features(self, view: _View, owners: np.ndarray) -> np.ndarray:
+        """uint8 [features, n]: see `_lay_out`."""
+        codes, sizes, n = view.coded.codes, view.sizes, view.coded.codes.shape[1]
+        memory = looking_back(self._layout, codes, sizes)
+        whose = np.repeat(np.arange(len(sizes)), sizes)
+        static = self._static(owners, sizes)[:, whose]
+        at = np.arange(n) - np.repeat(view.first, sizes)
+        frame = np.stack([counted(at), counted(np.repeat(sizes, sizes) - 1 - at)])
+        parts = [memory, static, frame]
+        if self._order is not None:
+            x = view.numbers[self._order]
+            start = np.repeat(x[view.first], sizes)
+            parts += [self._clock(steps.before(x, sizes), start), self._clock(x, start)]
+        own = self._maps[np.arange(len(codes))[:, None], codes]
+        return np.concatenate([*parts, own])
+
+    def _learn(self, view: _View, rng: np.random.Generator, on_step: OnStep) -> None:
+        """A stage for each part that is drawn."""
+        turns = list(self._turns())
+        view.mix(rng)
+        seeds = rng.integers(0, 1 << 62, len(turns))
+        done = iter(range(1, len(turns) + 1))
+
+        def one(k: int) -> Stage:
+            c, p, stepping = turns[k]
+            made = self._stage(view, c, p, stepping, np.random.default_rng(seeds[k]), {q for _, q, _ in turns[:k]})
+            on_step(Step(next(done), len(turns), f"learning {self.rows.columns[c].name}"))
+            return made
+
+        self.stages_ = {turns[k][1]: stage for k, stage in enumerate(each(one, range(len(turns))))} if turns else {}
+
+    def _stage(self, view: _View, c: int, p: int, stepping: bool, rng: np.random.Generator, earlier: set[int]) -> Stage:
+        """How part `p` of column `c`, or of its step, is drawn."""
+        how = self.how
+        target, rows = self._target(view, c, p, stepping)
+        bins, plain = view.bins, view.codes[p]
+        if not rows.all():
+            chosen = np.flatnonzero(rows) if rows.any() else np.arange(1)
+            target = replace(target, codes=target.codes[chosen], clusters=target.clusters[chosen])
+            bins, plain = np.ascontiguousarray(bins[:, chosen]), plain[chosen]
+        if (target.codes == target.codes[0]).all():
+            return learn(target, [], bins, self._nominal, how=Growing(1, 0.0, 1, 1.0), boosts=[], rows=None, rng=rng)
+        features = self._looked_at(target, c, bins, earlier)
+        if len(np.unique(target.clusters[plain > 0])) < FEW_OWNERS:
+            target = replace(target, clusters=None)
+        boosts: list[Any] = []
+        if how.rounds and target.ordered and target.size > SCORED_CELLS:
+            levels, kept = replace(target, codes=plain), np.ascontiguousarray(bins[features])
+            boosts = score(levels, kept, self._nominal[features], rounds=how.rounds, most=SCORED_ROWS, rng=rng, worth=WORTH)
+        growing = Growing(how.trees, how.sample, how.leaf, how.features)
+        return learn(target, features, bins, self._nominal, how=growing, boosts=boosts, rows=None, rng=rng)
+
+    def _target(self, view: _View, c: int, p: int, stepping: bool) -> tuple[Target, np.ndarray]:
+        """What is to be learned for part `p`, and bool [n], by which rows."""
+        about, codes = self.codebook_.parts[p], view.codes
+        head = self._parts(int(self._whose[p]))[0]
+        target, rows, repeats = Target(p, codes[p], about.size, about.ordered, clusters=view.whose), np.ones(codes.shape[1], bool), None
+        if c in self.glides_:
+            fresh = view.fresh(c)
+            rows &= ~fresh if stepping else fresh
+        elif self.rows.columns[c].kind not in NEVER and self.codebook_.parts[head].size > SCORED_CELLS:
+            repeats = view.repeats(c, head, self._parts(c))
+        if p != head:
+            rows &= (codes[head] > 0) if repeats is None else (codes[head] > 0) & ~repeats
+        elif repeats is not None:
+            again = np.where(repeats, about.size, codes[p]).astype(np.uint16)
+            target = replace(target, codes=again, ties=(Tie("same", (c,)),))
+        return target, rows
+
+    def _looked_at(self, target: Target, c: int, bins: np.ndarray, earlier: set[int]) -> list[int]:
+        """The features that a part of column `c` is drawn by: its own past, and what else tells most."""
+        able = np.ones(len(self._nominal), bool)
+        own = len(able) - len(self.codebook_.parts)
+        able[own:] = False
+        able[[own + q for q in earlier]] = True
+        if self._order is not None and c == self._order:
+            able[own - self._clocks : own] = False
+        able &= bins.max(axis=1, initial=0) > bins.min(axis=1, initial=255)
+        mine = np.isin(self._layout.about, [*self._parts(c), *(self._parts(self.glides_[c].step) if c in self.glides_ else ())])
+        mine = np.append(mine, np.zeros(len(able) - len(mine), bool)) & able
+        others = telling(target, np.flatnonzero(able & ~mine).tolist(), bins)
+        return sorted({*np.flatnonzero(mine).tolist(), *others})
+
+    # ------------------------------------------------------------------------------------------------------ drawing
+
+    def draw(self, owners: pa.Table, sizes: np.ndarray, *, rng: np.random.Generator, start: int = 0) -> pa.Table:
+        """Draw the rows of `owners` [m], `sizes` int64 [m] each, one owner's after the other's; `start`: rows that were drawn before."""
+        sizes = np.asarray(sizes, np.int64)
+        known = self.owners_.encode(owners).codes
+        seeds, key = rng.integers(0, 1 << 62, len(self.stages_)), int(rng.integers(0, 1 << 62))
+
+        def piece(low: int) -> _Walk:
+            here = slice(low, low + PIECE)
+            return _Walk(self, known[:, here], sizes[here], seeds, np.random.default_rng((key, low)), first=low)
+
+        walks = each(lambda low: piece(low).go(), range(0, max(len(sizes), 1), PIECE))
+        return self._table(walks, sizes, start)
+
+    def _table(self, walks: list[_Walk], sizes: np.ndarray, start: int) -> pa.Table:
+        """The canonical table of what was drawn."""
+        names, columns = self.rows.names, self.rows.columns
+        count = int((self._whose < len(columns)).sum())
+        book = Codebook(self.rows, self.codebook_.books[: len(columns)])
+        codes = np.concatenate([w.codes[:count] for w in walks], axis=1)
+        made = book.decode(Coded(codes, np.concatenate([w.inside for w in walks], axis=1)), start=start)
+        for c, glide in self.glides_.items():
+            x = np.concatenate([w.numbers[c] for w in walks])
+            if c == self._order:
+                x = steps.drawn_back(x, sizes, glide, columns[c])
+            made = made.set_column(c, names[c], pa.chunked_array([steps.values(x, columns[c])]))
+        return made
+
+    # -------------------------------------------------------------------------------------------------- storing
+
+    def state(self) -> State:
+        """Codebooks and stages as JSON, trees and bins as arrays."""
+        cards, arrays = [], {"maps": self._maps, "gaps": self._gaps, "edges": self._edges}
+        arrays |= {f"owner.{p}": m for p, m in enumerate(self._owner_maps)}
+        for k, (p, stage) in enumerate(self.stages_.items()):
+            card, mine = stage.state()
+            cards.append({"key": p, **card})
+            arrays |= {f"{k}.{name}": array for name, array in mine.items()}
+        card = {"owners": self.owners_.to_json(), "rows": self.codebook_.to_json(), "stages": cards, "used": self.used_}
+        return State(card=card | {"glides": sorted(self.glides_)}, arrays=arrays)
+
+    def restore(self, state: State) -> Self:
+        """Become the chain that `state` was taken from; tables and `how` are given to the constructor."""
+        card, arrays, taken = state.card, state.arrays, list(self.rows.names)
+        self.used_, self.glides_ = card["used"], {}
+        for c in card["glides"]:
+            self.glides_[c] = steps.Glide(c, len(taken), None, -np.inf, np.inf)
+            taken.append(steps.step_column(self.rows.columns[c], taken).name)
+        self.owners_ = Codebook.from_json(card["owners"], self.owners)
+        self.codebook_ = Codebook.from_json(card["rows"], self._wide)
+        self.glides_ = {c: self._glide(c, g.step) for c, g in self.glides_.items()}
+        self._maps, self._gaps, self._edges = arrays["maps"], arrays["gaps"], arrays["edges"]
+        self._owner_maps = [arrays[f"owner.{p}"] for p in range(len(self.owners_.parts))]
+        mine: list[dict[str, np.ndarray]] = [{} for _ in card["stages"]]
+        for name, array in arrays.items():
+            head, _, tail = name.partition(".")
+            if head.isdigit():
+                mine[int(head)][tail] = array
+        self.stages_ = {c["key"]: Stage.restore(c, a) for c, a in zip(card["stages"], mine, strict=True)}
+        return self
+
+    # ------------------------------------------------------------------------------------------------------ layout
+
+    @property
+    def _wide(self) -> Table:
+        """The rows' table with the columns of steps."""
+        columns = list(self.rows.columns)
+        for glide in sorted(self.glides_.values(), key=lambda g: g.step):
+            columns.append(steps.step_column(self.rows.columns[glide.column], [c.name for c in columns]))
+        return Table(name=self.rows.name, columns=tuple(columns))
+
+    @cached_property
+    def _whose(self) -> np.ndarray:
+        """int64 [parts]: the column of the widened table that each part is of."""
+        return self.codebook_.owners
+
+    @cached_property
+    def _schedule(self) -> list[tuple[int, int, bool]]:
+        return list(self._turns())
+
+    @cached_property
+    def _ends(self) -> set[tuple[int, int]]:
+        """Column and last part of each turn."""
+        return set({c: (c, p) for c, p, _ in self._schedule}.values())
+
+    @cached_property
+    def _columns(self) -> dict[int, list[int]]:
+        """The parts of each column, and of its step."""
+        return {c: [q for d, q, _ in self._schedule if d == c] for c in range(len(self.rows.columns))}
+
+    @cached_property
+    def _heads(self) -> dict[int, int]:
+        return {p: int(np.searchsorted(self._whose, o)) for p, o in enumerate(self._whose)}
+
+    @cached_property
+    def _wide_columns(self) -> tuple[Column, ...]:
+        return self._wide.columns
+
+    def _parts(self, column: int) -> list[int]:
+        """The parts of a column of the widened table."""
+        return np.flatnonzero(self._whose == column).tolist()
+
+    @cached_property
+    def _order(self) -> int | None:
+        """The number of the column that orders rows, if it can be reckoned with."""
+        at = self.rows.names.index(self.rows.order) if self.rows.order else None
+        return at if at is not None and self.rows.columns[at].kind in steps.STEPPING else None
+
+    def _turns(self) -> Iterator[tuple[int, int, bool]]:
+        """(column, part, whether it is of the column's step), in the order in which they are drawn: what orders the rows comes first."""
+        columns = sorted(range(len(self.rows.columns)), key=lambda c: c != self._order)
+        for c in columns:
+            if c in self.glides_:
+                yield from ((c, p, True) for p in self._parts(self.glides_[c].step))
+            yield from ((c, p, False) for p in self._parts(c))
+
+    @cached_property
+    def _layout(self) -> Layout:
+        about = self.codebook_.parts
+        sizes, ordered = np.array([p.size for p in about], np.int64), np.array([p.ordered for p in about], bool)
+        return Layout(sizes, ordered, self._gaps, self._maps, self.how.lags)
+
+    @cached_property
+    def _clocks(self) -> int:
+        """How many features tell the time of one row."""
+        if self._order is None:
+            return 0
+        return 2 + {"date": 1, "datetime": 2}.get(self.rows.columns[self._order].kind, 0)
+
+    @cached_property
+    def _nominal(self) -> np.ndarray:
+        """bool [features]: whether bins have no order."""
+        owners = [not p.ordered for p in self.owners_.parts]
+        own = [not p.ordered for p in self.codebook_.parts]
+        return np.array([*self._layout.nominal, *owners, False, False, False, *([False] * 2 * self._clocks), *own], bool)
+
+    def _static(self, owners: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """uint8 [features, m]: the owners' codes as bins, and how many rows they have."""
+        return np.stack([*(m[c] for m, c in zip(self._owner_maps, owners, strict=True)), counted(sizes)])
+
+    def _clock(self, x: np.ndarray, start: np.ndarray) -> np.ndarray:
+        """uint8 [clocks, n]: time since the start, time, weekday and hour of order values (NaN: none yet)."""
+        known = ~np.isnan(x)
+        made = [np.where(known, 1 + np.searchsorted(e, v), 0) for e, v in zip(self._edges, (x - start, x), strict=True)]
+        kind, x = self.rows.columns[self._order].kind, np.where(known, x, 0)
+        if kind in ("date", "datetime"):
+            made.append(np.where(known, 1 + (x // (1 if kind == "date" else steps.DAY) + 3) % 7, 0))
+        if kind == "datetime":
+            made.append(np.where(known, 1 + x % steps.DAY // (steps.DAY // 24), 0))
+        return np.stack(made).astype(np.uint8)
+
+
+class _View:
+    """What is learned from: codes and positions of rows, bins of what each is drawn by, and whose they are; to be mixed once."""
+
+    bins: np.ndarray
+
+    def __init__(self, coded: Coded, sizes: np.ndarray, numbers: dict[int, np.ndarray]) -> None:
+        self.coded, self.sizes, self.numbers = coded, sizes, numbers
+        self.codes, self.first = coded.codes, np.cumsum(sizes) - sizes
+        self.whose = np.repeat(np.arange(len(sizes)), sizes)
+        self._mixed = np.arange(len(self.whose))
+
+    def mix(self, rng: np.random.Generator) -> None:
+        """Put rows in random order: neighbours are alike, and trees look at the first rows of a node."""
+        self._mixed = rng.permutation(len(self.whose))
+        self.bins, self.codes, self.whose = self.bins[:, self._mixed], self.codes[:, self._mixed], self.whose[self._mixed]
+
+    def fresh(self, c: int) -> np.ndarray:
+        """bool [n]: rows of whose column nothing was known before."""
+        return np.isnan(steps.before(self.numbers[c], self.sizes))[self._mixed]
+
+    def repeats(self, c: int, head: int, parts: list[int]) -> np.ndarray | None:
+        """bool [n]: rows that say of column `c` what was last known; None if they are few."""
+        codes, inside = self.coded.codes, self.coded.inside[c]
+        at = np.where(codes[head] > 0, np.arange(codes.shape[1]), np.nan)
+        last = steps.before(at, self.sizes)
+        known = ~np.isnan(last) & (codes[head] > 0)
+        before = np.where(known, last, 0).astype(np.int64)
+        same = known & (inside == inside[before]) & np.all(codes[parts] == codes[parts][:, before], axis=0)
+        return same[self._mixed] if same.mean() >= REPEATED else None
+
+
+class _Walk:
+    """The rows of some owners, drawn step by step: `codes` uint16 [parts, n], `inside` float32 [columns, n], `numbers` of what glides."""
+
+    def __init__(
+        self, chain: Chain, owners: np.ndarray, sizes: np.ndarray, seeds: np.ndarray, rng: np.random.Generator, *, first: int
+    ) -> None:
+        self.chain, self.seeds, self.first, self.rng = chain, [int(s) for s in seeds], first, rng
+        order = np.argsort(-sizes, kind="stable")
+        self.sizes, self.starts = sizes[order], (np.cumsum(sizes) - sizes)[order]
+        self.static = chain._static(owners, sizes)[:, order]
+        n, m = int(sizes.sum()), len(sizes)
+        self.codes = np.zeros((len(chain.codebook_.parts), n), np.uint16)
+        self.inside = np.zeros((len(chain.rows.columns), n), np.float32)
+        self.numbers = {c: np.empty(n) for c in chain.glides_}
+        self.last = {c: np.full(m, np.nan) for c in chain.glides_}
+        self.start = np.full(m, np.nan)
+        self.held = np.zeros((len(chain.rows.columns), m), np.float32)
+
+    def go(self) -> _Walk:
+        """Draw all rows."""
+        chain = self.chain
+        memory = Memory(chain._layout, len(self.sizes))
+        for t, a in enumerate(active(self.sizes)):
+            self.codes_, self.inside_ = np.zeros((len(self.codes), a), np.uint16), self.rng.random((len(self.inside), a), dtype=np.float32)
+            self._step(t, a, memory)
+            at = self.starts[:a] + t
+            self.codes[:, at], self.inside[:, at] = self.codes_, self.inside_
+            memory.update(self.codes_)
+        return self
+
+    def _step(self, t: int, a: int, memory: Memory) -> None:
+        """Draw the row number `t` of the first `a` owners."""
+        chain, order = self.chain, self.chain._order
+        frame = np.stack([np.broadcast_to(counted(np.array([t])), a), counted(self.sizes[:a] - 1 - t)])
+        parts = [memory.features(a), self.static[:, :a], frame]
+        if order is not None:
+            clock = chain._clock(self.last[order][:a], self.start[:a])
+            parts += [clock, clock]
+        own = sum(len(p) for p in parts)
+        bins = np.concatenate([*parts, np.zeros((len(self.codes), a), np.uint8)])
+        for k, (c, p, stepping) in enumerate(chain._schedule):
+            seed = (self.seeds[k] + t * 0x9E3779B97F4A7C15) % (1 << 62)
+            self._one(bins, c, p, stepping, seed, memory)
+            if (c, p) in chain._ends:
+                self._settle(c, a, t)
+                if c == order:
+                    bins[own - chain._clocks : own] = chain._clock(self.last[c][:a], self.start[:a])
+                for q in chain._columns[c]:
+                    bins[own + q] = chain._maps[q, self.codes_[q]]
+            else:
+                bins[own + p] = chain._maps[p, self.codes_[p]]
+
+    def _one(self, bins: np.ndarray, c: int, p: int, stepping: bool, seed: int, memory: Memory) -> None:
+        """Draw one part, where it is due."""
+        chain, a = self.chain, bins.shape[1]
+        stage, head = chain.stages_[p], chain._heads[p]
+        if c in chain.glides_:
+            known = ~np.isnan(self.last[c][:a])
+            due = known if stepping else ~known
+            if not due.any():
+                return
+        else:
+            due = None
+        drawn = stage.draw(bins, bins, seed=seed, first=self.first)
+        if p != head:
+            again = self.again_ if stage.size and self.again_ is not None else None
+            drawn[self.codes_[head] == 0] = 0
+            if again is not None:
+                drawn[again] = memory.last[p, :a][again]
+        else:
+            self.again_ = None
+            if stage.ties:
+                again = (drawn >= stage.size) & (memory.last[p, :a] > 0)
+                drawn[drawn >= stage.size] = stage.plain
+                drawn[again] = memory.last[p, :a][again]
+                self.inside_[c, again] = self.held[c, :a][again]
+                self.again_ = again
+        self.codes_[p] = drawn if due is None else np.where(due, drawn, 0)
+
+    def _settle(self, c: int, a: int, t: int) -> None:
+        """What follows from the codes of a column: the number that a step leads to and its codes; what was last known."""
+        chain, spec, book = self.chain, self.chain.rows.columns[c], self.chain.codebook_.books[c]
+        head = chain._parts(c)[0]
+        if c not in chain.glides_:
+            known = self.codes_[head] > 0
+            self.held[c, :a] = np.where(known, self.inside_[c], self.held[c, :a])
+            return
+        glide, last = chain.glides_[c], self.last[c][:a]
+        made, known = np.full(a, np.nan), ~np.isnan(last)
+        mine = chain._parts(c)
+        if known.any():
+            step_spec, parts = chain._wide_columns[glide.step], chain._parts(glide.step)
+            inside = self.rng.random(a, dtype=np.float32)
+            step = steps.numbers(
+                encoder(step_spec).decode(self.codes_[parts].astype(np.int32), inside, chain.codebook_.books[glide.step], step_spec),
+                step_spec,
+            )
+            made = glide.add(last, step, free=c == chain._order)
+            self.codes_[mine] = np.where(known, encoder(spec).encode(steps.values(made, spec), book, spec), self.codes_[mine])
+        if not known.all():
+            level = steps.numbers(encoder(spec).decode(self.codes_[mine].astype(np.int32), self.inside_[c], book, spec), spec)
+            made = np.where(known, made, level)
+        self.numbers[c][self.starts[:a] + t] = made
+        self.last[c][:a] = np.where(np.isnan(made), last, made)
+        if t == 0 and c == chain._order:
+            self.start[:a] = made
+
+
+def _data(table: Table, rows: pa.Table) -> Any:
+    """A dataset of one table whose rows are each their own."""
+    from lookalike.data import Dataset
+
+    plain = table.model_copy(update={"key": (), "links": (), "order": None})
+    return Dataset.from_arrow({table.name: rows}, Schema(tables=(plain,)))
+
+
+def _measured(rows: pa.Table, table: Table, owner: np.ndarray, how: How) -> Codebook:
+    """The codebook of `rows`, in which a value counts by how many owners hold it."""
+    from lookalike.data import Dataset
+
+    spec = Column(name=OWNER, kind="key")
+    whole = table.model_copy(update={"columns": (*table.columns, spec)})
+    data = Dataset.from_arrow(
+        {table.name: rows.append_column(OWNER, pa.array(owner).cast(pa.string()))}, Schema(tables=(whole,), subject=OWNER)
+    )
+    book = Codebook.measure_all(data, protect=how.protect, cells=how.cells)
+    return Codebook(table, book.books[:-1])

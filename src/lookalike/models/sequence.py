@@ -1,0 +1,358 @@
+"""Event sequences: owners are drawn by a model of flat tables, then the rows of each, one after the other.
+
+A table whose schema names a subject and an order is split in two. Columns that never change within an owner, and how many rows it has,
+make one row of a table of owners, which an inner model learns. The rows themselves are a chain (`_chain`): each is drawn given its owner
+and what came before.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from lookalike import models
+from lookalike.errors import CannotError, DataError, SchemaError
+from lookalike.protocol import Can, OnStep, State, Step, part, quiet
+from lookalike.schema import KINDS, Column, Schema, Table
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import pyarrow as pa
+
+    from lookalike.data import Dataset
+    from lookalike.models._chain import Chain, How
+    from lookalike.protocol import Model
+
+__all__ = ["Sequence"]
+
+_SELF = __name__.rpartition(".")[2]
+ROWS = "(rows)"
+"""Reserved name of the column of the owners' table that says how many rows each has."""
+FEWEST = 10
+"""Subjects at least."""
+ORDERING = frozenset({"integer", "number", "date", "datetime", "time", "duration", "key"})
+"""Kinds of a column that can order rows; by a key rows are put in order, but it has no gaps to learn."""
+
+
+class Settings(BaseModel):
+    """What can be set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inner: str = Field("forest", description="the model that learns the table of owners, one row each", examples=["independent"])
+    inner_settings: dict[str, Any] = Field({}, description="settings of that model, as a JSON object", examples=[{"trees": 3}])
+    lags: int = Field(2, ge=0, le=24, description="rows before that each row is drawn by one by one, beside summaries of all")
+    trees: int = Field(20, ge=1, le=500, description="trees for each column; more are smoother and slower")
+    sample: float = Field(0.6, gt=0, le=1, description="share of the owners that a tree learns from; less remembers less")
+    leaf: int = Field(
+        8, ge=1, le=10_000, description="fewest rows in a leaf for a number with many values; more is smoother; below 5: everywhere"
+    )
+    features: float = Field(0.6, gt=0, le=1, description="share of what a row may be drawn by that is tried at each split")
+    rounds: int = Field(60, ge=0, le=2_000, description="rounds of boosting for scores of numbers; 0: no scores")
+    protect: int = Field(5, ge=1, le=1_000, description="values held by fewer subjects than this are not given out as they are")
+    cells: int = Field(255, ge=4, le=255, description="cells that a number or a moment is cut into at most")
+
+    @field_validator("inner")
+    @classmethod
+    def _known(cls, given: str) -> str:
+        """A model of flat tables.
+
+        Raises:
+            UnknownName: there is no such model; names the near matches.
+        """
+        if models.find(given).can.sequences:
+            raise ValueError(f"{given} learns sequences, and the table of owners is none: take forest")
+        return given
+
+    @field_validator("inner_settings", mode="before")
+    @classmethod
+    def _object(cls, given: Any) -> Any:
+        """A text is read as JSON."""
+        if isinstance(given, str):
+            try:
+                return json.loads(given)
+            except json.JSONDecodeError as error:
+                raise ValueError(f'not JSON ({error.msg}): write {{"trees": 10}}') from None
+        return given
+
+
+class Sequence:
+    """A model of owners, and a chain of their rows.
+
+    Fitted attributes: `inner_`, the model of owners; `chain_`; `statics_`, names of the columns that never change within an owner;
+    `longest_`, rows that an owner has at most; `notes_`, what a reader should be told.
+    """
+
+    can: ClassVar[Can] = Can(kinds=frozenset(KINDS), sequences=True, unit="subject")
+
+    schema: Schema
+    inner_: Model
+    chain_: Chain
+    statics_: tuple[str, ...]
+    longest_: int
+    notes_: list[str]
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = Settings(**settings)
+
+    def fit(self, data: Dataset, *, rng: np.random.Generator, on_step: OnStep = quiet) -> Self:
+        """Put rows in order, split what is of an owner from what is of a row, and learn both.
+
+        Raises:
+            SchemaError: the schema names no subject or no order.
+            DataError: order values are missing; there are fewer than FEWEST subjects, or none has more than one row.
+            CannotError: the kind of the order column has no order; or the inner model does not take a kind of the owners' columns.
+        """
+        from lookalike.data import Dataset
+        from lookalike.models._chain import Chain
+
+        subject, _ = _named(data.schema)
+        self.schema = data.schema
+        table, sizes, self.notes_ = _in_order(data)
+        self.statics_ = _statics(table, sizes, data.schema)
+        self.longest_ = int(sizes.max())
+        spec = self._owners
+        inner = self._unfitted()
+        odd = [c for c in spec.columns if c.kind not in inner.can.kinds]
+        if odd:
+            what = f"it does not take the kind {odd[0].kind!r} of {odd[0].name!r}"
+            raise CannotError(what, where=f"{_SELF}.inner={self.settings.inner}", fix="take inner=forest, which takes all kinds")
+        owners = _owners_of(table, sizes, subject, self.statics_, spec)
+        flat = Dataset.from_arrow({spec.name: owners}, Schema(tables=(spec,)))
+        self.inner_ = inner.fit(flat, rng=rng, on_step=part(on_step, 0.0, 0.2))
+        self.chain_ = Chain(self._context, self._rows, self._how)
+        rows = table.select(list(self._rows.names))
+        self.chain_.fit(owners.select(list(self._context.names)), rows, sizes, rng=rng, on_step=part(on_step, 0.2, 1.0))
+        if self.chain_.used_ < len(sizes):
+            self.notes_.append(f"learned the rows of {self.chain_.used_:,} of {len(sizes):,} subjects, chosen at random")
+        on_step(Step(1, 1, "learned"))
+        return self
+
+    def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Dataset:
+        """Draw `n` subjects with all their rows, those of a subject together and in order; `start`: subjects that were drawn before."""
+        import pyarrow as pa
+
+        from lookalike.data import Dataset
+
+        owners = self.inner_.sample(n, rng=rng, start=start).table()
+        sizes = np.maximum(owners[ROWS].fill_null(1).to_numpy(), 1)
+        rows = self.chain_.draw(owners.select(list(self._context.names)), sizes, rng=rng, start=start * self.longest_)
+        whose = pa.array(np.repeat(np.arange(len(sizes)), sizes))
+        subject, made = _named(self.schema)[0], []
+        for column in self.schema.table:
+            if column.name in rows.column_names:
+                made.append(rows[column.name])
+            else:
+                values = owners[column.name].take(whose)
+                made.append(_keyed(values, column) if column.name == subject.name else values)
+        return Dataset.from_arrow({self.schema.table.name: pa.table(made, names=list(self.schema.table.names))}, self.schema)
+
+    @property
+    def trained_(self) -> dict[str, Any]:
+        """What a reader should be told of the fit."""
+        return {"notes": self.notes_}
+
+    @property
+    def codebook_(self) -> Any:
+        """How the columns of owners and rows are coded, without the subject, whose keys are made afresh."""
+        from lookalike.encode import Codebook
+
+        owners, rows = self.chain_.owners_, self.chain_.codebook_
+        books = dict(zip(owners.table.names, owners.books, strict=True)) | dict(zip(rows.table.names, rows.books, strict=True))
+        kept = tuple(c for c in self.schema.table if c.name in books)
+        return Codebook(Table(name=self.schema.table.name, columns=kept), tuple(books[c.name] for c in kept))
+
+    def state(self) -> State:
+        """The inner model and the chain, with what a reader is told."""
+        inner, chain = self.inner_.state(), self.chain_.state()
+        card = {
+            "inner": models.name_of(self.inner_),
+            "settings": self.inner_.settings.model_dump(mode="json"),
+            "owners": inner.card,
+            "chain": chain.card,
+            "statics": list(self.statics_),
+            "longest": self.longest_,
+            "notes": self.notes_,
+        }
+        arrays = {f"owners/{k}": a for k, a in inner.arrays.items()} | {f"chain/{k}": a for k, a in chain.arrays.items()}
+        return State(card=card, arrays=arrays)
+
+    def restore(self, schema: Schema, state: State) -> Self:
+        """Become the model that `state` was taken from."""
+        from lookalike.models._chain import Chain
+
+        card = state.card
+        self.schema, self.statics_, self.longest_, self.notes_ = schema, tuple(card["statics"]), card["longest"], card["notes"]
+        own = {k.removeprefix("owners/"): a for k, a in state.arrays.items() if k.startswith("owners/")}
+        rows = {k.removeprefix("chain/"): a for k, a in state.arrays.items() if k.startswith("chain/")}
+        inner = models.build(card["inner"], card["settings"])
+        self.inner_ = inner.restore(Schema(tables=(self._owners,)), State(card=card["owners"], arrays=own))
+        self.chain_ = Chain(self._context, self._rows, self._how).restore(State(card=card["chain"], arrays=rows))
+        return self
+
+    @property
+    def _how(self) -> How:
+        from lookalike.models._chain import How
+
+        return How(**{name: value for name, value in self.settings.model_dump().items() if name not in ("inner", "inner_settings")})
+
+    @property
+    def _owners(self) -> Table:
+        """The table of owners: the subject's key, what never changes, and how many rows there are."""
+        subject, _ = _named(self.schema)
+        if subject.kind != "personal":
+            subject = Column(name=subject.name, kind="key", unique=True, nullable=False, storage=subject.storage)
+        statics = tuple(self.schema.table[name] for name in self.statics_)
+        columns = (subject, *statics, Column(name=ROWS, kind="integer", nullable=False))
+        return Table(name=self.schema.table.name, columns=columns, key=(subject.name,) if subject.kind == "key" else ())
+
+    @property
+    def _context(self) -> Table:
+        """What of an owner its rows are drawn by."""
+        owners = self._owners
+        return Table(name=owners.name, columns=owners.columns[1:])
+
+    @property
+    def _rows(self) -> Table:
+        """The columns that may change from row to row."""
+        subject, order = _named(self.schema)
+        kept = tuple(c for c in self.schema.table if c.name != subject.name and c.name not in self.statics_)
+        return Table(name=self.schema.table.name, columns=kept, order=order.name)
+
+    def _unfitted(self) -> Model:
+        """The inner model, with the settings that it is given."""
+        s = self.settings
+        known = models.settings_of(s.inner).model_fields
+        return models.build(s.inner, ({"protect": s.protect} if "protect" in known else {}) | s.inner_settings)
+
+
+def _named(schema: Schema) -> tuple[Column, Column]:
+    """The columns of subject and order.
+
+    Raises:
+        SchemaError: one of them is not named, or they are the same.
+    """
+    table = schema.table
+    if schema.subject is None:
+        what, fix = "no subject is named: whose is a row?", "name its column: schema.model_copy(update={'subject': 'patient'})"
+        raise SchemaError(what, where=table.name, fix=f"{fix}; for one long series take the model series or surrogate")
+    subject = schema.column(schema.subject)[1]
+    if table.order is None:
+        fix = "name it as `order` of the table in the schema; where rows have no order, take the model forest"
+        raise SchemaError("no column is named that orders the rows of a subject", where=table.name, fix=fix)
+    order = table[table.order]
+    if order.name == subject.name:
+        raise SchemaError("one column is both subject and order", where=f"{table.name}.{order.name}", fix="name another column as order")
+    return subject, order
+
+
+def _in_order(data: Dataset) -> tuple[pa.Table, np.ndarray, list[str]]:
+    """The rows with a subject, sorted by subject (as they come first) and order; int64 [subjects] how many each has; and notes.
+
+    Raises:
+        DataError, CannotError: see `Sequence.fit`.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table, notes = data.table(), []
+    subject, order = _named(data.schema)
+    where = f"{data.schema.table.name}.{order.name}"
+    if order.kind not in ORDERING:
+        fix = "name a column of numbers, dates or moments as order"
+        raise CannotError(f"rows cannot be put in order by a column of kind {order.kind!r}", where=where, fix=fix)
+    whose = data.subjects()
+    there = pc.is_valid(table[subject.name]).to_numpy()
+    if not there.all():
+        notes.append(f"{(~there).sum():,} rows without {subject.name} were left out: whose they are is not known")
+        table, whose = table.filter(pa.array(there)), whose[there]
+    gone = table[order.name].null_count
+    if gone:
+        fix = "fill them, or leave those rows out"
+        raise DataError(f"{gone:,} of {table.num_rows:,} rows have no value by which to order them", where=where, fix=fix)
+    _, first, whose = np.unique(whose, return_index=True, return_inverse=True)
+    whose = np.argsort(np.argsort(first))[whose]
+    sizes = np.bincount(whose, minlength=1)
+    _enough(sizes, f"{data.schema.table.name}.{subject.name}")
+    rank = _rank(table[order.name])
+    sort = np.lexsort((rank, whose))
+    if (np.diff(whose) == 0).any() and ((np.diff(rank) < 0) & (np.diff(whose) == 0)).any():
+        notes.append(f"rows were sorted by {order.name} within each {subject.name}")
+    same = int(((np.diff(rank[sort]) == 0) & (np.diff(whose[sort]) == 0)).sum())
+    if same:
+        notes.append(f"{same:,} rows have the same {order.name} as the row before of their {subject.name}: they keep the order of the file")
+    return table.take(pa.array(sort)), sizes, notes
+
+
+def _enough(sizes: np.ndarray, where: str) -> None:
+    """Complain about too few subjects, or sequences that are none.
+
+    Raises:
+        DataError: there are too few, or each has one row.
+    """
+    subjects = int((sizes > 0).sum())
+    if subjects <= 1:
+        what = f"all {int(sizes.sum()):,} rows are of {'one subject' if subjects else 'no subject'}"
+        raise DataError(what, where=where, fix="for one long series take the model series or surrogate; or give more subjects")
+    if subjects < FEWEST:
+        fix = f"give at least {FEWEST}; for a few long series take the model series or surrogate"
+        raise DataError(f"there are only {subjects} subjects, too few to learn how subjects differ", where=where, fix=fix)
+    if sizes.max() == 1:
+        fix = "take the model forest, which learns rows that stand alone; or name another column as subject"
+        raise DataError(f"each of the {subjects:,} subjects has one row: nothing follows on anything", where=where, fix=fix)
+
+
+def _rank(values: pa.ChunkedArray) -> np.ndarray:
+    """int64 [n]: the rank of each order value; keys that are whole numbers go by number."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    one = values.combine_chunks()
+    if pa.types.is_string(one.type) and pc.all(pc.match_substring_regex(one, r"^-?[0-9]{1,18}$")).as_py():
+        one = one.cast(pa.int64())
+    return pc.rank(one, tiebreaker="dense").to_numpy().astype(np.int64)
+
+
+def _statics(table: pa.Table, sizes: np.ndarray, schema: Schema) -> tuple[str, ...]:
+    """Names of the columns that are the same in all rows of each subject."""
+    subject, order = _named(schema)
+    first = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    found = []
+    for column in schema.table:
+        if column.name in (subject.name, order.name):
+            continue
+        one = table[column.name].combine_chunks()
+        if column.kind == "empty":
+            found.append(column.name)
+            continue
+        values = one.indices if hasattr(one, "indices") else one.dictionary_encode().indices
+        codes = values.fill_null(-1).to_numpy(zero_copy_only=False)
+        if (codes == codes[first]).all():
+            found.append(column.name)
+    return tuple(found)
+
+
+def _owners_of(table: pa.Table, sizes: np.ndarray, subject: Column, statics: tuple[str, ...], spec: Table) -> pa.Table:
+    """One row for each subject: see `Sequence._owners`."""
+    import pyarrow as pa
+
+    first = table.select([subject.name, *statics]).take(pa.array(np.cumsum(sizes) - sizes))
+    if spec[subject.name].kind == "key":
+        first = first.set_column(0, subject.name, first[subject.name].cast(pa.string()))
+    return first.append_column(ROWS, pa.array(sizes.astype(np.int64)))
+
+
+def _keyed(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
+    """Fresh keys as a column of the subject's own kind has them."""
+    from lookalike.data import formats
+
+    kind = formats.canonical(column)
+    if values.type == kind:
+        return values
+    if column.kind == "category":
+        return values.cast(kind.value_type).dictionary_encode().cast(kind)
+    return values.cast(kind)
