@@ -65,14 +65,14 @@ class NewFolder:
     """A folder that appears under its name when all of it is written: `with NewFolder("out") as folder: …`.
 
     Entering claims the place, so that a bad one is refused before any work. An older folder is replaced if it
-    holds only what `make` writes; with `overwrite` any is written into, file by file. Other files are never removed.
+    holds only what `make` writes, or the names in `ours`; with `overwrite` any is written into, file by file. Other files are never removed.
 
     Raises:
         FileError: the folder cannot be made, or holds files that are not ours.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        self.path, self.overwrite = Path(path), overwrite
+    def __init__(self, path: str | os.PathLike[str], *, overwrite: bool = False, ours: tuple[str, ...] = _OURS) -> None:
+        self.path, self.overwrite, self._ours = Path(path), overwrite, ours
         self._place = self.path.resolve()
 
     def __enter__(self) -> Path:
@@ -110,7 +110,7 @@ class NewFolder:
         """Names in the folder that are not ours."""
         if not self.path.is_dir():
             return []
-        return sorted(f.name for f in self.path.iterdir() if not any(f.match(name) for name in _OURS))
+        return sorted(f.name for f in self.path.iterdir() if not any(f.match(name) for name in self._ours))
 
     def _publish(self) -> None:
         """Move what was written to its place."""

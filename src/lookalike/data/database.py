@@ -18,6 +18,7 @@ from lookalike.data.source import ROWS, Source, source
 from lookalike.errors import DataError, FileError, MissingExtra, UnknownName
 
 SCHEMES = ("sqlite", "duckdb", "postgresql", "postgres")
+_BASE = {True: "", False: "WHERE table_type = 'BASE TABLE'"}
 
 
 def is_url(place: str) -> bool:
@@ -33,12 +34,34 @@ def read(url: str) -> Source:
         UnknownName: there is no such table; names the near matches.
         MissingExtra: the driver is not installed.
     """
-    place = _place(url)
+    place = place_of(url)
     with place.open(write=False) as base:
         relation, name = _relation(place, base)
         with base.told(place.shown):
             schema = base.schema(relation)
     return source(name, place.shown, schema, partial(_read, place, relation, schema))
+
+
+def several(url: str) -> tuple[Place, list[str]] | None:
+    """The database that `url` names and its tables, if it names none of them and there are several; views are not counted.
+
+    Raises:
+        FileError: the database cannot be opened.
+        MissingExtra: the driver is not installed.
+    """
+    place = place_of(url)
+    if place.table or place.query:
+        return None
+    with place.open(write=False) as base, base.told(place.shown):
+        found = base.tables(views=False)
+    return (place, found) if len(found) > 1 else None
+
+
+def table_of(place: Place, name: str) -> Source:
+    """The source for one table of a database."""
+    with place.open(write=False) as base, base.told(place.shown):
+        schema = base.schema(quoted(name))
+    return source(name, f"{place.shown}: {name}", schema, partial(_read, place, quoted(name), schema))
 
 
 def _read(place: Place, relation: str, schema: pa.Schema, columns: list[str]) -> Iterator[pa.RecordBatch]:
@@ -69,7 +92,7 @@ class Table:
     """Writes raw tables to a new table of a database, in one transaction: all rows appear when it is closed, or nothing does."""
 
     def __init__(self, url: str, schema: pa.Schema, *, overwrite: bool) -> None:
-        self._place = _place(url)
+        self._place = place_of(url)
         if not self._place.table:
             raise FileError("the URL names no table to write", where=self._place.shown, fix="add ?table=…")
         self._fresh = self._place.path is not None and not self._place.path.exists()
@@ -169,7 +192,8 @@ class Place:
             yield base
 
 
-def _place(url: str) -> Place:
+def place_of(url: str) -> Place:
+    """What a URL names."""
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     table, query = options.pop("table", ""), options.pop("query", "").strip().rstrip(";")
@@ -200,8 +224,11 @@ class Engine(Protocol):
     def told(cls, where: str) -> Any:
         """A context that turns the driver's complaints into ours."""
 
-    def tables(self) -> list[str]:
-        """Names of tables and views."""
+    def tables(self, *, views: bool = True) -> list[str]:
+        """Names of tables, and of views unless they are not wanted."""
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """What a statement answers."""
 
     def schema(self, relation: str) -> pa.Schema:
         """Columns of a relation."""
@@ -214,6 +241,9 @@ class Engine(Protocol):
 
     def run(self, sql: str) -> None:
         """Run a statement."""
+
+    def types(self, empty: pa.Table) -> dict[str, str]:
+        """SQL types of the columns of `empty`."""
 
     def create(self, table: str, empty: pa.Table) -> None:
         """Make a table with the columns of `empty`."""
@@ -260,11 +290,14 @@ class Sqlite:
     def told(cls, where: str) -> Any:
         return _told(cls.errors, where)
 
-    def tables(self) -> list[str]:
-        found = self._base.execute(
-            "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name"
-        )
-        return [name for (name,) in found]
+    def tables(self, *, views: bool = True) -> list[str]:
+        kinds = "('table', 'view')" if views else "('table')"
+        return [
+            name for (name,) in self.rows(f"SELECT name FROM sqlite_master WHERE type IN {kinds} AND name NOT LIKE 'sqlite_%' ORDER BY 1")
+        ]
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return self._base.execute(sql).fetchall()
 
     def schema(self, relation: str) -> pa.Schema:
         names = [d[0] for d in self._base.execute(f"SELECT * FROM {relation} LIMIT 0").description]
@@ -292,8 +325,11 @@ class Sqlite:
     def run(self, sql: str) -> None:
         self._base.execute(sql)
 
+    def types(self, empty: pa.Table) -> dict[str, str]:
+        return {f.name: next((sql for fits, sql in self._TYPES if fits(f.type)), "TEXT") for f in empty.schema}
+
     def create(self, table: str, empty: pa.Table) -> None:
-        columns = ", ".join(f"{_column(f.name)} {next((sql for fits, sql in self._TYPES if fits(f.type)), 'TEXT')}" for f in empty.schema)
+        columns = ", ".join(f"{_column(name)} {kind}" for name, kind in self.types(empty).items())
         self._base.execute(f"CREATE TABLE {quoted(table)} ({columns})")
 
     def insert(self, table: str, rows: pa.Table) -> None:
@@ -335,12 +371,15 @@ class DuckDB:
     def told(cls, where: str) -> Any:
         return _told((cls._driver().Error,), where)
 
-    def tables(self) -> list[str]:
-        found = self._base.execute(
+    def tables(self, *, views: bool = True) -> list[str]:
+        found = self.rows(
             "SELECT CASE WHEN table_schema = 'main' THEN table_name ELSE table_schema || '.' || table_name END "
-            "FROM information_schema.tables ORDER BY 1"
-        ).fetchall()
+            f"FROM information_schema.tables {_BASE[views]} ORDER BY 1"
+        )
         return [name for (name,) in found]
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return self._base.execute(sql).fetchall()
 
     def schema(self, relation: str) -> pa.Schema:
         schema = self._stream(f"SELECT * FROM {relation} LIMIT 0").schema
@@ -358,6 +397,12 @@ class DuckDB:
 
     def run(self, sql: str) -> None:
         self._base.execute(sql)
+
+    def types(self, empty: pa.Table) -> dict[str, str]:
+        self._base.register("lookalike_rows", empty)
+        found = self.rows("DESCRIBE SELECT * FROM lookalike_rows")
+        self._base.unregister("lookalike_rows")
+        return {name: kind for name, kind, *_ in found}
 
     def create(self, table: str, empty: pa.Table) -> None:
         self._with(empty, f"CREATE TABLE {quoted(table)} AS SELECT * FROM lookalike_rows")
@@ -398,12 +443,17 @@ class Postgres:
     def told(cls, where: str) -> Any:
         return _told((cls._driver().Error,), where)
 
-    def tables(self) -> list[str]:
-        self._cursor.execute(
-            "SELECT CASE WHEN table_schema = 'public' THEN table_name ELSE table_schema || '.' || table_name END AS name "
-            "FROM information_schema.tables WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"
+    def tables(self, *, views: bool = True) -> list[str]:
+        found = self.rows(
+            "SELECT CASE WHEN table_schema = 'public' THEN table_name ELSE table_schema || '.' || table_name END "
+            f"FROM (SELECT * FROM information_schema.tables {_BASE[views]}) AS found "
+            "WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"
         )
-        return self._cursor.fetch_arrow_table()["name"].to_pylist()
+        return [name for (name,) in found]
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        self._cursor.execute(sql)
+        return self._cursor.fetchall()
 
     def schema(self, relation: str) -> pa.Schema:
         self._cursor.execute(f"SELECT * FROM {relation} LIMIT 0")
@@ -441,6 +491,15 @@ class Postgres:
 
     def run(self, sql: str) -> None:
         self._cursor.execute(sql)
+
+    def types(self, empty: pa.Table) -> dict[str, str]:
+        self._ingest("lookalike_rows", empty, "create")
+        found = self.rows(
+            "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute "
+            "WHERE attrelid = 'lookalike_rows'::regclass AND attnum > 0 ORDER BY attnum"
+        )
+        self.run("DROP TABLE lookalike_rows")
+        return dict(found)
 
     def create(self, table: str, empty: pa.Table) -> None:
         self._ingest(table, empty, "create")

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from lookalike.data import formats
+from lookalike.data import formats, linked, several
 from lookalike.data.frames import Frame, give_back, take_in
 from lookalike.data.infer import conform, infer, parsed
 from lookalike.data.read import read
 from lookalike.data.source import ROWS, Source
+from lookalike.data.shelf import LinkedWriter
 from lookalike.data.write import Writer
-from lookalike.errors import SettingError, UnknownName
+from lookalike.errors import DataError, SettingError, UnknownName
 from lookalike.schema import Schema, Table
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What linked tables came as: the kinds of frames by name, and the type of file that they go out in."""
+
+    frames: Mapping[str, Frame] = field(default_factory=dict)
+    suffix: str = ".csv"
+
+
 class Dataset:
-    """Rows of typed columns. Made by `Dataset.of` (from outside) or `Dataset.from_arrow` (by a model).
+    """Rows of typed columns, in one table or in several that link to each other. Made by `Dataset.of` (from outside) or
+    `Dataset.from_arrow` (by a model).
 
     `schema` says what the columns are; `notes` what a reader should be told (a fallback encoding, a renamed column).
     """
@@ -33,32 +44,42 @@ class Dataset:
         frame: Frame | None = None,
         notes: tuple[str, ...] = (),
         stream: _Stream | None = None,
+        origin: Origin | None = None,
     ) -> None:
         self.schema, self.notes = schema, notes
         self._tables = dict(tables)
         self._frame = frame or Frame()
         self._stream = stream
+        self._origin = origin or Origin()
 
     @classmethod
     def of(cls, source: Any, *, schema: Schema | None = None) -> Dataset:
         """The data at or in `source`.
 
         What fits in memory (256 MB of raw cells) is read now; what does not is read three times in passing, to sample it,
-        to detect its schema and to check it, and is streamed from then on.
+        to detect its schema and to check it, and is streamed from then on. Linked tables are always held in memory.
 
         Args:
             source: a Dataset; a path, glob, folder of shards of one table, or database URL; a pandas, polars, pyarrow or duckdb
-                frame, or anything that speaks the Arrow stream protocol.
-            schema: what the columns are; detected if not given. A column that it does not name is left out.
+                frame, or anything that speaks the Arrow stream protocol. Of several tables: a dict of names and frames or files; a
+                folder with a `keys.json`, or whose files have different columns; the URL of a database that has several and names
+                none (`sqlite:///shop.db`). Keys and links come from `keys.json` or the database's own catalogue, else they are found.
+            schema: what the columns are; detected if not given. A column or table that it does not name is left out.
 
         Raises:
             FileError: it cannot be read.
-            DataError: it is no table, has no rows, or does not fit the schema that was given.
+            DataError: it is no table, has no rows, or does not fit the schema that was given; a key or link does not hold.
+            SchemaError: tables link to each other in a circle that has no beginning.
             UnknownName: a database has no such table.
             MissingExtra: a package for this type is not installed.
         """
         if isinstance(source, Dataset):
             return source if schema is None or schema == source.schema else source._under(schema)
+        found = several.several(source, named=schema is not None and schema.linked)
+        if found is not None:
+            return cls._linked(found, schema)
+        if schema is not None and schema.linked:
+            raise _one_of_several(source, schema)
         raw, frame = (read(source), Frame()) if isinstance(source, (str, Path)) else take_in(source)
         found = conform(raw, schema.table) if schema is not None else infer(raw)
         whole = schema or Schema(tables=(found.table,))
@@ -67,14 +88,30 @@ class Dataset:
         return cls(whole, {}, frame=frame, notes=raw.notes, stream=_Stream(raw, found.table, found.rows))
 
     @classmethod
+    def _linked(cls, raw: several.Raw, schema: Schema | None) -> Dataset:
+        whole = several.gather(raw, schema)
+        one = len(raw.sources) == 1
+        origin = Origin(raw.frames, raw.suffix)
+        data = cls(whole.schema, whole.tables, frame=next(iter(raw.frames.values())) if one else None, notes=whole.notes, origin=origin)
+        data.notes += linked.check(data)
+        return data
+
+    @classmethod
     def from_arrow(cls, tables: Mapping[str, pa.Table], schema: Schema, *, like: Dataset | None = None) -> Dataset:
         """A dataset of canonical tables; `native` gives the kind of frame that `like` was made of, and its notes are told on."""
         for name in tables:
             schema[name]
-        return cls(schema, tables, frame=like._frame if like is not None else None, notes=like.notes if like is not None else ())
+        if like is None:
+            return cls(schema, tables)
+        return cls(schema, tables, frame=like._frame, notes=like.notes, origin=like._origin)
 
     def _under(self, schema: Schema) -> Dataset:
         """The same rows as another schema sees them."""
+        if schema.linked or self.schema.linked:
+            tables = {t.name: formats.parse(formats.restore(self.table(t.name), self.schema[t.name]), t) for t in schema.tables}
+            data = Dataset(schema, tables, frame=self._frame, notes=self.notes, origin=self._origin)
+            linked.check(data)
+            return data
         raw = formats.restore(self.table(), self.schema.table)
         return Dataset(schema, {schema.table.name: formats.parse(raw, schema.table)}, frame=self._frame, notes=self.notes)
 
@@ -103,7 +140,9 @@ class Dataset:
 
     @property
     def rows(self) -> int:
-        """Rows of the only table."""
+        """Rows of the only table; of linked tables those of the subject's (`schema.subject_table`)."""
+        if self.schema.linked:
+            return self.table(self.schema.subject_table.name).num_rows
         name = self.schema.table.name
         return self._stream.rows if self._stream is not None and name not in self._tables else self.table().num_rows
 
@@ -117,9 +156,18 @@ class Dataset:
     # ----------------------------------------------------------------------------------------------------- choosing
 
     def take(self, rows: np.ndarray) -> Dataset:
-        """The rows of the only table with these numbers (or, for booleans, where true), in that order."""
+        """The rows of the only table with these numbers (or, for booleans, where true), in that order.
+
+        Of linked tables: these rows of the subject's table, in the order of the source and each once, and of other tables those that
+        lead to them; tables that do not depend on it stay whole. A link that would lead out of the chosen rows is emptied if it may
+        be, else its row is left out; `notes` tell how many.
+        """
         chosen = np.asarray(rows)
         chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
+        if self.schema.linked:
+            mask = np.zeros(self.rows, bool)
+            mask[chosen] = True
+            return self._part(linked.parts(self.schema, self._all(), mask)[0])
         name = self.schema.table.name
         if self._stream is not None and name not in self._tables and (np.diff(chosen) > 0).all():
             return Dataset(self.schema, {}, frame=self._frame, notes=self.notes, stream=self._stream.take(chosen))
@@ -129,6 +177,8 @@ class Dataset:
         """Two parts: the rest, and about `share` of the rows, `most` at most, drawn at random and kept in order.
 
         Where the schema names a subject, all rows of a subject are in one part. A part is empty only if there is a single row or subject.
+        Linked tables are split by the rows of the subject's table; rows of other tables that lead to a row which was drawn go with it.
+        Tables that do not depend on it are in both parts. As in `take`, no link leads from one part to the other.
 
         Raises:
             SettingError: `share` is not between 0 and 1.
@@ -143,14 +193,28 @@ class Dataset:
         chosen = np.zeros(len(sizes), bool)
         chosen[order[: min(max(1, count), len(sizes) - 1)]] = True
         held = chosen if subjects is None else chosen[subjects]
+        if self.schema.linked:
+            drawn, rest = linked.parts(self.schema, self._all(), held, rng=rng)
+            return self._part(rest), self._part(drawn)
         return self.take(~held), self.take(held)
 
+    def _all(self) -> dict[str, pa.Table]:
+        return {t.name: self.table(t.name) for t in self.schema.tables}
+
+    def _part(self, some: linked.Chosen) -> Dataset:
+        notes = (*self.notes, *some.notes)
+        return Dataset(self.schema, some.tables, frame=self._frame, notes=notes, origin=self._origin)
+
     def subjects(self) -> np.ndarray | None:
-        """Per row of the only table the number of the subject it belongs to, int64; None if each row is its own."""
+        """Per row of the only table (of linked tables: of the subject's) the number of the subject it belongs to, int64; None if each
+        row is its own."""
         if self.schema.subject is None:
             return None
-        _, column = self.schema.column(self.schema.subject)
-        values = pa.chunked_array([batch.column(column.name) for batch in self._columns(column.name)])
+        table, column = self.schema.column(self.schema.subject)
+        if self.schema.linked:
+            values = self.table(table.name).column(column.name)
+        else:
+            values = pa.chunked_array([batch.column(column.name) for batch in self._columns(column.name)])
         values = values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
         codes = values.combine_chunks().dictionary_encode().indices
         numbers = codes.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -172,25 +236,51 @@ class Dataset:
         """The rows as the kind of frame that came in, in its types; a pandas frame for a file or database.
 
         A file's text columns are as `pandas.read_csv` would show them: plain numbers are numbers, everything else is as written.
+        Linked tables are a dict of names and frames.
         """
+        if self.schema.linked:
+            held = self._origin.frames
+            return {t.name: give_back(self.table(t.name), t, held.get(t.name, Frame())) for t in self.schema.tables}
         return give_back(self.table(), self.schema.table, self._frame)
 
     def write(self, path: str | Path, *, overwrite: bool | None = None) -> None:
-        """Write the rows to a file or database table, in the formats of the source; see `Writer`."""
+        """Write the rows to a file or database table, in the formats of the source; see `Writer`.
+
+        Linked tables go into a folder, a file each, of the type that they came in, or into a database; see `LinkedWriter`.
+        """
+        if self.schema.linked:
+            with LinkedWriter(path, self.schema, overwrite=overwrite, suffix=self._origin.suffix) as many:
+                for name in linked.parents_first(self.schema):
+                    for batch in self.batches(name):
+                        many.append(name, batch)
+            return
         with Writer(path, self.schema, overwrite=overwrite) as writer:
             for batch in self.batches():
                 writer.append(batch)
 
 
+def _one_of_several(source: Any, schema: Schema) -> DataError:
+    """What is said of a single table where there should be several."""
+    names = ", ".join(t.name for t in schema.tables)
+    where = str(source) if isinstance(source, str | Path) else "the data"
+    return DataError(
+        f"one table, where the schema has {len(schema.tables)}: {names}", where=where,
+        fix="give a folder of files, a database URL, or a dict of names and frames",
+    )  # fmt: skip
+
+
 def columns_of(source: Any) -> list[str]:
-    """Names of the columns that a source has; no row is read.
+    """Names of the columns that a source has (of linked tables: `table.column`); no row is read.
 
     Raises:
         FileError: it cannot be read.
         DataError: it is no table.
     """
     if isinstance(source, Dataset):
-        return list(source.schema.table.names)
+        tables = source.schema.tables
+        return [f"{t.name}.{c.name}" for t in tables for c in t] if source.schema.linked else list(source.schema.table.names)
+    if (found := several.several(source)) is not None:
+        return [f"{name}.{c}" for name, one in found.sources.items() for c in one.schema.names]
     raw = read(source) if isinstance(source, str | Path) else take_in(source)[0]
     return list(raw.schema.names)
 

@@ -267,6 +267,13 @@ def _same(texts: pa.Array, column: Column) -> pa.Array:
     return texts
 
 
+def _key_from_text(texts: pa.Array, column: Column) -> pa.Array:
+    """Keys; those that are numbers without what pandas adds to integers with gaps (7.0 is 7), so that they match other tables'."""
+    if column.number is None and not column.storage.startswith(("int", "uint", "double", "float")):
+        return texts
+    return pc.replace_substring_regex(texts, r"^(-?[0-9]+)\.0+$", r"\1")
+
+
 def _only(texts: pa.Array, column: Column) -> pa.Array:
     """The first of the distinct texts; a second does not fit a constant."""
     return pc.if_else(pa.array(np.arange(len(texts)) == 0), texts, None)
@@ -277,7 +284,7 @@ _FROM_TEXT: dict[str, Callable[[pa.Array, Column], pa.Array]] = {
     "number": lambda t, c: _numbers.read(t, c.number or _numbers.PLAIN, whole=False),
     "boolean": _truth_from_text, "duration": _spans_from_text,
     "date": _moments_from_text, "datetime": _moments_from_text, "time": _moments_from_text,
-    "category": _same, "text": _same, "key": _same, "personal": _same, "constant": _only, "empty": _same,
+    "category": _same, "text": _same, "key": _key_from_text, "personal": _same, "constant": _only, "empty": _same,
 }  # fmt: skip
 
 
@@ -371,6 +378,8 @@ def _to_text(values: pa.Array, column: Column) -> pa.Array:
         return pc.if_else(values, yes, no)
     if column.kind in _DEFAULT_FORMAT:
         return _distinct(values, lambda v: _moments_to_text(v, column))
+    if column.kind == "key" and column.number is not None and column.number.pad:
+        return pc.replace_substring_regex(values.cast(pa.string()), "^(-?[0-9]+)$", r"\1." + "0" * column.number.pad)
     return values.cast(pa.string())
 
 
@@ -429,7 +438,7 @@ def _to_typed(values: pa.Array, column: Column, target: pa.DataType) -> pa.Array
         return counts.cast(target)
     if column.kind == "number" and column.number and column.number.decimals is not None and counted:
         values = _rounded(values, column.number.decimals)
-    if pa.types.is_decimal(target):
+    if pa.types.is_decimal(target) and not is_text(values.type):
         texts = _numbers.write(values, NumberFormat(decimals=target.scale, pad=max(target.scale, 0)))
         return texts.cast(target)
     if column.kind == "boolean" and counted:

@@ -90,15 +90,22 @@ def _typed(values: pa.Array | pa.ChunkedArray, column: Column, where: str, *, mo
             return values
         if set(column.labels) == {"0", "1"}:
             return _raw(values, column.model_copy(update={"storage": "int64"}), where)
+    if column.kind == "key" and column.number is not None and is_whole(values):
+        return values.cast(pa.int64())
     text = _raw(values, column, where)
     return pc.if_else(values.is_null(), pa.scalar(None, pa.string()), text) if values.null_count else text
+
+
+def is_whole(values: pa.Array | pa.ChunkedArray) -> bool:
+    """Whether texts are all integers, without leading zeros; nulls may be among them."""
+    return pc.all(pc.match_substring_regex(values, r"^(0|-?[1-9]\d{0,17})$")).as_py() is not False
 
 
 def _as_read(rows: pa.Table) -> pa.Table:
     """Texts that are all integers, without leading zeros, as integers."""
     columns = []
     for column in rows.columns:
-        plain = column.type == pa.string() and pc.all(pc.match_substring_regex(column, r"^(0|-?[1-9]\d{0,17})$")).as_py()
+        plain = column.type == pa.string() and column.null_count < len(column) and is_whole(column)
         columns.append(column.cast(pa.int64()) if plain else column)
     return pa.table(columns, names=rows.column_names)
 

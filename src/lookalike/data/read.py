@@ -25,6 +25,8 @@ TEXT = {*DELIMITED, ".jsonl", ".ndjson"}
 EXCEL = (".xlsx", ".xlsb", ".xls", ".ods")
 DATABASES = {".db": "sqlite", ".sqlite": "sqlite", ".sqlite3": "sqlite", ".duckdb": "duckdb"}
 
+_NUMBERED = re.compile(r"[-_. ]*\d+([-_. ]*(of)?[-_. ]*\d+)*$")
+"""What tells shards of one table apart: sales-1, sales_2024-01, part 1 of 3."""
 _HIDDEN_INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -76,6 +78,11 @@ def suffix_of(path: Path) -> tuple[str, str]:
     near = near_matches(suffix, _READERS) if suffix and suffix not in _READERS else []
     fix = f"did you mean {' or '.join(near)}? " if near else ""
     raise FileError(what, where=str(path), fix=f"{fix}known: {' '.join(_READERS)}; text also with {' '.join(COMPRESSED)}")
+
+
+def is_known(path: Path) -> bool:
+    """Whether a file's name says that it holds a table."""
+    return not {s.lower() for s in path.suffixes}.isdisjoint(_READERS)
 
 
 def name_of(path: Path) -> str:
@@ -151,7 +158,7 @@ def _typed(path: Path, name: str, schema: pa.Schema, batches: Callable[[Path, li
 def _readable(folder: Path) -> list[Path]:
     """The files of a folder that are tables, in order; hidden ones and those that begin with _ are not."""
     files = sorted(p for p in folder.iterdir() if p.is_file() and p.name[0] not in "._")
-    known = [p for p in files if set(s.lower() for s in p.suffixes) & set(_READERS)]
+    known = [p for p in files if is_known(p)]
     if not known:
         raise FileError(
             "no file in the folder can be read",
@@ -159,6 +166,42 @@ def _readable(folder: Path) -> list[Path]:
             fix=f"known: {' '.join(_READERS)}; text also with {' '.join(COMPRESSED)}",
         )
     return known
+
+
+def tables(folder: Path, *, apart: bool = False) -> dict[str, Source] | None:
+    """The tables of a folder whose files have different columns, by name; None if all are shards of one.
+
+    Files of equal columns whose names differ in digits only (sales-1, sales-2) are shards of one of the tables.
+
+    Args:
+        apart: files are tables of their own even if all have the same columns.
+
+    Raises:
+        FileError: no file can be read.
+        DataError: files that look like shards of one table have different columns.
+    """
+    paths = _readable(folder)
+    parts = {path: _file(path) for path in paths} if len(paths) > 1 else {}
+    if len({frozenset(part.schema.names) for part in parts.values()}) < 2 and not apart:
+        return None
+    groups: dict[str, list[Path]] = {}
+    for path in paths:
+        groups.setdefault(_NUMBERED.sub("", name_of(path)) or "table", []).append(path)
+    return {
+        name if len(some) > 1 else name_of(some[0]): _shards(some, name, str(folder)) if len(some) > 1 else parts[some[0]]
+        for name, some in groups.items()
+    }
+
+
+def file(path: Path) -> Source:
+    """The source for a file.
+
+    Raises:
+        FileError: it is not there, or its type is unknown.
+    """
+    if not path.is_file():
+        raise _missing(path)
+    return _file(path)
 
 
 def _shards(paths: list[Path], name: str, where: str) -> Source:
