@@ -64,8 +64,8 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
 class NewFolder:
     """A folder that appears under its name when all of it is written: `with NewFolder("out") as folder: …`.
 
-    Entering claims the place, so that a bad one is refused before any work. An older folder is replaced if it
-    holds only what `make` writes, or the names in `ours`; with `overwrite` any is written into, file by file. Other files are never removed.
+    Entering claims the place, so that a bad one is refused before any work. An older folder is replaced if it holds only what `make`
+    writes, or the names in `ours`; with `overwrite` any is written into, file by file. Other files are never removed.
 
     Raises:
         FileError: the folder cannot be made, or holds files that are not ours.

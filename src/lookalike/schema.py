@@ -132,7 +132,7 @@ class Table(_Frozen):
         named = [*self.key, *(c for link in self.links for c in link.columns), *([self.order] if self.order else [])]
         for name in named:
             if name not in seen:
-                raise ValueError(str(UnknownName(name, seen, what="column", where=self.name)))
+                raise ValueError(str(UnknownName(name, self.names, what="column", where=self.name)))
         return self
 
     @property
@@ -244,9 +244,9 @@ class Schema(_Frozen):
             if path.startswith(prefix) and path not in table.names:
                 path = path.removeprefix(prefix)
             return table, table[path]
-        head, _, tail = path.partition(".")
-        table = self[head]
-        return table, table[tail]
+        names = [t.name for t in self.tables if path.startswith(t.name + ".")]  # a table may have a dot in its name: sales.orders
+        table = self[max(names, key=len) if names else path.partition(".")[0]]
+        return table, table[path.removeprefix(table.name + ".")]
 
     def amend(self, path: str, **facts: Any) -> Schema:
         """A new schema in which the facts of column `path` are as given, and marked as declared (public).
@@ -265,6 +265,34 @@ class Schema(_Frozen):
         columns = tuple(changed if c.name == column.name else c for c in table.columns)
         tables = tuple(t.model_copy(update={"columns": columns}) if t.name == table.name else t for t in self.tables)
         return self.model_copy(update={"tables": tables})
+
+    def amend_table(self, name: str, **facts: Any) -> Schema:
+        """A new schema in which the `key`, `links`, `order` or `public` of a table are as given.
+
+        A link is a `Link`, or a mapping such as {"columns": ["CustomerId"], "table": "Customer", "references": ["CustomerId"]}. Columns of
+        a key or link become keys, that they can be told from amounts and matched between tables.
+
+        Raises:
+            UnknownName: no such table, column or fact.
+            SchemaError: the facts contradict each other.
+        """
+        table = self[name]
+        known = ("key", "links", "order", "public")
+        for fact in facts:
+            if fact not in known:
+                raise UnknownName(fact, known, what="fact", where=name)
+        new = _checked(Table, table.model_dump() | facts, where=name)
+        _checked(Schema, self.model_dump() | {"tables": [new if t.name == name else t for t in self.tables]}, where="schema")
+        changed = {t.name: t for t in self.tables} | {name: new}
+        if "key" in facts:
+            for c in new.key:
+                alone = len(new.key) == 1
+                _mark(changed, name, c, like=None, only=alone, facts={"nullable": False} | ({"unique": True} if alone else {}))
+        for link in new.links if "links" in facts else ():
+            for c, other in zip(link.columns, link.references, strict=True):
+                _mark(changed, link.table, other, like=None, only=len(link.columns) == 1)
+                _mark(changed, name, c, like=changed[link.table][other])
+        return self.model_copy(update={"tables": tuple(changed.values())})
 
     def to_json(self) -> str:
         """The schema as JSON text that a person can edit; facts that say nothing are left out."""
@@ -288,6 +316,28 @@ class Schema(_Frozen):
         if not isinstance(raw, Mapping):
             raise SchemaError("a schema is a JSON object", where=where, fix="make one with `lookalike schema`")
         return _checked(cls, raw, where=where)
+
+
+def _mark(
+    tables: dict[str, Table], name: str, column: str, *, like: Column | None, only: bool = True, facts: Mapping[str, Any] | None = None
+) -> None:
+    """Make a column a key, or what the column that it links to is. Moments, and parts of a key that are no links, stay what they are."""
+    table = tables[name]
+    old = table[column]
+    kind = "key" if like is None else like.kind
+    new: dict[str, Any] = dict(facts or {})
+    moment = old.kind in ("date", "datetime", "time", "duration")
+    if old.kind != kind and not moment and (only or old.kind in ("text", "personal", "empty")):
+        kept = {"name", "nullable", "unique", "missing", "storage", "declared"} | ({"number"} if old.kind == "integer" else set())
+        new = {fact: getattr(old, fact) for fact in kept} | {"kind": kind} | new
+        if like is not None and new.get("number") is None:
+            new["number"] = like.number
+        new["declared"] = tuple(f for f in old.declared if f in new)
+        changed = Column(**new)
+    else:
+        changed = old.model_copy(update=new)
+    columns = tuple(changed if c.name == column else c for c in table.columns)
+    tables[name] = table.model_copy(update={"columns": columns})
 
 
 def _check_locale(locale: str) -> None:

@@ -243,7 +243,7 @@ class Engine(Protocol):
         """Run a statement."""
 
     def types(self, empty: pa.Table) -> dict[str, str]:
-        """SQL types of the columns of `empty`."""
+        """SQL types of the columns of `empty`; PostgreSQL, whose tables get their constraints later, is not asked."""
 
     def create(self, table: str, empty: pa.Table) -> None:
         """Make a table with the columns of `empty`."""
@@ -491,15 +491,6 @@ class Postgres:
 
     def run(self, sql: str) -> None:
         self._cursor.execute(sql)
-
-    def types(self, empty: pa.Table) -> dict[str, str]:
-        self._ingest("lookalike_rows", empty, "create")
-        found = self.rows(
-            "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute "
-            "WHERE attrelid = 'lookalike_rows'::regclass AND attnum > 0 ORDER BY attnum"
-        )
-        self.run("DROP TABLE lookalike_rows")
-        return dict(found)
 
     def create(self, table: str, empty: pa.Table) -> None:
         self._ingest(table, empty, "create")

@@ -14,8 +14,8 @@ from lookalike.data import formats, linked, several
 from lookalike.data.frames import Frame, give_back, take_in
 from lookalike.data.infer import conform, infer, parsed
 from lookalike.data.read import read
-from lookalike.data.source import ROWS, Source
 from lookalike.data.shelf import LinkedWriter
+from lookalike.data.source import ROWS, Source
 from lookalike.data.write import Writer
 from lookalike.errors import DataError, SettingError, UnknownName
 from lookalike.schema import Schema, Table

@@ -168,7 +168,8 @@ class _Database:
         if isinstance(self._base, Postgres):
             self._base.create(name, empty)
             return
-        lines = [f"{_name(c)} {kind}" for c, kind in self._base.types(empty).items()]
+        needed = plan.needed()
+        lines = [f"{_name(c)} {kind}{' NOT NULL' if c in needed else ''}" for c, kind in self._base.types(empty).items()]
         links = plan.links
         if isinstance(self._base, DuckDB):  # no constraint may be added later, so a link in a circle that may be null goes without
             before = set(self._order[: self._order.index(name) + 1])
