@@ -9,16 +9,18 @@ from it (`_chain_steps`), or anew. Trees learn from some of the owners and are j
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
-from lookalike.encode import Codebook, Coded, encoder
+from lookalike.encode import Codebook, Coded
 from lookalike.models import _chain_steps as steps
-from lookalike.models._chain_memory import TOP, Layout, Memory, active, counted, looking_back
+from lookalike.models._chain_cells import measured
+from lookalike.models._chain_memory import TOP, Layout, counted, looking_back
+from lookalike.models._chain_walk import Walk
 from lookalike.models._growing import each
 from lookalike.models._stage import Growing, Stage, Target, bin_map, learn, score, telling
 from lookalike.models._ties import Tie
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Chain", "How"]
 
-OWNER = "(owner)"
-"""Reserved name of the column that says whose a row is, while cells are cut."""
 MOST_EVENTS = 1_000_000
 """Rows learned from at most; beyond, owners are left out at random."""
 PIECE = 8_192
@@ -60,16 +60,21 @@ class How:
     cells: int = 255
 
 
+Mode = Literal["level", "step", "span"]
+"""What a part is of: the value itself, the step to it from the last one, or, in an owner's first row, how long its rows last."""
+
+
 class Chain:
     """Learns and draws the rows of owners.
 
     Fitted attributes: `codebook_` of the rows and their steps, `owners_` the codebook of the owners, `glides_` the columns that are learned
-    as steps, `stages_` {(part, "level" or "step" is told by the part): Stage}.
+    as steps, `span_` how an owner's time is told, `stages_` {part: Stage}, `used_` owners learned from.
     """
 
     codebook_: Codebook
     owners_: Codebook
     glides_: dict[int, steps.Glide]
+    span_: steps.Span | None
     stages_: dict[int, Stage]
     used_: int
 
@@ -87,8 +92,7 @@ class Chain:
         self.owners_ = Codebook.measure_all(_data(self.owners, owners), protect=self.how.protect, cells=self.how.cells)
         numbers = {c: steps.numbers(rows.column(c), spec) for c, spec in enumerate(self.rows) if spec.kind in steps.STEPPING}
         wide = self._widened(rows, numbers, sizes)
-        owner = np.repeat(np.arange(len(sizes)), sizes)
-        self.codebook_ = _measured(wide, self._wide, owner, self.how)
+        self.codebook_ = measured(wide, self._wide, sizes, protect=self.how.protect, cells=self.how.cells)
         on_step(Step(1, 10, "measured"))
         self.glides_ = {c: self._glide(c, g.step) for c, g in self.glides_.items()}
         view = _View(self.codebook_.encode(wide), sizes, numbers)
@@ -106,8 +110,8 @@ class Chain:
         return owners.filter(pa.array(kept)), rows.filter(pa.array(np.repeat(kept, sizes))), sizes[kept]
 
     def _widened(self, rows: pa.Table, numbers: dict[int, np.ndarray], sizes: np.ndarray) -> pa.Table:
-        """The rows with a column of steps for each that glides; settles which do."""
-        made, taken, self.glides_ = rows, list(self.rows.names), {}
+        """The rows with a column of steps for each that glides, and one of the span of each owner; settles which do, and whether it is."""
+        made, taken, self.glides_, self.span_ = rows, list(self.rows.names), {}, None
         for c, x in numbers.items():
             last = steps.before(x, sizes)
             if self.rows.columns[c].name == self.rows.order or steps.glides(x, last):
@@ -115,6 +119,11 @@ class Chain:
                 self.glides_[c] = steps.Glide(c, len(taken), None, -np.inf, np.inf)
                 taken.append(spec.name)
                 made = made.append_column(spec.name, steps.values(x - last, spec))
+        if self._order is not None:
+            self.span_ = steps.span(numbers[self._order], sizes, len(taken), self.how.protect)
+        if self.span_ is not None:
+            told = self.span_.told(numbers[self._order], sizes)
+            made = made.append_column(steps.SPAN.name, steps.values(told, steps.SPAN))
         return made
 
     def _glide(self, c: int, step: int) -> steps.Glide:
@@ -131,11 +140,10 @@ class Chain:
         self._gaps = np.array([bool((c == 0).any()) for c in codes], bool)
         kinds = zip(owners, self.owners_.parts, strict=True)
         self._owner_maps = [bin_map(np.bincount(c, minlength=p.size), ordered=p.ordered) for c, p in kinds]
-        self._edges = np.zeros((2, 0))
+        self._edges = np.zeros((4, TOP))
         if self._order is not None:
-            x = view.numbers[self._order]
-            since = x - np.repeat(x[view.first], view.sizes)
-            self._edges = np.stack([np.quantile(v, np.linspace(0, 1, TOP)) for v in (since, x)])
+            found = [v[~np.isnan(v)] for v in view.times(self._order)]
+            self._edges = np.stack([np.quantile(v, np.linspace(0, 1, TOP)) if len(v) else np.zeros(TOP) for v in found])
         view.bins = self._features(view, owners)
 
     def _features(self, view: _View, owners: np.ndarray) -> np.ndarray:
@@ -149,8 +157,9 @@ class Chain:
         parts = [memory, static, frame]
         if self._order is not None:
             x = view.numbers[self._order]
-            start = np.repeat(x[view.first], sizes)
-            parts += [self._clock(steps.before(x, sizes), start), self._clock(x, start)]
+            since, _, left, due = view.times(self._order)
+            last = steps.before(x, sizes)
+            parts += [self._clock(last, since - x + last), self._ahead(left, due), self._clock(x, since)]
         own = self._maps[np.arange(len(codes))[:, None], codes]
         return np.concatenate([*parts, own])
 
@@ -162,17 +171,17 @@ class Chain:
         done = iter(range(1, len(turns) + 1))
 
         def one(k: int) -> Stage:
-            c, p, stepping = turns[k]
-            made = self._stage(view, c, p, stepping, np.random.default_rng(seeds[k]), {q for _, q, _ in turns[:k]})
+            c, p, mode = turns[k]
+            made = self._stage(view, c, p, mode, np.random.default_rng(seeds[k]), {q for _, q, _ in turns[:k]})
             on_step(Step(next(done), len(turns), f"learning {self.rows.columns[c].name}"))
             return made
 
         self.stages_ = {turns[k][1]: stage for k, stage in enumerate(each(one, range(len(turns))))} if turns else {}
 
-    def _stage(self, view: _View, c: int, p: int, stepping: bool, rng: np.random.Generator, earlier: set[int]) -> Stage:
+    def _stage(self, view: _View, c: int, p: int, mode: Mode, rng: np.random.Generator, earlier: set[int]) -> Stage:
         """How part `p` of column `c`, or of its step, is drawn."""
         how = self.how
-        target, rows = self._target(view, c, p, stepping)
+        target, rows = self._target(view, c, p, mode)
         bins, plain = view.bins, view.codes[p]
         if not rows.all():
             chosen = np.flatnonzero(rows) if rows.any() else np.arange(1)
@@ -190,14 +199,15 @@ class Chain:
         growing = Growing(how.trees, how.sample, how.leaf, how.features)
         return learn(target, features, bins, self._nominal, how=growing, boosts=boosts, rows=None, rng=rng)
 
-    def _target(self, view: _View, c: int, p: int, stepping: bool) -> tuple[Target, np.ndarray]:
+    def _target(self, view: _View, c: int, p: int, mode: Mode) -> tuple[Target, np.ndarray]:
         """What is to be learned for part `p`, and bool [n], by which rows."""
         about, codes = self.codebook_.parts[p], view.codes
         head = self._parts(int(self._whose[p]))[0]
         target, rows, repeats = Target(p, codes[p], about.size, about.ordered, clusters=view.whose), np.ones(codes.shape[1], bool), None
         if c in self.glides_:
             fresh = view.fresh(c)
-            rows &= ~fresh if stepping else fresh
+            rows &= ~fresh if mode == "step" else fresh
+            rows &= view.follows if mode == "span" else True
         elif self.rows.columns[c].kind not in NEVER and self.codebook_.parts[head].size > SCORED_CELLS:
             repeats = view.repeats(c, head, self._parts(c))
         if p != head:
@@ -229,14 +239,14 @@ class Chain:
         known = self.owners_.encode(owners).codes
         seeds, key = rng.integers(0, 1 << 62, len(self.stages_)), int(rng.integers(0, 1 << 62))
 
-        def piece(low: int) -> _Walk:
+        def piece(low: int) -> Walk:
             here = slice(low, low + PIECE)
-            return _Walk(self, known[:, here], sizes[here], seeds, np.random.default_rng((key, low)), first=low)
+            return Walk(self, known[:, here], sizes[here], seeds, np.random.default_rng((key, low)), first=low)
 
         walks = each(lambda low: piece(low).go(), range(0, max(len(sizes), 1), PIECE))
         return self._table(walks, sizes, start)
 
-    def _table(self, walks: list[_Walk], sizes: np.ndarray, start: int) -> pa.Table:
+    def _table(self, walks: list[Walk], sizes: np.ndarray, start: int) -> pa.Table:
         """The canonical table of what was drawn."""
         names, columns = self.rows.names, self.rows.columns
         count = int((self._whose < len(columns)).sum())
@@ -261,12 +271,14 @@ class Chain:
             cards.append({"key": p, **card})
             arrays |= {f"{k}.{name}": array for name, array in mine.items()}
         card = {"owners": self.owners_.to_json(), "rows": self.codebook_.to_json(), "stages": cards, "used": self.used_}
-        return State(card=card | {"glides": sorted(self.glides_)}, arrays=arrays)
+        card |= {"glides": sorted(self.glides_), "span": None if self.span_ is None else asdict(self.span_)}
+        return State(card=card, arrays=arrays)
 
     def restore(self, state: State) -> Self:
         """Become the chain that `state` was taken from; tables and `how` are given to the constructor."""
         card, arrays, taken = state.card, state.arrays, list(self.rows.names)
         self.used_, self.glides_ = card["used"], {}
+        self.span_ = None if card["span"] is None else steps.Span(**card["span"])
         for c in card["glides"]:
             self.glides_[c] = steps.Glide(c, len(taken), None, -np.inf, np.inf)
             taken.append(steps.step_column(self.rows.columns[c], taken).name)
@@ -291,6 +303,8 @@ class Chain:
         columns = list(self.rows.columns)
         for glide in sorted(self.glides_.values(), key=lambda g: g.step):
             columns.append(steps.step_column(self.rows.columns[glide.column], [c.name for c in columns]))
+        if self.span_ is not None:
+            columns.append(steps.SPAN)
         return Table(name=self.rows.name, columns=tuple(columns))
 
     @cached_property
@@ -299,7 +313,7 @@ class Chain:
         return self.codebook_.owners
 
     @cached_property
-    def _schedule(self) -> list[tuple[int, int, bool]]:
+    def _schedule(self) -> list[tuple[int, int, Mode]]:
         return list(self._turns())
 
     @cached_property
@@ -330,13 +344,15 @@ class Chain:
         at = self.rows.names.index(self.rows.order) if self.rows.order else None
         return at if at is not None and self.rows.columns[at].kind in steps.STEPPING else None
 
-    def _turns(self) -> Iterator[tuple[int, int, bool]]:
-        """(column, part, whether it is of the column's step), in the order in which they are drawn: what orders the rows comes first."""
+    def _turns(self) -> Iterator[tuple[int, int, Mode]]:
+        """(column, part, of what), in the order in which they are drawn: what orders the rows comes first."""
         columns = sorted(range(len(self.rows.columns)), key=lambda c: c != self._order)
         for c in columns:
             if c in self.glides_:
-                yield from ((c, p, True) for p in self._parts(self.glides_[c].step))
-            yield from ((c, p, False) for p in self._parts(c))
+                yield from ((c, p, "step") for p in self._parts(self.glides_[c].step))
+            yield from ((c, p, "level") for p in self._parts(c))
+            if c == self._order and self.span_ is not None:
+                yield from ((c, p, "span") for p in self._parts(self.span_.column))
 
     @cached_property
     def _layout(self) -> Layout:
@@ -356,16 +372,27 @@ class Chain:
         """bool [features]: whether bins have no order."""
         owners = [not p.ordered for p in self.owners_.parts]
         own = [not p.ordered for p in self.codebook_.parts]
-        return np.array([*self._layout.nominal, *owners, False, False, False, *([False] * 2 * self._clocks), *own], bool)
+        clocks = [False] * (2 * self._clocks + (2 if self.span_ is not None else 0))
+        return np.array([*self._layout.nominal, *owners, False, False, False, *clocks, *own], bool)
 
     def _static(self, owners: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         """uint8 [features, m]: the owners' codes as bins, and how many rows they have."""
         return np.stack([*(m[c] for m, c in zip(self._owner_maps, owners, strict=True)), counted(sizes)])
 
-    def _clock(self, x: np.ndarray, start: np.ndarray) -> np.ndarray:
+    def _ahead(self, left: np.ndarray, due: np.ndarray) -> np.ndarray:
+        """uint8 [2, n], none without a span: time that is left (NaN: not known), and for each row that is to come."""
+        if self.span_ is None:
+            return np.zeros((0, len(left)), np.uint8)
+        return np.stack([self._binned(2, left), self._binned(3, due)])
+
+    def _binned(self, edge: int, x: np.ndarray) -> np.ndarray:
+        """uint8 [n]: bins of a time, 0 if it is not known."""
+        return np.where(np.isnan(x), 0, 1 + np.searchsorted(self._edges[edge], x)).astype(np.uint8)
+
+    def _clock(self, x: np.ndarray, since: np.ndarray) -> np.ndarray:
         """uint8 [clocks, n]: time since the start, time, weekday and hour of order values (NaN: none yet)."""
         known = ~np.isnan(x)
-        made = [np.where(known, 1 + np.searchsorted(e, v), 0) for e, v in zip(self._edges, (x - start, x), strict=True)]
+        made = [self._binned(0, since), self._binned(1, x)]
         kind, x = self.rows.columns[self._order].kind, np.where(known, x, 0)
         if kind in ("date", "datetime"):
             made.append(np.where(known, 1 + (x // (1 if kind == "date" else steps.DAY) + 3) % 7, 0))
@@ -383,12 +410,23 @@ class _View:
         self.coded, self.sizes, self.numbers = coded, sizes, numbers
         self.codes, self.first = coded.codes, np.cumsum(sizes) - sizes
         self.whose = np.repeat(np.arange(len(sizes)), sizes)
+        self.follows = np.repeat(sizes > 1, sizes)
         self._mixed = np.arange(len(self.whose))
 
     def mix(self, rng: np.random.Generator) -> None:
         """Put rows in random order: neighbours are alike, and trees look at the first rows of a node."""
         self._mixed = rng.permutation(len(self.whose))
-        self.bins, self.codes, self.whose = self.bins[:, self._mixed], self.codes[:, self._mixed], self.whose[self._mixed]
+        self.bins, self.codes = self.bins[:, self._mixed], self.codes[:, self._mixed]
+        self.whose, self.follows = self.whose[self._mixed], self.follows[self._mixed]
+
+    def times(self, order: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """float64 [n] each, in the order of rows: time since the owner's first row; time; and of the row before, how much time is left
+        to the last row, and for each that is to come (NaN in first rows)."""
+        x, sizes = self.numbers[order], self.sizes
+        at = np.arange(len(x)) - np.repeat(self.first, sizes)
+        end = np.repeat(x[np.maximum(self.first + sizes - 1, 0)], sizes)
+        left = end - steps.before(x, sizes)
+        return x - np.repeat(x[self.first], sizes), x, left, left / np.maximum(np.repeat(sizes, sizes) - at, 1)
 
     def fresh(self, c: int) -> np.ndarray:
         """bool [n]: rows of whose column nothing was known before."""
@@ -405,130 +443,9 @@ class _View:
         return same[self._mixed] if same.mean() >= REPEATED else None
 
 
-class _Walk:
-    """The rows of some owners, drawn step by step: `codes` uint16 [parts, n], `inside` float32 [columns, n], `numbers` of what glides."""
-
-    def __init__(
-        self, chain: Chain, owners: np.ndarray, sizes: np.ndarray, seeds: np.ndarray, rng: np.random.Generator, *, first: int
-    ) -> None:
-        self.chain, self.seeds, self.first, self.rng = chain, [int(s) for s in seeds], first, rng
-        order = np.argsort(-sizes, kind="stable")
-        self.sizes, self.starts = sizes[order], (np.cumsum(sizes) - sizes)[order]
-        self.static = chain._static(owners, sizes)[:, order]
-        n, m = int(sizes.sum()), len(sizes)
-        self.codes = np.zeros((len(chain.codebook_.parts), n), np.uint16)
-        self.inside = np.zeros((len(chain.rows.columns), n), np.float32)
-        self.numbers = {c: np.empty(n) for c in chain.glides_}
-        self.last = {c: np.full(m, np.nan) for c in chain.glides_}
-        self.start = np.full(m, np.nan)
-        self.held = np.zeros((len(chain.rows.columns), m), np.float32)
-
-    def go(self) -> _Walk:
-        """Draw all rows."""
-        chain = self.chain
-        memory = Memory(chain._layout, len(self.sizes))
-        for t, a in enumerate(active(self.sizes)):
-            self.codes_, self.inside_ = np.zeros((len(self.codes), a), np.uint16), self.rng.random((len(self.inside), a), dtype=np.float32)
-            self._step(t, a, memory)
-            at = self.starts[:a] + t
-            self.codes[:, at], self.inside[:, at] = self.codes_, self.inside_
-            memory.update(self.codes_)
-        return self
-
-    def _step(self, t: int, a: int, memory: Memory) -> None:
-        """Draw the row number `t` of the first `a` owners."""
-        chain, order = self.chain, self.chain._order
-        frame = np.stack([np.broadcast_to(counted(np.array([t])), a), counted(self.sizes[:a] - 1 - t)])
-        parts = [memory.features(a), self.static[:, :a], frame]
-        if order is not None:
-            clock = chain._clock(self.last[order][:a], self.start[:a])
-            parts += [clock, clock]
-        own = sum(len(p) for p in parts)
-        bins = np.concatenate([*parts, np.zeros((len(self.codes), a), np.uint8)])
-        for k, (c, p, stepping) in enumerate(chain._schedule):
-            seed = (self.seeds[k] + t * 0x9E3779B97F4A7C15) % (1 << 62)
-            self._one(bins, c, p, stepping, seed, memory)
-            if (c, p) in chain._ends:
-                self._settle(c, a, t)
-                if c == order:
-                    bins[own - chain._clocks : own] = chain._clock(self.last[c][:a], self.start[:a])
-                for q in chain._columns[c]:
-                    bins[own + q] = chain._maps[q, self.codes_[q]]
-            else:
-                bins[own + p] = chain._maps[p, self.codes_[p]]
-
-    def _one(self, bins: np.ndarray, c: int, p: int, stepping: bool, seed: int, memory: Memory) -> None:
-        """Draw one part, where it is due."""
-        chain, a = self.chain, bins.shape[1]
-        stage, head = chain.stages_[p], chain._heads[p]
-        if c in chain.glides_:
-            known = ~np.isnan(self.last[c][:a])
-            due = known if stepping else ~known
-            if not due.any():
-                return
-        else:
-            due = None
-        drawn = stage.draw(bins, bins, seed=seed, first=self.first)
-        if p != head:
-            again = self.again_ if stage.size and self.again_ is not None else None
-            drawn[self.codes_[head] == 0] = 0
-            if again is not None:
-                drawn[again] = memory.last[p, :a][again]
-        else:
-            self.again_ = None
-            if stage.ties:
-                again = (drawn >= stage.size) & (memory.last[p, :a] > 0)
-                drawn[drawn >= stage.size] = stage.plain
-                drawn[again] = memory.last[p, :a][again]
-                self.inside_[c, again] = self.held[c, :a][again]
-                self.again_ = again
-        self.codes_[p] = drawn if due is None else np.where(due, drawn, 0)
-
-    def _settle(self, c: int, a: int, t: int) -> None:
-        """What follows from the codes of a column: the number that a step leads to and its codes; what was last known."""
-        chain, spec, book = self.chain, self.chain.rows.columns[c], self.chain.codebook_.books[c]
-        head = chain._parts(c)[0]
-        if c not in chain.glides_:
-            known = self.codes_[head] > 0
-            self.held[c, :a] = np.where(known, self.inside_[c], self.held[c, :a])
-            return
-        glide, last = chain.glides_[c], self.last[c][:a]
-        made, known = np.full(a, np.nan), ~np.isnan(last)
-        mine = chain._parts(c)
-        if known.any():
-            step_spec, parts = chain._wide_columns[glide.step], chain._parts(glide.step)
-            inside = self.rng.random(a, dtype=np.float32)
-            step = steps.numbers(
-                encoder(step_spec).decode(self.codes_[parts].astype(np.int32), inside, chain.codebook_.books[glide.step], step_spec),
-                step_spec,
-            )
-            made = glide.add(last, step, free=c == chain._order)
-            self.codes_[mine] = np.where(known, encoder(spec).encode(steps.values(made, spec), book, spec), self.codes_[mine])
-        if not known.all():
-            level = steps.numbers(encoder(spec).decode(self.codes_[mine].astype(np.int32), self.inside_[c], book, spec), spec)
-            made = np.where(known, made, level)
-        self.numbers[c][self.starts[:a] + t] = made
-        self.last[c][:a] = np.where(np.isnan(made), last, made)
-        if t == 0 and c == chain._order:
-            self.start[:a] = made
-
-
 def _data(table: Table, rows: pa.Table) -> Any:
     """A dataset of one table whose rows are each their own."""
     from lookalike.data import Dataset
 
     plain = table.model_copy(update={"key": (), "links": (), "order": None})
     return Dataset.from_arrow({table.name: rows}, Schema(tables=(plain,)))
-
-
-def _measured(rows: pa.Table, table: Table, owner: np.ndarray, how: How) -> Codebook:
-    """The codebook of `rows`, in which a value counts by how many owners hold it."""
-    from lookalike.data import Dataset
-
-    spec = Column(name=OWNER, kind="key")
-    whole = table.model_copy(update={"columns": (*table.columns, spec)})
-    data = Dataset.from_arrow(
-        {table.name: rows.append_column(OWNER, pa.array(owner).cast(pa.string()))}, Schema(tables=(whole,), subject=OWNER)
-    )
-    book = Codebook.measure_all(data, protect=how.protect, cells=how.cells)
-    return Codebook(table, book.books[:-1])

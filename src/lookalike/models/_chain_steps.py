@@ -44,6 +44,53 @@ class Glide:
         return made if free else np.clip(made, self.low, self.high)
 
 
+@dataclass(frozen=True)
+class Span:
+    """How long the rows of an owner last: as share of the time that there is after its start (`share`), or for each row.
+
+    `column`: the number of the span in the widened table; `high`: the last order value that enough owners reach.
+    """
+
+    column: int
+    share: bool
+    high: float
+
+    def told(self, x: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """float64 [n]: the span in the first row of each owner that has more than one, NaN elsewhere."""
+        first = np.cumsum(sizes) - sizes
+        more = np.flatnonzero(sizes > 1)
+        start, end = x[first[more]], x[first[more] + sizes[more] - 1]
+        whole = self.high - start if self.share else sizes[more] - 1
+        made = np.full(len(x), np.nan)
+        made[first[more]] = np.divide(end - start, whole, out=np.full(len(more), np.nan), where=whole > 0)
+        return made
+
+    def end(self, start: np.ndarray, span: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """float64 [m]: where a span leads from `start`; NaN where there is none."""
+        return np.minimum(start + span * (self.high - start if self.share else sizes - 1), np.maximum(self.high, start))
+
+
+SPAN = Column(name="(span)", kind="number")
+"""The reserved column of spans."""
+REGULAR = 0.9
+"""Share of equal gaps from which rows are taken to come at regular times: how many there are then says how long they last."""
+LONG = 0.1
+"""Share of the whole time that owners' rows last, half of them at least as long, from which the end of that time is felt."""
+
+
+def span(x: np.ndarray, sizes: np.ndarray, column: int, protect: int) -> Span | None:
+    """How spans of order values `x` are told; None if the number of rows tells them."""
+    first = np.cumsum(sizes) - sizes
+    gaps = (x - before(x, sizes))[np.arange(len(x)) != np.repeat(first, sizes)]
+    if len(gaps) < FEWEST or np.unique(gaps, return_counts=True)[1].max() > REGULAR * len(gaps):
+        return None
+    more = np.flatnonzero(sizes > 1)
+    start, end = x[first[more]], x[first[more] + sizes[more] - 1]
+    high = float(np.sort(end)[-min(protect, len(end))])
+    share = bool(np.median(end - start) > LONG * (high - x.min()) and np.ptp(start) > 0)
+    return Span(column, share, high)
+
+
 def numbers(values: pa.ChunkedArray | pa.Array, column: Column) -> np.ndarray:
     """float64 [n], NaN where missing: integers and numbers as they are, days, microseconds."""
     one = formats.whole(values)
@@ -120,7 +167,7 @@ def drawn_back(order: np.ndarray, sizes: np.ndarray, glide: Glide, column: Colum
     fits = last - first <= glide.high - glide.low
     over = np.where(fits, np.minimum(over, np.maximum(first - glide.low, last - glide.high)), over)
     moved = order - np.repeat(over, sizes)
-    squeeze = np.repeat(np.where(fits, 1.0, (glide.high - glide.low) / np.maximum(last - first, 1e-300)), sizes)
+    squeeze = np.repeat(np.divide(glide.high - glide.low, last - first, out=np.ones(len(sizes)), where=~fits), sizes)
     pressed = glide.low + (order - np.repeat(first, sizes)) * squeeze
     pressed = pressed if glide.decimals is None else np.round(pressed, glide.decimals)
     return np.where(np.repeat(fits, sizes), moved, pressed)

@@ -1,0 +1,146 @@
+"""The walk along a chain: the rows of many owners drawn step by step, side by side, in codes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lookalike.encode import encoder
+from lookalike.models import _chain_steps as steps
+from lookalike.models._chain_memory import Memory, active, counted
+
+if TYPE_CHECKING:
+    from lookalike.models._chain import Chain, Mode
+
+
+class Walk:
+    """The rows of some owners, drawn step by step: `codes` uint16 [parts, n], `inside` float32 [columns, n], `numbers` of what glides."""
+
+    def __init__(
+        self, chain: Chain, owners: np.ndarray, sizes: np.ndarray, seeds: np.ndarray, rng: np.random.Generator, *, first: int
+    ) -> None:
+        self.chain, self.seeds, self.first, self.rng = chain, [int(s) for s in seeds], first, rng
+        order = np.argsort(-sizes, kind="stable")
+        self.sizes, self.starts = sizes[order], (np.cumsum(sizes) - sizes)[order]
+        self.static = chain._static(owners, sizes)[:, order]
+        n, m = int(sizes.sum()), len(sizes)
+        self.codes = np.zeros((len(chain.codebook_.parts), n), np.uint16)
+        self.inside = np.zeros((len(chain.rows.columns), n), np.float32)
+        self.numbers = {c: np.empty(n) for c in chain.glides_}
+        self.last = {c: np.full(m, np.nan) for c in chain.glides_}
+        self.start, self.end = np.full(m, np.nan), np.full(m, np.nan)
+        self.held = np.zeros((len(chain.rows.columns), m), np.float32)
+
+    def go(self) -> Walk:
+        """Draw all rows."""
+        chain = self.chain
+        memory = Memory(chain._layout, len(self.sizes))
+        for t, a in enumerate(active(self.sizes)):
+            self.codes_, self.inside_ = np.zeros((len(self.codes), a), np.uint16), self.rng.random((len(self.inside), a), dtype=np.float32)
+            self._step(t, a, memory)
+            at = self.starts[:a] + t
+            self.codes[:, at], self.inside[:, at] = self.codes_, self.inside_
+            memory.update(self.codes_)
+        return self
+
+    def _step(self, t: int, a: int, memory: Memory) -> None:
+        """Draw the row number `t` of the first `a` owners."""
+        chain, order = self.chain, self.chain._order
+        frame = np.stack([np.broadcast_to(counted(np.array([t])), a), counted(self.sizes[:a] - 1 - t)])
+        parts = [memory.features(a), self.static[:, :a], frame]
+        if order is not None:
+            last = self.last[order][:a]
+            left = self.end[:a] - last
+            clock = chain._clock(last, last - self.start[:a])
+            parts += [clock, chain._ahead(left, left / (self.sizes[:a] - t)), clock]
+        own = sum(len(p) for p in parts)
+        bins = np.concatenate([*parts, np.zeros((len(self.codes), a), np.uint8)])
+        for k, (c, p, mode) in enumerate(chain._schedule):
+            seed = (self.seeds[k] + t * 0x9E3779B97F4A7C15) % (1 << 62)
+            self._one(bins, (c, p, mode), t, seed, memory)
+            if (c, p) in chain._ends:
+                self._settle(c, a, t)
+                if c == order:
+                    bins[own - chain._clocks : own] = chain._clock(self.last[c][:a], self.last[c][:a] - self.start[:a])
+                for q in chain._columns[c]:
+                    bins[own + q] = chain._maps[q, self.codes_[q]]
+            else:
+                bins[own + p] = chain._maps[p, self.codes_[p]]
+
+    def _due(self, c: int, mode: Mode, t: int, a: int) -> np.ndarray | None:
+        """bool [a]: for which owners a part is drawn; None: for all."""
+        if c not in self.chain.glides_:
+            return None
+        known = ~np.isnan(self.last[c][:a])
+        if mode == "step":
+            return known
+        return ~known & (self.sizes[:a] > 1) if mode == "span" else ~known
+
+    def _one(self, bins: np.ndarray, turn: tuple[int, int, Mode], t: int, seed: int, memory: Memory) -> None:
+        """Draw one part, where it is due."""
+        (c, p, mode), chain, a = turn, self.chain, bins.shape[1]
+        stage, head, due = chain.stages_[p], chain._heads[p], self._due(c, mode, t, a)
+        if due is not None and not due.any():
+            return
+        drawn = stage.draw(bins, bins, seed=seed, first=self.first)
+        last = memory.last[p, :a]
+        if p == head:
+            self.again_ = np.zeros(0, np.int64)
+            if stage.ties:
+                tied = drawn >= stage.size
+                drawn[tied] = stage.plain
+                self.again_ = np.flatnonzero(tied & (last > 0))
+                self.inside_[c, self.again_] = self.held[c, self.again_]
+        else:
+            drawn[self.codes_[head] == 0] = 0
+        drawn[self.again_] = last[self.again_]
+        self.codes_[p] = drawn if due is None else np.where(due, drawn, 0)
+
+    def _settle(self, c: int, a: int, t: int) -> None:
+        """What follows from the codes of a column: the number that a step leads to and its codes; what was last known."""
+        chain, head = self.chain, self.chain._parts(c)[0]
+        if c not in chain.glides_:
+            self.held[c, :a] = np.where(self.codes_[head] > 0, self.inside_[c], self.held[c, :a])
+            return
+        glide, last, mine = chain.glides_[c], self.last[c][:a], chain._parts(c)
+        made, known = np.full(a, np.nan), ~np.isnan(last)
+        if known.any():
+            step = self._decoded(glide.step, self.rng.random(a, dtype=np.float32))
+            if c == chain._order and chain.span_ is not None:
+                step = self._timed(step, glide.step, t)
+            made = glide.add(last, step, free=c == chain._order)
+            spec, book = chain.rows.columns[c], chain.codebook_.books[c]
+            self.codes_[mine] = np.where(known, encoder(spec).encode(steps.values(made, spec), book, spec), self.codes_[mine])
+        if not known.all():
+            made = np.where(known, made, self._decoded(c, self.inside_[c]))
+        self.numbers[c][self.starts[:a] + t] = made
+        self.last[c][:a] = np.where(np.isnan(made), last, made)
+        if t == 0 and c == chain._order:
+            self.start[:a] = made
+            if chain.span_ is not None:
+                span = self._decoded(chain.span_.column, self.rng.random(a, dtype=np.float32))
+                self.end[:a] = chain.span_.end(made, span, self.sizes[:a])
+
+    def _decoded(self, column: int, inside: np.ndarray) -> np.ndarray:
+        """float64 [a]: the numbers that the codes of a column of the widened table stand for, NaN where it is missing."""
+        chain = self.chain
+        spec, codes = chain._wide_columns[column], self.codes_[chain._parts(column)].astype(np.int32)
+        return steps.numbers(encoder(spec).decode(codes, inside, chain.codebook_.books[column], spec), spec)
+
+    def _timed(self, step: np.ndarray, column: int, t: int) -> np.ndarray:
+        """float64 [a]: gaps that leave time for the rows to come, and of which the last ends where the owner's time ends."""
+        chain, a = self.chain, len(step)
+        spec, book, parts = chain._wide_columns[column], chain.codebook_.books[column], chain._parts(column)
+        step, left = step.copy(), self.end[:a] - self.last[chain._order][:a]
+        more = self.sizes[:a] - 1 - t
+        share = np.where(more > 0, 1 - self.rng.random(a) ** (1 / (more + 1)), 1.0)  # the first of as many even spacings (Pyke 1965)
+        over = (left > 0) & ((more == 0) | (step > left))
+        rows = np.flatnonzero(over)
+        if len(rows):
+            wanted = steps.values((share * left)[rows], spec)
+            codes = encoder(spec).encode(wanted, book, spec)
+            inside = encoder(spec).locate(wanted, book, spec, codes=codes)
+            self.codes_[np.ix_(parts, rows)] = codes
+            step[rows] = steps.numbers(encoder(spec).decode(codes, inside, book, spec), spec)
+        return step
