@@ -63,7 +63,8 @@ class Context:
     """What a metric may use besides its two frames.
 
     `explain`: detail that costs time is wanted. `protected`: names of the columns whose groups must be treated alike. `train`: the
-    rows that the model learned from, whatever plays `real`.
+    rows that the model learned from, whatever plays `real`. `across`: the part that each column comes from (a table, an earlier row);
+    what looks at pairs then looks only at those of two parts.
     """
 
     rng: np.random.Generator
@@ -72,3 +73,4 @@ class Context:
     explain: bool = False
     protected: tuple[str, ...] = ()
     train: Frame | None = None
+    across: Mapping[str, str] | None = None

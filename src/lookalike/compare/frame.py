@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -20,12 +20,17 @@ LABELS = frozenset({"category", "boolean", "constant"})
 
 @dataclass(frozen=True)
 class Frame:
-    """`rows` rows of `columns`: float64 (missing is NaN) for ordered kinds, int32 codes into `levels` (missing is -1) for labels."""
+    """`rows` rows of `columns`: float64 (missing is NaN) for ordered kinds, int32 codes into `levels` (missing is -1) for labels.
+
+    `owner`, int64 per row: whose row it is, where some have several. What is drawn, halved or left out then is whole owners, as rows of
+    one owner are not independent of each other. None: every row stands for itself.
+    """
 
     columns: tuple[Column, ...]
     values: Mapping[str, np.ndarray]
     levels: Mapping[str, tuple[str, ...]]
     rows: int
+    owner: np.ndarray | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -46,22 +51,47 @@ class Frame:
 
     def take(self, index: np.ndarray) -> Frame:
         """The rows at `index`."""
-        return Frame(self.columns, {k: v[index] for k, v in self.values.items()}, self.levels, len(index))
+        owner = None if self.owner is None else self.owner[index]
+        return Frame(self.columns, {k: v[index] for k, v in self.values.items()}, self.levels, len(index), owner)
 
     def only(self, names: Iterable[str]) -> Frame:
         """These columns, in the order of the table."""
         kept = set(names)
         values, levels = ({k: v for k, v in of.items() if k in kept} for of in (self.values, self.levels))
-        return Frame(tuple(c for c in self.columns if c.name in kept), values, levels, self.rows)
+        return Frame(tuple(c for c in self.columns if c.name in kept), values, levels, self.rows, self.owner)
 
     def cut(self, rows: int, rng: np.random.Generator) -> Frame:
-        """At most `rows` rows, chosen at random without replacement."""
-        return self if self.rows <= rows else self.take(np.sort(rng.choice(self.rows, rows, replace=False)))
+        """At most `rows` rows, chosen at random without replacement; whole owners, so many that they have about as many rows."""
+        if self.rows <= rows:
+            return self
+        if self.owner is None:
+            return self.take(np.sort(rng.choice(self.rows, rows, replace=False)))
+        _, code, sizes = np.unique(self.owner, return_inverse=True, return_counts=True)
+        order = rng.permutation(len(sizes))
+        count = max(1, int(np.searchsorted(np.cumsum(sizes[order]), rows, side="right")))
+        return self.take(np.flatnonzero(np.isin(code, order[:count])))
 
     def halves(self, rng: np.random.Generator) -> tuple[Frame, Frame]:
-        """Two disjoint random halves."""
-        order, middle = rng.permutation(self.rows), self.rows // 2
-        return self.take(np.sort(order[:middle])), self.take(np.sort(order[middle:]))
+        """Two disjoint random halves; of the owners, where rows have some."""
+        code = np.arange(self.rows) if self.owner is None else np.unique(self.owner, return_inverse=True)[1]
+        count = int(code.max(initial=-1)) + 1
+        first = np.zeros(count, bool)
+        first[rng.permutation(count)[: count // 2]] = True
+        return self.take(np.flatnonzero(first[code])), self.take(np.flatnonzero(~first[code]))
+
+    def again(self, rows: int, rng: np.random.Generator) -> Frame:
+        """About `rows` rows drawn with repetition, by whole owners where there are some: each draw is an owner of its own."""
+        if not self.rows:
+            return self
+        if self.owner is None:
+            return self.take(rng.integers(self.rows, size=rows))
+        order = np.argsort(self.owner, kind="stable")
+        starts = np.flatnonzero(np.diff(self.owner[order], prepend=self.owner[order[0]] - 1))
+        sizes = np.diff(np.append(starts, self.rows))
+        drawn = rng.integers(len(sizes), size=max(1, round(rows * len(sizes) / self.rows)))
+        index = np.concatenate([order[starts[k] : starts[k] + sizes[k]] for k in drawn.tolist()])
+        whose = np.repeat(np.arange(len(drawn)), sizes[drawn])
+        return replace(self.take(index), owner=whose)
 
     def independent(self, rng: np.random.Generator) -> Frame:
         """Each column shuffled on its own: the columns stay perfect, all dependence is gone."""
@@ -73,7 +103,12 @@ def stack(frames: Iterable[Frame]) -> Frame:
     frames = list(frames)
     first = frames[0]
     values = {k: np.concatenate([f[k] for f in frames]) for k in first.values}
-    return Frame(first.columns, values, first.levels, sum(f.rows for f in frames))
+    owner = None
+    if all(f.owner is not None for f in frames):  # owners of two frames are different ones, whatever their numbers
+        codes = [np.unique(f.owner, return_inverse=True)[1] for f in frames]
+        firsts = np.cumsum([0, *(int(c.max(initial=-1)) + 1 for c in codes)])
+        owner = np.concatenate([c + at for c, at in zip(codes, firsts, strict=False)])
+    return Frame(first.columns, values, first.levels, sum(f.rows for f in frames), owner)
 
 
 def code(tables: Mapping[str, pa.Table], columns: Iterable[Column]) -> dict[str, Frame]:

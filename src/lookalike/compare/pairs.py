@@ -12,7 +12,7 @@ from lookalike.compare.stats import BLOCKS, blocks
 def tables(frame: Frame, bins: Grid, rng: np.random.Generator) -> np.ndarray:
     """Two-way counts, float32 [groups, cells, cells]; cells are the bins of all columns in a row (float32 is exact below 2^24)."""
     codes, starts = bins.codes(frame), offsets(bins)
-    cells, group = int(bins.sizes.sum()), blocks(frame.rows, rng)
+    cells, group = int(bins.sizes.sum()), blocks(frame.rows, rng, owner=frame.owner)
     out = np.empty((BLOCKS, cells, cells), np.float32)
     for g in range(BLOCKS):
         part = codes[:, group == g]

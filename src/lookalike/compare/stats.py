@@ -9,9 +9,15 @@ BLOCKS = 20
 Z = 1.959963984540054
 
 
-def blocks(rows: int, rng: np.random.Generator) -> np.ndarray:
-    """A random group 0..BLOCKS-1 for each row, all of (nearly) the same size."""
-    return rng.permutation(np.arange(rows) % BLOCKS)
+def blocks(rows: int, rng: np.random.Generator, *, owner: np.ndarray | None = None) -> np.ndarray:
+    """A random group 0..BLOCKS-1 for each row, all of (nearly) the same size; all rows of an `owner` (int64 per row) in one group.
+
+    What is left out together then is what hangs together: the jackknife's error is that of drawing other owners, not other rows.
+    """
+    if owner is None:
+        return rng.permutation(np.arange(rows) % BLOCKS)
+    seen, code = np.unique(owner, return_inverse=True)
+    return rng.permutation(np.arange(len(seen)) % BLOCKS)[code]
 
 
 def without(counts: np.ndarray) -> np.ndarray:
@@ -43,8 +49,11 @@ def wilson(hits: int, rows: int) -> tuple[float, float]:
     return (0.0 if hits == 0 else float(middle - half)), (1.0 if hits == rows else float(middle + half))
 
 
-def auc(truth: np.ndarray, score: np.ndarray) -> tuple[float, float]:
-    """Area under the ROC curve and its standard error (DeLong 1988, by midranks as Sun & Xu 2014)."""
+def auc(truth: np.ndarray, score: np.ndarray, *, owner: np.ndarray | None = None) -> tuple[float, float]:
+    """Area under the ROC curve and its standard error (DeLong 1988, by midranks as Sun & Xu 2014).
+
+    `owner` (int64 per row): rows of one owner are no independent draws, and their parts are summed first (Obuchowski 1997).
+    """
     from scipy.stats import rankdata
 
     yes, no = score[truth], score[~truth]
@@ -52,8 +61,18 @@ def auc(truth: np.ndarray, score: np.ndarray) -> tuple[float, float]:
     ranks = rankdata(np.concatenate([yes, no]))
     above = (ranks[:m] - rankdata(yes)) / n
     below = 1 - (ranks[m:] - rankdata(no)) / m
+    if owner is not None:
+        parts = (above, owner[truth]), (below, owner[~truth])
+        return float(above.mean()), float(np.sqrt(sum(_clustered(part, whose) for part, whose in parts)))
     error = np.sqrt((above.var(ddof=1) if m > 1 else 0.25) / m + (below.var(ddof=1) if n > 1 else 0.25) / n)
     return float(above.mean()), float(error)
+
+
+def _clustered(part: np.ndarray, owner: np.ndarray) -> float:
+    """Variance of the mean of `part`, whose values of one owner go together."""
+    _, code = np.unique(owner, return_inverse=True)
+    sums = np.bincount(code, weights=part - part.mean())
+    return float(len(sums) / (len(sums) - 1) * (sums**2).sum() / len(part) ** 2) if len(sums) > 1 else 0.25
 
 
 def false_discovery(p: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from lookalike.compare import boost
 from lookalike.compare.about import About, Context, Finding
-from lookalike.compare.frame import Frame
+from lookalike.compare.frame import Frame, stack
 from lookalike.compare.rows import hashes
 from lookalike.compare.rules import rules
 from lookalike.compare.stats import around, auc
@@ -17,7 +17,7 @@ ABOUT = About(
     definition=(
         "Area under the ROC curve of gradient-boosted trees that tell the table's rows from real rows the model never saw: "
         "equal sizes, 5-fold cross-validation, a row and its equal in the other table kept in one fold. 0.5: they cannot; 1: "
-        "always. Tested against the holdout, so that copying does not help."
+        "always. Tested against the holdout, so that copying does not help. All rows of an owner are in one fold, where rows have owners."
     ),
     source="Lopez-Paz & Oquab 2017; interval: DeLong 1988, widened for folds by Nadeau & Bengio 2003",
     rank=40,
@@ -47,15 +47,17 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
         return [Finding(name="c2st", value=None, note=f"needs {LEAST} rows of each table, has {n}")]
     pair = [real.cut(n, rng), other.cut(n, rng)]
     (a, b), labels = boost.matrices(pair, real.names)
-    x, truth = np.concatenate([a, b]), np.repeat([False, True], n)
-    group = _groups(*(hashes(f, scale=real).sum(0, dtype=np.uint64) for f in pair))
+    x, truth = np.concatenate([a, b]), np.repeat([False, True], [len(a), len(b)])
+    owner = stack(pair).owner
+    # An owner's rows are alike: unless all are in one fold, whose rows they are tells which table they come from.
+    group = _groups(*(hashes(f, scale=real).sum(0, dtype=np.uint64) for f in pair)) if owner is None else owner
     fold = rng.permutation(np.arange(group.max() + 1) % FOLDS)[group]
-    score = np.empty(2 * n)
+    score = np.empty(len(truth))
     seed = int(rng.integers(2**31))
     for k in range(FOLDS):
         model = boost.classifier(x[fold != k], truth[fold != k], labels, seed=seed)
         score[fold == k] = model.predict_proba(x[fold == k])[:, 1]
-    value, error = auc(truth, score)
+    value, error = auc(truth, score, owner=owner)
     # Folds share the rows they learn from, so that their errors go together (Nadeau & Bengio 2003).
     low, high = around(value, error * np.sqrt(1 + FOLDS / (FOLDS - 1)), least=0, most=1)
     detail: dict[str, object] = {"rows": n, "saturated": value > SATURATED, "reasons": []}

@@ -40,7 +40,7 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     every = [[n for n in real.names if real.is_label(n) == label] for label in (False, True)]
     numbers, labels = (names[:COLUMNS] for names in every)
     note = f"the first {COLUMNS} ordered columns and labels" if max(map(len, every)) > COLUMNS else ""
-    group = blocks(real.rows, context.rng), blocks(other.rows, context.rng)
+    group = tuple(blocks(f.rows, context.rng, owner=f.owner) for f in (real, other))
     enough = real.rows > 2 and other.rows > 2
     rows = real.rows, other.rows
     if len(numbers) > 1 and enough:

@@ -39,7 +39,7 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     bins = grid(real, real.names, bins=5, levels=8)
     triples, note = _triples(len(real.names))
     tables = [bins.codes(f).astype(np.int64) for f in (real, other)]
-    group = [blocks(f.rows, context.rng) for f in (real, other)]
+    group = [blocks(f.rows, context.rng, owner=f.owner) for f in (real, other)]
     rows = real.rows, other.rows
     errors, by_chance = np.empty((len(triples), 1 + 2 * BLOCKS)), np.empty(len(triples))
     for n, (i, j, k) in enumerate(triples):

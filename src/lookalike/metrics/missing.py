@@ -71,7 +71,8 @@ def _patterns(real: Frame, other: Frame, holes: list[str], rng: np.random.Genera
     seen, codes = _common(real, other, holes)
     size = seen.shape[1] + 1
     p, q = (
-        np.bincount(blocks(len(c), rng) * size + c, minlength=BLOCKS * size).reshape(BLOCKS, size) for c in np.split(codes, [real.rows])
+        np.bincount(blocks(len(c), rng, owner=f.owner) * size + c, minlength=BLOCKS * size).reshape(BLOCKS, size)
+        for f, c in zip((real, other), np.split(codes, [real.rows]), strict=True)
     )
     (one, two), (all_p, all_q) = (without(p), without(q)), (p.sum(0), q.sum(0))
     errors = [50 * np.abs(x - y[:1]).sum(1) for x, y in ((one, two), (two, one))]
@@ -113,7 +114,7 @@ def _tests(p: np.ndarray, q: np.ndarray, bins: Grid, holes: list[str]) -> dict[s
 
 def _counts(frame: Frame, holes: list[str], bins: Grid, rng: np.random.Generator) -> np.ndarray:
     """Counts [groups, holes, 2, cells]: present or missing × the bins of every column."""
-    group, cells, starts = blocks(frame.rows, rng), int(bins.sizes.sum()), pairs.offsets(bins)
+    group, cells, starts = blocks(frame.rows, rng, owner=frame.owner), int(bins.sizes.sum()), pairs.offsets(bins)
     codes = bins.codes(frame)
     out = np.zeros((BLOCKS, len(holes), 2, cells))
     for h, name in enumerate(holes):

@@ -47,7 +47,7 @@ class _Column:
 
 def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     """Findings `shape`, `wasserstein`, `jensen_shannon` in percent (0 to 100); the columns' errors in each one's `detail["columns"]`."""
-    group = blocks(real.rows, context.rng), blocks(other.rows, context.rng)
+    group = tuple(blocks(f.rows, context.rng, owner=f.owner) for f in (real, other))
     if not real.names or not real.rows or not other.rows:
         return [Finding(name=n, title=t, value=None, note="no column can be compared") for n, t in TITLES.items()]
     found = {c.name: _column(real, other, c.name, group, c.kind) for c in real.columns}

@@ -43,7 +43,7 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     if not names or not other.rows:
         note = "no ordered column with values"
         return [_none("tails", note), _none("tail_dependence", note)]
-    group = blocks(real.rows, context.rng), blocks(other.rows, context.rng)
+    group = tuple(blocks(f.rows, context.rng, owner=f.owner) for f in (real, other))
     names = names[:COLUMNS]
     return [_single(real, other, names, group), _joint(real, other, names, group)]
 

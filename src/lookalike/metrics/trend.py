@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -45,22 +46,30 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     if len(names) < 2 or not real.rows or not other.rows:
         note = "needs two columns that can be compared"
         return [Finding(name="trend", value=None, note=note), Finding(name="dependence", title="Dependence", value=None, note=note)]
+    looked = _looked_at(names, context.across)
+    if not looked.any():
+        note = "no pair of columns of two tables"
+        return [Finding(name="trend", value=None, note=note), Finding(name="dependence", title="Dependence", value=None, note=note)]
     bins = grid(real, names) if len(names) <= WIDE else grid(real, names, bins=6, levels=8)
     most = max(5_000, int(WORK / float(bins.sizes.sum()) ** 2))
     p, q = (pairs.tables(f.cut(most, context.rng), bins, context.rng) for f in (real, other))
     all_p, all_q = p.sum(0, dtype=np.float64), q.sum(0, dtype=np.float64)
     error, bond_p, bond_q = _error(all_p, all_q, bins), pairs.normalised(all_p, bins), pairs.normalised(all_q, bins)
-    out_p = np.array([(_mean(_error(all_p - g, all_q, bins)), _mean(abs(pairs.normalised(all_p - g, bins) - bond_q))) for g in p])
-    out_q = np.array([(_mean(_error(all_p, all_q - g, bins)), _mean(abs(bond_p - pairs.normalised(all_q - g, bins)))) for g in q])
+
+    def mean(pair: np.ndarray) -> float:
+        return float(pair[looked].mean())
+
+    out_p = np.array([(mean(_error(all_p - g, all_q, bins)), mean(abs(pairs.normalised(all_p - g, bins) - bond_q))) for g in p])
+    out_q = np.array([(mean(_error(all_p, all_q - g, bins)), mean(abs(bond_p - pairs.normalised(all_q - g, bins)))) for g in q])
     spread = np.hypot(jackknife(out_p), jackknife(out_q)) * np.array([1.0, 100.0])
-    value = _mean(error), 100 * _mean(abs(bond_p - bond_q))
+    value = mean(error), 100 * mean(abs(bond_p - bond_q))
     (low, high), (least, most) = (around(v, float(s), least=0, most=100) for v, s in zip(value, spread, strict=True))
-    by_chance = _mean(100 * pairs.fold(chance.total_variation(all_p, all_q, _rows(all_p, all_q, bins)), bins))
+    by_chance = mean(100 * pairs.fold(chance.total_variation(all_p, all_q, _rows(all_p, all_q, bins)), bins))
     detail = {"names": list(names), "error": _rounded(error, 2), "chance": round(by_chance, 4)}
     detail |= _dependence(real, other, bins, (all_p, all_q))
     p_values = pairs.differ(all_p, all_q, bins)
-    tests = {f"{names[i]} × {names[j]}": float(p_values[i, j]) for i, j in _upper(names)}
-    worst = {"pairs": _worst(bins, (all_p, all_q), (bond_p, bond_q), p_values)}
+    tests = {f"{names[i]} × {names[j]}": float(p_values[i, j]) for i, j in _pairs(looked)}
+    worst = {"pairs": _worst(bins, (all_p, all_q), (bond_p, bond_q), p_values, _pairs(looked))}
     return [
         Finding(name="trend", value=value[0], low=low, high=high, note=note, detail=detail),
         Finding(name="dependence", title="Dependence", value=value[1], low=least, high=most, note=note, tests=tests, detail=worst),
@@ -76,8 +85,14 @@ def _chosen(real: Frame) -> tuple[tuple[str, ...], str]:
     return tuple(real.names[i] for i in keep), note
 
 
-def _upper(names: tuple[str, ...]) -> list[tuple[int, int]]:
-    return list(zip(*(axis.tolist() for axis in np.triu_indices(len(names), 1)), strict=True))
+def _looked_at(names: tuple[str, ...], across: Mapping[str, str] | None) -> np.ndarray:
+    """Bool [columns, columns]: the pairs that count, each once; only those of two parts, where columns come from several."""
+    part = np.array(names if across is None else [across[n] for n in names])
+    return np.triu(part[:, None] != part[None, :], 1)
+
+
+def _pairs(looked: np.ndarray) -> list[tuple[int, int]]:
+    return [(int(i), int(j)) for i, j in np.argwhere(looked)]
 
 
 def _rows(p: np.ndarray, q: np.ndarray, bins: Grid) -> tuple[float, float]:
@@ -88,10 +103,6 @@ def _rows(p: np.ndarray, q: np.ndarray, bins: Grid) -> tuple[float, float]:
 def _error(p: np.ndarray, q: np.ndarray, bins: Grid) -> np.ndarray:
     p_rows, q_rows = _rows(p, q, bins)
     return 50 * pairs.fold(np.abs(p / p_rows - q / q_rows), bins)
-
-
-def _mean(pair: np.ndarray) -> float:
-    return float(pair[np.triu_indices(len(pair), 1)].mean())
 
 
 def _dependence(real: Frame, other: Frame, bins: Grid, counts: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
@@ -105,11 +116,15 @@ def _dependence(real: Frame, other: Frame, bins: Grid, counts: tuple[np.ndarray,
 
 
 def _worst(
-    bins: Grid, counts: tuple[np.ndarray, np.ndarray], bonds: tuple[np.ndarray, np.ndarray], p_values: np.ndarray
+    bins: Grid,
+    counts: tuple[np.ndarray, np.ndarray],
+    bonds: tuple[np.ndarray, np.ndarray],
+    p_values: np.ndarray,
+    looked: list[tuple[int, int]],
 ) -> list[dict[str, object]]:
     """Pairs whose mutual information differs most: [real, other] of it, of Cramér's V, and of Theil's U both ways."""
     v, u = [pairs.association(c, bins) for c in counts], [pairs.theil(c, bins) for c in counts]
-    at = sorted(_upper(bins.names), key=lambda ij: -abs(bonds[0][ij] - bonds[1][ij]))[:SHOWN]
+    at = sorted(looked, key=lambda ij: -abs(bonds[0][ij] - bonds[1][ij]))[:SHOWN]
     return [
         {
             "a": bins.names[i],

@@ -127,7 +127,7 @@ def moved(rows: Frame, rng: np.random.Generator) -> Frame:
         low, high = np.quantile(seen, [0.01, 0.99]) if len(seen) else (0.0, 0.0)
         noisy = own + rng.normal(0, 0.01 * (high - low), len(own))
         values[name] = noisy if column.kind == "number" else np.rint(noisy)
-    return Frame(rows.columns, values, rows.levels, rows.rows)
+    return Frame(rows.columns, values, rows.levels, rows.rows, rows.owner)
 
 
 def chosen(effort: Effort) -> tuple[str, ...]:

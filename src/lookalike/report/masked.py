@@ -20,14 +20,23 @@ def masked(frames: Mapping[str, Frame]) -> dict[str, Frame]:
     first = frames["real"]
     kinds = {c.name: c.kind for c in first.columns}
     levels = {name: known if kinds[name] == "boolean" else _names(frames, name) for name, known in first.levels.items()}
-    return {role: Frame(f.columns, f.values, levels, f.rows) for role, f in frames.items()}
+    return {role: Frame(f.columns, f.values, levels, f.rows, f.owner) for role, f in frames.items()}
 
 
 def _names(frames: Mapping[str, Frame], name: str) -> tuple[str, ...]:
     known = frames["real"].levels[name]
-    counts = [np.bincount(f[name][f[name] >= 0], minlength=len(known)) for role, f in frames.items() if role in ("real", "holdout")]
+    counts = [_holders(f, name, len(known)) for role, f in frames.items() if role in ("real", "holdout")]
     most = np.max(counts, axis=0)
     names = list(known)
     for rank, at in enumerate(np.flatnonzero((most > 0) & (most < LEAST)).tolist(), start=1):
         names[at] = f"(rare {rank})"
     return tuple(names)
+
+
+def _holders(frame: Frame, name: str, known: int) -> np.ndarray:
+    """How many rows hold each level; how many owners, where rows have some."""
+    seen = np.flatnonzero(frame[name] >= 0)
+    codes = frame[name][seen]
+    if frame.owner is not None:
+        codes = np.unique(frame.owner[seen] * known + codes) % known if known else codes
+    return np.bincount(codes, minlength=known)

@@ -37,6 +37,7 @@ class Stage:
     """The tables that are compared. `given`: the holdout is real; else `train` and `holdout` are halves of `real`.
 
     `draws`: further tables of the model that made `synthetic`. `protected`: columns whose groups are to be treated alike.
+    `across`: the part each column comes from, where only pairs of two parts are of interest.
     """
 
     real: Frame
@@ -49,6 +50,7 @@ class Stage:
     uniform: Frame | None = None
     draws: tuple[Frame, ...] = ()
     protected: tuple[str, ...] = ()
+    across: Mapping[str, str] | None = None
 
 
 Kept = dict[tuple[str, str, int], dict[str, Finding]]
@@ -121,7 +123,7 @@ class _Trial:
         self.before()
         rng, s = self._rng(role), self.s
         fresh = s.holdout if fresh is None and self.about.fresh and s.given else fresh
-        context = Context(rng, fresh, s.target, explain, s.protected, s.train if s.given else s.real)
+        context = Context(rng, fresh, s.target, explain, s.protected, s.train if s.given else s.real, s.across)
         try:
             found = self.module.measure(self.real, other.cut(rows, rng), context=context)
         except (ValueError, ArithmeticError, IndexError, np.linalg.LinAlgError) as error:
@@ -139,7 +141,7 @@ class _Trial:
         """A score for each finding of the metric."""
         s, about, rows = self.s, self.about, self.control
         main = self._run("synthetic", s.synthetic, self.rows, explain=True)
-        roles = {"floor": self._control("floor", s.floor, rows), "ceiling": self._ceiling()}
+        roles = {"floor": self._control("floor", self._floor(), rows), "ceiling": self._ceiling()}
         if s.uniform is not None:
             roles["uniform"] = self._control("uniform", s.uniform, min(rows, UNIFORM_ROWS))
         if about.against == "train":
@@ -149,6 +151,11 @@ class _Trial:
             roles["copy"] = roles["ceiling"]  # both are training rows
         draws = self._draws(main)
         return [self._score(found, {r: f[name] for r, f in roles.items() if name in f}, draws) for name, found in main.items()]
+
+    def _floor(self) -> Frame:
+        """Perfect columns, no dependence. Where rows have owners, of fresh ones: other owners differ by more than other rows, so that the
+        training rows' own columns would be better than perfect."""
+        return self.s.floor if self.s.real.owner is None else self.fresh_rows.independent(self._rng("floor rows"))
 
     def _ceiling(self) -> dict[str, Finding]:
         if not self.about.fresh:
@@ -172,11 +179,13 @@ class _Trial:
         about = self.about
         known = {r: f for r, f in found.items() if f.value is not None}
         better = main.better or self.module.BETTER
-        zero = _zero(about, better, known)
+        worthless = zero(about, better, known)
         mates = [d[main.name] for d in draws if main.name in d and d[main.name].value is not None]
         low, high = _widened(main, mates, about.unit)
         lacking = main.value is not None and "ceiling" not in found and about.fresh
-        tested = _flagged(main.tests)
+        # The tests take rows for independent draws: where an owner has several, they would find differences that are chance.
+        tests = {} if self.real.owner is not None else main.tests
+        tested = _flagged(tests)
         return Score(
             name=main.name,
             title=main.title or about.title,
@@ -193,10 +202,10 @@ class _Trial:
             floor_interval=_interval(known.get("floor")),
             copy=_value(known.get("copy")),
             uniform=_value(known.get("uniform")),
-            zero=zero,
-            zero_interval=_interval(known[zero]) if zero else None,
+            zero=worthless,
+            zero_interval=_interval(known[worthless]) if worthless else None,
             draws=_shown(main, mates),
-            tested=len(main.tests),
+            tested=len(tests),
             flagged=tested,
             note="; ".join(n for n in (NO_HOLDOUT * lacking, main.note) if n),
             detail={"synthetic": main.detail} | ({"ceiling": known["ceiling"].detail} if "ceiling" in known else {}),
@@ -205,7 +214,7 @@ class _Trial:
 
 def _repeated(frame: Frame, rows: int, rng: np.random.Generator) -> Frame:
     """What a model that remembers and nothing else would give: rows drawn with repetition."""
-    return frame.take(rng.integers(frame.rows, size=rows)) if frame.rows else frame
+    return frame.again(rows, rng)
 
 
 def _value(found: Finding | None) -> float | None:
@@ -216,7 +225,7 @@ def _interval(found: Finding | None) -> tuple[float, float] | None:
     return None if found is None or found.low is None or found.high is None else (found.low, found.high)
 
 
-def _zero(about: About, better: str, known: dict[str, Finding]) -> Zero | None:
+def zero(about: About, better: str, known: dict[str, Finding]) -> Zero | None:
     """The control that counts as worthless: it must be clearly worse than the ceiling."""
     ceiling = known.get("ceiling")
     candidates: tuple[Zero, ...] = ("copy",) if about.area == "privacy" else ("floor", "uniform")

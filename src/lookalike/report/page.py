@@ -10,7 +10,7 @@ from importlib import resources
 from typing import Any
 
 from lookalike.privacy.statement import Statement
-from lookalike.report import drill, hexes, tracks
+from lookalike.report import drill, hexes, page_links, tracks
 from lookalike.report.view import number, span
 
 PAIRS = 15
@@ -30,6 +30,7 @@ SECTIONS = {
     "verdict": "Verdict",
     "compared": "Side by side",
     "overview": "Overview",
+    "database": "Tables and links",
     "classifier": "Classifier test",
     "map": "Map",
     "columns": "Columns",
@@ -44,13 +45,16 @@ SECTIONS = {
     "untested": "Not tested",
     "definitions": "Definitions",
 }
-INTERNAL = {"classifier", "map", "columns", "pairs", "fidelity", "diversity", "utility", "fairness", "protected"}
+ALONE = {"classifier", "pairs", "diversity", "utility", "fairness"}
+"""Sections that only a page on a single table has."""
+INTERNAL = {"database", "classifier", "map", "columns", "pairs", "fidelity", "diversity", "utility", "fairness", "protected"}
 """Sections that a public page has not."""
 NAMED = (
     "shape",
     "trend",
     "missing",
     "c2st",
+    "c2st_agg",
     "utility",
     "exact_copies",
     "near_copies",
@@ -90,6 +94,7 @@ def render(data: Mapping[str, Any]) -> str:
         "span": span,
         "figure": tracks.figure,
         "between": _between,
+        "linked": data.get("linked"),
     }
     by_name = dict.fromkeys(NAMED) | {s["name"]: s for s in data["scores"]}
     text = engine.get_template("page.html").render(
@@ -113,6 +118,7 @@ def _summary(data: Mapping[str, Any], *, public: bool) -> dict[str, Any]:
     left_out |= set() if data["map"] else {"map"}
     left_out |= set() if data["privacy"] else {"promised"}
     left_out |= INTERNAL if public else set()
+    left_out |= ALONE if data.get("linked") else {"database"}
     doubtful = data["split"]["tone"] in ("fair", "poor")
     said = [v for v in data["verdict"] if not (doubtful and v["text"] == data["split"]["text"])]  # that stands above all
     return {
@@ -136,7 +142,11 @@ def _details(data: Mapping[str, Any], scores: Mapping[str, Any], held: str) -> d
     # The best comes last in the report, and is read first; attacks by who holds the model itself are of another kind.
     raids = sorted(data["attacks"], key=lambda a: (a["threat"].get("holds") == "model", a["name"] != "best"))
     rules = [{"rule": r["text"], "% of real rows": r["real"], "% of synthetic rows": r["other"]} for r in told.get("rules", [])]
+    if data.get("linked"):
+        agg = (scores["c2st_agg"] or {}).get("detail", {}).get("synthetic") or {}
+        told = {"reasons": sorted([*told.get("reasons", []), *agg.get("reasons", [])], key=lambda r: -r["loss"])}
     return {
+        **(page_links.linked(data) if data.get("linked") else {}),
         "areas_known": {area: _drills(data, area) for area in tracks.AREAS},
         "cards": _cards(data, scores),
         "pairs": _worst_pairs(scores["trend"]),
@@ -233,7 +243,7 @@ def _payload(data: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
     trend, near = ((scores[n] or {}).get("detail", {}).get("synthetic") or {} for n in ("trend", "dcr_share"))
     payload = {
         "columns": [{"name": c["name"], **c["chart"]} for c in data["columns"]],
-        "pairs": {k: trend[k] for k in ("names", "association")} if trend else None,
+        "pairs": {k: trend[k] for k in ("names", "association")} if "names" in trend else None,
         "distances": near.get("distances"),
         "roc": [{"title": a["title"], "best": a["name"] == "best", **a["roc"]} for a in _curves(data)],
         "holdout": bool(data["rows"]["holdout"]),
@@ -262,7 +272,7 @@ def _cards(data: Mapping[str, Any], scores: Mapping[str, Any]) -> list[dict[str,
 def _worst_pairs(trend: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """The pairs whose error is furthest beyond what real rows show."""
     found = (trend["detail"].get("synthetic") or {}) if trend else {}
-    if not found:
+    if "names" not in found:
         return []
     names, error, bond = found["names"], found["error"], found["association"]
     usual = (trend["detail"].get("ceiling") or {}).get("error") if trend else None

@@ -152,6 +152,8 @@ def build(real: Source, synthetic: Source, *, holdout: Source | None = None, on_
     sources = {"real": real, "synthetic": synthetic} | held | plan.sources()
     steps = Steps(on_step, 1 + (len(measure.chosen(plan.effort)) + 1) * (1 + len(plan.others)))
     steps("reading")
+    if real.schema.linked:
+        return _of_linked(sources, plan, steps)
     tables, seen = _looked_at(sources, np.random.default_rng([plan.seed, 1]))
     columns, notes = _common(real.schema.table.columns, tables)
     notes = [*plan.notes, *notes, *seen]
@@ -181,6 +183,35 @@ def build(real: Source, synthetic: Source, *, holdout: Source | None = None, on_
     found, data = _compose(setting, {n: frames[f"other: {n}"] for n in plan.others}, plan, facts, steps)
     report = Report(data, found)
     data["gates"] = [_gated(gate, one) for one in [data, *data["others"]] for gate in plan.gates()]
+    return report.public() if plan.audience == "public" else report
+
+
+def _of_linked(sources: Mapping[str, Source], plan: Plan, steps: Steps) -> Report:
+    """The report on linked tables."""
+    from lookalike.report import linked
+
+    told = [f"The {role} tables: {n}." for role, s in sources.items() if not role.startswith("draw ") for n in s.notes if role == "real"]
+    facts = {
+        "format": FORMAT,
+        "version": VERSION,
+        "audience": "internal",
+        "effort": plan.effort,
+        "name": plan.name,
+        "about": dict(plan.about or {}),
+        "target": {"name": None, "given": False, "why": "linked tables are not judged by a prediction"},
+        "protected_columns": [],
+        "notes": [*plan.notes, *told, *_promised(plan.privacy)],
+        "seed": plan.seed,
+        "protected": dict(plan.protected or {}),
+        "privacy": None if plan.privacy is None else dict(plan.privacy),
+    }
+    found, data = linked.compare({r: s for r, s in sources.items() if not r.startswith("draw ")}, plan, facts, steps)
+    data["scores"] = [_entry(s) for s in data["scores"]]
+    for other in data["others"]:
+        other["scores"] = [_entry(s) for s in other["scores"]]
+    data = _plain(data)
+    data["gates"] = [_gated(gate, one) for one in [data, *data["others"]] for gate in plan.gates()]
+    report = Report(data, found)
     return report.public() if plan.audience == "public" else report
 
 

@@ -33,7 +33,8 @@ def sizes(data: Mapping[str, Any]) -> str:
     rows, about = data["rows"], "about " if data["audience"] == "public" else ""
     drawn = " + ".join(f"{t['rows']['synthetic']:,}" for t in synthetic(data))
     held = f"{rows['holdout']:,} held out" if rows["holdout"] else "no holdout"
-    return f"{about}{rows['real']:,} real rows · {drawn} synthetic · {held} · {len(data['compared']['columns'])} columns"
+    of = f" of {len(data['linked']['tables'])} tables" if data.get("linked") else ""
+    return f"{about}{rows['real']:,} real rows · {drawn} synthetic · {held} · {len(data['compared']['columns'])} columns{of}"
 
 
 def verdicts(data: Mapping[str, Any]) -> Grid:

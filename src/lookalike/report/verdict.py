@@ -32,10 +32,10 @@ def judged(scores: Sequence[Score], *, given: bool, target: str | None) -> list[
     rest = {area: [s for s in scores if s.area == area and s.name not in ALONE] for area in AREAS}
     said = [
         _differing(scores),
-        _alone(by_name.get("shape"), "Single columns", "column shapes"),
+        alone(by_name.get("shape"), "Single columns", "column shapes"),
         _pairs(by_name),
         together(rest["fidelity"], "Other likeness"),
-        _told(by_name.get("c2st")),
+        told(by_name.get("c2st")),
         together(rest["diversity"], "Diversity"),
         _useful(by_name.get("utility"), target),
         together(rest["utility"], "Other uses"),
@@ -52,7 +52,7 @@ def doubted(said: Sequence[Said], split: Mapping[str, Any], *, few: bool) -> lis
 
     What attacks say of members and strangers means nothing at all if the two are not of one law.
     """
-    out = [_say("poor", "split", "The holdout", split["text"])] if split["tone"] == "poor" else []
+    out = [say("poor", "split", "The holdout", split["text"])] if split["tone"] == "poor" else []
     for s in said:
         kind = s["tone"] in ("good", "fair") or (s["title"] == "Attacks" and "fidelity" in split["doubts"])
         if few and s["tone"] in ("good", "fair"):
@@ -63,12 +63,13 @@ def doubted(said: Sequence[Said], split: Mapping[str, Any], *, few: bool) -> lis
     return out
 
 
-def _say(tone: str, area: str, title: str, text: str) -> Said:
+def say(tone: str, area: str, title: str, text: str) -> Said:
+    """A statement."""
     return {"tone": tone, "area": area, "title": title, "text": text}
 
 
 def _open(score: Score, title: str) -> Said:
-    return _say("open", score.area, title, f"Not computed: {score.note}.")
+    return say("open", score.area, title, f"Not computed: {score.note}.")
 
 
 def _differing(scores: Sequence[Score]) -> Said:
@@ -81,9 +82,9 @@ def _differing(scores: Sequence[Score]) -> Said:
     rate = FALSE / len(tested)
     found = sorted((f["q"], str(f["name"]), s.title.lower()) for s in tested for f in s.flagged if f["q"] <= rate)
     if not found:
-        return _say("good", "fidelity", title, f"None of {total:,} columns, pairs and groups that were looked at differs beyond chance.")
+        return say("good", "fidelity", title, f"None of {total:,} columns, pairs and groups that were looked at differs beyond chance.")
     named = ", ".join(f"{name} ({of})" for _, name, of in found[:4]) + (f" and {len(found) - 4:,} more" if len(found) > 4 else "")
-    return _say("fair", "fidelity", title, f"Of {total:,} columns, pairs and groups that were looked at, these differ: {named}.")
+    return say("fair", "fidelity", title, f"Of {total:,} columns, pairs and groups that were looked at, these differ: {named}.")
 
 
 def worse(score: Score) -> bool:
@@ -114,7 +115,7 @@ def together(scores: Sequence[Score], title: str) -> Said:
     judged = [s for s in scores if tones[s.name] != "open"]
     if not judged:
         reasons = list(dict.fromkeys(s.note for s in scores if s.note))
-        return _say("open", scores[0].area, title, f"Not judged: {'; '.join(reasons[:3]) or 'no ceiling'}.") if scores else {}
+        return say("open", scores[0].area, title, f"Not judged: {'; '.join(reasons[:3]) or 'no ceiling'}.") if scores else {}
     far, near = ([s for s in judged if tones[s.name] == t] for t in ("poor", "fair"))
     good = len(judged) - len(far) - len(near)
     parts = [f"{_number(good, len(judged))} as of real rows"]
@@ -124,7 +125,7 @@ def together(scores: Sequence[Score], title: str) -> Said:
             more = f" and {len(some) - 3} more" if len(some) > 3 else ""
             parts.append(f"{word}: {', '.join(_pair(s) for s in some[:3])}{more}")
     worst = "poor" if far else "fair" if near else "good"
-    return _say(worst, scores[0].area, title, "; ".join(parts) + ".")
+    return say(worst, scores[0].area, title, "; ".join(parts) + ".")
 
 
 def _number(good: int, of: int) -> str:
@@ -134,34 +135,36 @@ def _number(good: int, of: int) -> str:
 
 
 def _pair(score: Score) -> str:
-    return f"{score.title.lower()} ({_figure(score.value, score.unit)}, real rows {_figure(score.ceiling, score.unit)})"
+    return f"{score.title.lower()} ({figure(score.value, score.unit)}, real rows {figure(score.ceiling, score.unit)})"
 
 
-def _figure(value: float | None, unit: str) -> str:
+def figure(value: float | None, unit: str) -> str:
+    """A figure as a verdict writes it."""
     return "–" if value is None else f"{value:.2f} %" if unit == "%" else f"{value:.3f}"
 
 
-def _alone(score: Score | None, title: str, what: str) -> Said:
+def alone(score: Score | None, title: str, what: str) -> Said:
+    """The statement on one error in percent; nothing where there is no such score."""
     if score is None:
         return {}
     if score.value is None:
         return _open(score, title)
     if score.ceiling is None or score.low is None:
-        return _say("open", score.area, title, f"The error of {what} is {score.value:.2f} %; there is nothing to compare it with.")
+        return say("open", score.area, title, f"The error of {what} is {score.value:.2f} %; there is nothing to compare it with.")
     pair = f"{score.value:.2f} % error, where fresh real rows of the same number have {score.ceiling:.2f} %"
     differ = ""
     if score.flagged:
         named = ", ".join(str(f["name"]) for f in score.flagged[:3])
         differ = f" {len(score.flagged)} of {score.tested} differ for sure, such as {named}."
     if not worse(score):
-        return _say("good", score.area, title, f"As good as real rows: {pair}.{differ}")
+        return say("good", score.area, title, f"As good as real rows: {pair}.{differ}")
     found = "fair" if score.value <= _tolerable(score) else "poor"
-    return _say(found, score.area, title, f"{'Near' if found == 'fair' else 'Far from'} real rows: {pair}.{differ}")
+    return say(found, score.area, title, f"{'Near' if found == 'fair' else 'Far from'} real rows: {pair}.{differ}")
 
 
 def _pairs(by_name: Mapping[str, Score]) -> Said:
     """The statement on pairs: shares of cells can be near where what they say of dependence is far, so that the worst of three counts."""
-    said = _alone(by_name.get("trend"), "Pairs of columns", "pair trends")
+    said = alone(by_name.get("trend"), "Pairs of columns", "pair trends")
     others = [by_name[n] for n in ("dependence", "correlation") if n in by_name]
     off = [s for s in others if tone(s) in ("fair", "poor")]
     if not said or not off:
@@ -186,8 +189,8 @@ def _upper(score: Score) -> float:
     return score.ceiling_interval[1] if score.ceiling_interval else score.ceiling or 0.0
 
 
-def _told(score: Score | None) -> Said:
-    title = "A classifier's view"
+def told(score: Score | None, title: str = "A classifier's view") -> Said:
+    """The statement on a classifier that tells synthetic from fresh real rows; nothing where there is no such score."""
     if score is None:
         return {}
     if score.value is None or score.low is None:
@@ -196,12 +199,12 @@ def _told(score: Score | None) -> Said:
     by = f" What gives it away: {', '.join(names)}." if names else ""
     figure = f"(AUC {score.value:.3f}; 0.5 is a coin toss, 1 is certainty)"
     if score.low <= max(0.5, _upper(score)) or score.value < 0.51:
-        return _say("good", score.area, title, f"It cannot tell synthetic from fresh real rows {figure}.")
+        return say("good", score.area, title, f"It cannot tell synthetic from fresh real rows {figure}.")
     if score.value < 0.6:
-        return _say("fair", score.area, title, f"It can hardly tell synthetic from fresh real rows {figure}.{by}")
+        return say("fair", score.area, title, f"It can hardly tell synthetic from fresh real rows {figure}.{by}")
     if score.value < 0.75:
-        return _say("fair", score.area, title, f"It tells synthetic from fresh real rows in part {figure}.{by}")
-    return _say("poor", score.area, title, f"It tells synthetic from fresh real rows well {figure}.{by}")
+        return say("fair", score.area, title, f"It tells synthetic from fresh real rows in part {figure}.{by}")
+    return say("poor", score.area, title, f"It tells synthetic from fresh real rows well {figure}.{by}")
 
 
 def _useful(score: Score | None, target: str | None) -> Said:
@@ -212,18 +215,18 @@ def _useful(score: Score | None, target: str | None) -> Said:
         return _open(score, title)
     measure = score.detail["synthetic"].get("measure", "")
     if score.ceiling is None or score.floor is None or score.low is None:
-        return _say("open", score.area, title, f"Predicting {target}: {measure} {score.value:.3f}; there is nothing to compare it with.")
+        return say("open", score.area, title, f"Predicting {target}: {measure} {score.value:.3f}; there is nothing to compare it with.")
     pair = f"predicting {target}, {measure} {score.value:.3f} where real rows give {score.ceiling:.3f}"
     reach = score.ceiling - score.floor
     if reach < 0.02:
         text = f"{pair[0].upper()}{pair[1:]}; not even real rows predict it much better than chance does, so this says little."
-        return _say("open", score.area, title, text)
+        return say("open", score.area, title, text)
     share = (score.value - score.floor) / reach
     if share < AS_REAL and not worse(score):
-        return _say("good", score.area, title, f"No less than real rows teach, as far as so many rows can tell: {pair}.")
+        return say("good", score.area, title, f"No less than real rows teach, as far as so many rows can tell: {pair}.")
     found = "good" if share >= AS_REAL else "fair" if share >= NEAR else "poor"
     word = {"good": "Nearly all of", "fair": "Most of", "poor": "Only a part of"}[found]
-    return _say(found, score.area, title, f"{word} what real rows teach: {pair}.")
+    return say(found, score.area, title, f"{word} what real rows teach: {pair}.")
 
 
 def _copied(score: Score | None, given: bool) -> Said:
@@ -234,13 +237,13 @@ def _copied(score: Score | None, given: bool) -> Said:
         return _open(score, title)
     if not given or score.ceiling is None or score.low is None:
         text = f"{_equal(score.value, 'a real row').capitalize()}. Without a holdout nobody can say whether that is chance or memory."
-        return _say("open", score.area, title, text)
+        return say("open", score.area, title, text)
     forced = score.detail["synthetic"].get("forced", 0.0)
     pair = f"{_equal(score.value, 'a training row')}; {_equal(score.ceiling, 'one', 'fresh real row')}"
     more = f" ({forced:.2f} % also equal a held-out row, so they are common by nature)" if forced > 0 else ""
     if score.low <= _upper(score):
-        return _say("good", score.area, title, f"No more than by chance: {pair}{more}.")
-    return _say("poor", score.area, title, f"More than by chance: {pair}{more}. The model repeats people.")
+        return say("good", score.area, title, f"No more than by chance: {pair}{more}.")
+    return say("poor", score.area, title, f"More than by chance: {pair}{more}. The model repeats people.")
 
 
 def _equal(percent: float, what: str, row: str = "row") -> str:
@@ -256,13 +259,13 @@ def _near(score: Score | None, given: bool) -> Said:
         return {}
     if not given:
         text = "Cannot be judged without a holdout: keep some real rows from the model and give them to the report."
-        return _say("open", score.area, title, text)
+        return say("open", score.area, title, text)
     if score.value is None or score.low is None or score.high is None:
         return _open(score, title)
     if score.high - score.low > VAGUE:
-        return _say("open", score.area, title, f"Cannot be judged: {score.note or 'too few rows'}.")
+        return say("open", score.area, title, f"Cannot be judged: {score.note or 'too few rows'}.")
     figure = f"{100 * score.value:.1f} % of rows lie nearer to a training row than to a held-out one; 50 % means that no trace is left"
     end = "This finds copying, not every leak."
     if score.value - SURE * variance(score.value, (score.low, score.high)) ** 0.5 <= 0.5 or score.value <= 0.51:
-        return _say("good", score.area, title, f"{figure}. {end}")
-    return _say("fair" if score.value <= 0.54 else "poor", score.area, title, f"{figure}. The model remembers its training rows. {end}")
+        return say("good", score.area, title, f"{figure}. {end}")
+    return say("fair" if score.value <= 0.54 else "poor", score.area, title, f"{figure}. The model remembers its training rows. {end}")

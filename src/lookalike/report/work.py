@@ -43,7 +43,7 @@ def side_by_side(
         if stopped.is_set():
             raise CancelledError
 
-    with one_thread(), _undisturbed():  # all workers' libraries keep to one thread each, whichever of them ends first
+    with one_thread(), undisturbed():  # all workers' libraries keep to one thread each, whichever of them ends first
         pool = ThreadPoolExecutor(min(MOST, os.cpu_count() or 1))
         try:
             raids = pool.submit(attacked, setting, seed=plan.seed, effort=plan.effort, on_step=look, **offers)
@@ -64,7 +64,7 @@ UNFOUNDED = "`sklearn.utils.parallel.delayed` should be used"
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Hold back a warning that is none, and leave the list of filters as it was.
 
     scikit-learn empties the list of warning filters, which all threads share, for a moment; if another of its threads looks just then, it
