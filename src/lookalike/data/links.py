@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations
+from graphlib import CycleError, TopologicalSorter
+from itertools import combinations, pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -81,12 +82,16 @@ def find(tables: Mapping[str, Table], rows: Mapping[str, pa.Table], *, known: Ma
     kin = _kin.Kin(tables)
     seen = {n: _columns(n, t, rows[n]) for n, t in tables.items()}
     keys = {n: (known or {}).get(n, Keys()).key or _primary(n, seen[n], kin) for n in tables}
-    links = _links(seen, keys, rows, kin)
+    found = _links(seen, keys, rows, kin)
+    _without_circles(tables, found)
+    links = {
+        n: [Link(columns=(f.child.name,), table=f.parent.table, references=(f.parent.name,)) for f in some] for n, some in found.items()
+    }
     for name in tables:
         if not keys[name]:
-            keys[name] = _composite(tables[name], seen[name], links[name], rows)
+            keys[name] = _composite(tables[name], seen[name], links[name], rows, kin)
     for name in tables:
-        links[name] = _to_composites(name, links[name], keys, tables, rows)
+        links[name] = _to_composites(name, links[name], keys, rows, kin)
     return {n: replace((known or {}).get(n, Keys()), key=keys[n], links=tuple(links[n])) for n in tables}
 
 
@@ -148,8 +153,8 @@ def _likeness_of_key(c: _Seen, kin: _kin.Kin, *, lone: bool) -> float:
     """How much a column without repeats looks like the primary key; 2 is enough."""
     own, others = kin.own(c.name, c.table), kin.others(c.name, c.table)
     score = 3.0 * own if own >= _POSSIBLE else 0.0
-    score += 1.5 * kin.is_id(c.name) + 1.0 * (c.at == 0) + 0.5 * (c.column.kind == "key") + 0.5 * lone
-    score -= 3.0 * kin.is_amount(c.name) + 1.5 * (c.column.kind == "personal") + 2.0 * (others > max(own, _SURE))
+    score += 1.5 * kin.is_id(c.name, c.table) + 1.0 * (c.at == 0) + 0.5 * (c.column.kind == "key") + 0.5 * lone
+    score -= 3.0 * (kin.is_amount(c.name, c.table) and own < 1) + 1.5 * (c.column.kind == "personal") + 2.0 * (others > max(own, _SURE))
     if c.whole is not None:
         counted = c.whole[0] in (0, 1) and c.whole[-1] - c.whole[0] + 1 == c.distinct and c.distinct >= 5
         score += 1.0 * counted
@@ -160,15 +165,15 @@ def _likeness_of_key(c: _Seen, kin: _kin.Kin, *, lone: bool) -> float:
     return score
 
 
-def _composite(table: Table, seen: list[_Seen], links: list[Link], rows: Mapping[str, pa.Table]) -> tuple[str, ...]:
+def _composite(table: Table, seen: list[_Seen], links: list[Link], rows: Mapping[str, pa.Table], kin: _kin.Kin) -> tuple[str, ...]:
     """The smallest set of columns, at least one of them a link, of which no two rows have the same, and not by chance."""
     linking = [c for x in links for c in x.columns]
     complete = {c.name: c.distinct for c in seen if c.there == c.rows}
-    places = [n for n in complete if n not in linking and _kin.is_place(n)]
-    days = [c.name for c in table if c.kind in ("date", "datetime") and _kin.is_place(c.name) and not c.nullable]
+    places = [n for n in complete if n not in linking and kin.is_place(n, table.name)]
+    days = [c.name for c in table if c.kind in ("date", "datetime") and kin.is_place(c.name, table.name) and not c.nullable]
     sizes = complete | {n: pc.count_distinct(rows[table.name].column(n)).as_py() for n in days}
-    candidates = [n for n in [*linking, *places, *days] if n in sizes][:8]
     count = rows[table.name].num_rows
+    candidates = [n for n in [*linking, *places, *days] if n in sizes and (n in linking or sizes[n] < count)][:8]
     for size in range(2, min(len(candidates), 4) + 1):
         for some in combinations(candidates, size):
             room = float(np.prod([float(sizes[n]) for n in some]))
@@ -185,23 +190,60 @@ def _composite(table: Table, seen: list[_Seen], links: list[Link], rows: Mapping
 
 
 def _links(
-    seen: Mapping[str, list[_Seen]], keys: Mapping[str, tuple[str, ...]], rows: Mapping[str, pa.Table], kin: _kin.Kin
-) -> dict[str, list[Link]]:
-    """Links of single columns: to primary keys, then to other columns without repeats, where a table has no link to that table yet."""
+    seen: Mapping[str, list[_Seen]], keys: dict[str, tuple[str, ...]], rows: Mapping[str, pa.Table], kin: _kin.Kin
+) -> dict[str, list[_Found]]:
+    """Links of single columns: to primary keys, then to other columns without repeats, where a table has no link to that table yet.
+
+    A column that others lead to is the key of a table that has none (`keys` is changed).
+    """
+    _natural_keys(seen, keys, rows, kin)
     primary = [c for some in seen.values() for c in some if keys[c.table] == (c.name,)]
     spare = [c for some in seen.values() for c in some if c.unique and keys[c.table] != (c.name,) and not _wordy(c) and c.distinct > 2]
-    links: dict[str, list[Link]] = {n: [] for n in seen}
+    links: dict[str, list[_Found]] = {n: [] for n in seen}
     for targets in (primary, spare):
         for name, columns in seen.items():
             for child in columns:
-                if any(child.name in x.columns for x in links[name]):
+                if any(child is f.child for f in links[name]):
                     continue
-                near = [t for t in targets if targets is primary or t.table not in {name, *(x.table for x in links[name])}]
-                found = [f for t in near if (f := _compare(child, t, keys, rows, kin)) and _is_link(f, kin, spare=targets is spare)]
-                if found:
-                    best = max(found, key=lambda f: f.weight).parent
-                    links[name].append(Link(columns=(child.name,), table=best.table, references=(best.name,)))
+                near = [t for t in targets if targets is primary or t.table not in {name, *(f.parent.table for f in links[name])}]
+                found = [f for t in near if (f := _compare(child, t, keys, rows, kin))]
+                chosen = [f for f in found if _is_link(f, kin, spare=targets is spare)] or _left_over(found, kin)
+                if chosen:
+                    links[name].append(max(chosen, key=lambda f: f.weight))
     return links
+
+
+def _natural_keys(seen: Mapping[str, list[_Seen]], keys: dict[str, tuple[str, ...]], rows: Mapping[str, pa.Table], kin: _kin.Kin) -> None:
+    """The first column without repeats is the key of a table that has none, if values of other tables say that they lead to it."""
+    for name, columns in seen.items():
+        target = next((c for c in columns if c.unique and not _wordy(c) and c.distinct > 2), None)
+        if keys[name] or target is None or target.texts is None:
+            continue
+        others = (c for t, some in seen.items() if t != name for c in some if keys[t] != (c.name,))
+        found = (_compare(c, target, keys, rows, kin) for c in others)
+        if any(f is not None and f.values >= _TELLING and f.child.distinct < f.child.there for f in found):
+            keys[name] = (target.name,)
+
+
+def _left_over(found: list[_Found], kin: _kin.Kin) -> list[_Found]:
+    """A column named like an identifier that has all the numbers of one key, from the first to the last, and of no other."""
+    told = [f for f in found if f.values >= 2 and f.child.table != f.parent.table and f.child.distinct < f.child.there]
+    return told if len(told) == 1 and kin.is_id(told[0].child.name, told[0].child.table) else []
+
+
+def _without_circles(tables: Mapping[str, Table], links: Mapping[str, list[_Found]]) -> None:
+    """Leave out the weakest link of a circle in which no link may be null: it was guessed, and no row could be the first."""
+    while True:
+        firm = {n: {f.parent.table for f in links[n] if f.child.there == f.child.rows and f.parent.table != n} for n in tables}
+        try:
+            TopologicalSorter(firm).prepare()
+        except CycleError as error:
+            ring = error.args[1]
+            steps = {(child, parent) for parent, child in pairwise(ring)}
+            weak = min((f for n in ring for f in links[n] if (n, f.parent.table) in steps), key=lambda f: f.weight)
+            links[weak.child.table].remove(weak)
+            continue
+        return
 
 
 def _compare(
@@ -227,7 +269,7 @@ def _compare(
         ):
             return None  # of two equal sets one is the parent: the first
         return _Found(child, parent, names, _telling(child, parent), 0)
-    if names < _SURE or inside < _NEARLY * child.distinct or not kin.is_id(child.name) or own_key:
+    if names < _SURE or inside < _NEARLY * child.distinct or not kin.is_id(child.name, child.table) or own_key:
         return None
     lost = linked.owners(rows, child.table, Link(columns=(child.name,), table=parent.table, references=(parent.name,)))
     count = int((lost == -2).sum())
@@ -235,13 +277,13 @@ def _compare(
 
 
 def _is_link(f: _Found, kin: _kin.Kin, *, spare: bool) -> bool:
-    if f.values >= _TELLING and not (kin.is_amount(f.child.name) and f.names < _POSSIBLE):
+    if f.values >= _TELLING and not (kin.is_amount(f.child.name, f.child.table) and f.names < _POSSIBLE):
         return not spare or f.names >= _POSSIBLE or f.parent.column.kind == "key"
     if spare:
         return f.names >= _SURE and f.values >= 2
     if f.names >= _SURE:
         return True
-    if f.names >= _LIKELY and kin.is_id(f.child.name):
+    if f.names >= _LIKELY and kin.is_id(f.child.name, f.child.table):
         return True
     return f.names >= _POSSIBLE and f.values >= 1
 
@@ -270,24 +312,24 @@ def _telling(child: _Seen, parent: _Seen) -> float:
 
 
 def _per_value(c: _Seen) -> float:
-    """Characters of a text that could be others, roughly the powers of ten of texts that look alike."""
-    lengths = pc.utf8_length(c.texts.slice(0, 1_000))
-    return float(pc.mean(lengths).as_py())
+    """Powers of ten of texts that look alike: 1 for each digit, 1.4 for each other character."""
+    some = c.texts.slice(0, 1_000)
+    digits = pc.utf8_length(pc.replace_substring_regex(some, r"[^0-9]", ""))
+    return float(pc.mean(pc.subtract(pc.multiply(pc.utf8_length(some), 1.4), pc.multiply(digits, 0.4))).as_py())
 
 
 def _to_composites(
-    name: str, links: list[Link], keys: Mapping[str, tuple[str, ...]], tables: Mapping[str, Table], rows: Mapping[str, pa.Table]
+    name: str, links: list[Link], keys: Mapping[str, tuple[str, ...]], rows: Mapping[str, pa.Table], kin: _kin.Kin
 ) -> list[Link]:
     """Links to keys of several columns that have the same names here, in place of the single links that they contain."""
     for other, key in keys.items():
         if other == name or len(key) < 2 or keys[name] == key:
             continue
-        mine = {"".join(_kin.parts(c)): c for c in tables[name].names}
-        wanted = ["".join(_kin.parts(c)) for c in key]
+        mine = {kin.words(c, name): c for c in rows[name].column_names}
+        wanted = [kin.words(c, other) for c in key]
         if not all(w in mine for w in wanted):
             continue
         link = Link(columns=tuple(mine[w] for w in wanted), table=other, references=key)
-        same = all(rows[name].column(a).type == rows[other].column(b).type for a, b in zip(link.columns, key, strict=True))
-        if same and (linked.owners(rows, name, link) > -2).all():
+        if (linked.owners(rows, name, link) > -2).all():
             links = [link, *(x for x in links if not set(x.columns) <= set(link.columns))]
     return links
