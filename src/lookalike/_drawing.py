@@ -42,9 +42,7 @@ class Drawn:
             raise SettingError(f"{type(model).__name__} is not fitted", fix="model = lookalike.fit(data)")
         from lookalike.steer import Steering
 
-        if not plan.empty and unit(model) != "row":
-            fix = "draw without, or fit a model of one table of rows, such as forest"
-            raise CannotError("a plan is about rows, and this model draws subjects with all their rows", where="plan", fix=fix)
+        about_rows(plan, unit(model))
         self.model, self.n, self.seed = model, n, seed
         self.steering = None if plan.empty else Steering(model, plan, n, rng=randomness(seed, READY))
 
@@ -94,6 +92,13 @@ def complete(model: Sampler, plan: Plan, n: int | None, *, seed: int, out: Any, 
         return Steered(rows.native(), account)
     rows.write(out)
     return Steered(out, account)
+
+
+def about_rows(plan: Plan, unit: str) -> None:
+    """Refuse a plan for a model that counts subjects."""
+    if not plan.empty and unit != "row":
+        fix = "draw without, or fit a model of one table of rows, such as forest"
+        raise CannotError("a plan is about rows, and this model draws subjects with all their rows", where="plan", fix=fix)
 
 
 def unit(model: Sampler) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from lookalike import _asking, _told
 from lookalike._api import offers, save
 from lookalike._asking import PlanLike, SchemaLike
-from lookalike._drawing import FIT, SPLIT, Drawn, randomness, whole_number
+from lookalike._drawing import FIT, SPLIT, Drawn, about_rows, randomness, whole_number
 from lookalike._whole import NewFolder
 from lookalike.data import Dataset
 from lookalike.errors import SettingError
@@ -89,7 +89,9 @@ def make(
     reading(Step(0, 1, "reading"))
     data = _asking.read(source, schema=schema, subject=asked.get("subject"), order=asked.get("order"))
     learner = _asking.aimed(_asking.learner(model, None, schema=data.schema), target)
-    check(plan, data.schema, private=isinstance(learner, Private))
+    about_rows(plan, learner.can.unit)
+    if not plan.empty:
+        check(plan, data.schema, private=isinstance(learner, Private))
     _asking.check(data, learner)
     if target is not None:
         data.schema.column(target)
