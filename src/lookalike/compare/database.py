@@ -67,7 +67,7 @@ def databases(tables: Mapping[str, Mapping[str, pa.Table]], schema: Schema) -> d
     out = {}
     for role, of in tables.items():
         up = {(t.name, k): _leads(of[t.name], of[lk.table], lk) for t in schema.tables for k, lk in enumerate(t.links)}
-        orders = {t.name: _order(of[t.name], t, frames[role][t.name]) for t in schema.tables if t.order is not None}
+        orders = {t.name: ordering(of[t.name], t, frames[role][t.name]) for t in schema.tables if t.order is not None}
         out[role] = Database(schema, frames[role], up, orders)
     return out
 
@@ -114,7 +114,8 @@ def _leads(child: pa.Table, parent: pa.Table, link: Link) -> np.ndarray:
     return where[mine]
 
 
-def _order(table: pa.Table, about: Table, frame: Frame) -> np.ndarray:
+def ordering(table: pa.Table, about: Table, frame: Frame) -> np.ndarray:
+    """What the rows of an ordered table are ordered by, float64: the column's value, or its rank where it is no number."""
     name = str(about.order)
     if name in frame.names and not frame.is_label(name):
         return frame[name]

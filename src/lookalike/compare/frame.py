@@ -61,15 +61,16 @@ class Frame:
         return Frame(tuple(c for c in self.columns if c.name in kept), values, levels, self.rows, self.owner)
 
     def cut(self, rows: int, rng: np.random.Generator) -> Frame:
-        """At most `rows` rows, chosen at random without replacement; whole owners, so many that they have about as many rows."""
+        """At most `rows` rows, chosen at random without replacement; whole owners, but for the last, of whom the first rows are kept."""
         if self.rows <= rows:
             return self
         if self.owner is None:
             return self.take(np.sort(rng.choice(self.rows, rows, replace=False)))
         _, code, sizes = np.unique(self.owner, return_inverse=True, return_counts=True)
         order = rng.permutation(len(sizes))
-        count = max(1, int(np.searchsorted(np.cumsum(sizes[order]), rows, side="right")))
-        return self.take(np.flatnonzero(np.isin(code, order[:count])))
+        place = np.empty(len(sizes), np.int64)
+        place[order] = np.arange(len(sizes))
+        return self.take(np.sort(np.argsort(place[code], kind="stable")[:rows]))
 
     def halves(self, rng: np.random.Generator) -> tuple[Frame, Frame]:
         """Two disjoint random halves; of the owners, where rows have some."""

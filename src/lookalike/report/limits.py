@@ -39,11 +39,15 @@ UNTESTED = (
 """What, why, and words that say that it was tested after all: of what an attacker wants, or an area with figures."""
 
 
-def untested(scores: Sequence[Score], attacks: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """What this report does not answer."""
+def untested(scores: Sequence[Score], attacks: Sequence[Mapping[str, Any]], *answered: str) -> list[dict[str, str]]:
+    """What this report does not answer; nothing of what was `answered` after all."""
     tested = {s.area for s in scores if s.value is not None}
     tested |= {f"{a['name']} {a['threat'].get('wants', '')}".lower() for a in attacks if a["value"] is not None and a["informative"]}
-    return [{"what": what, "why": why} for what, why, words in UNTESTED if not any(w in t for w in words for t in tested)]
+    return [
+        {"what": what, "why": why}
+        for what, why, words in UNTESTED
+        if what not in answered and not any(w in t for w in words for t in tested)
+    ]
 
 
 def limits(setting: Stage, scores: Sequence[Score], attacks: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> list[str]:

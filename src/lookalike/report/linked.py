@@ -84,7 +84,7 @@ def _judged(
         "attacks": raids,
         "columns": _cards(found, plan.seed),
         "map": plane(stage) if stage is not None else None,
-        "untested": [u for u in limits.untested(scores, raids) if u["what"] not in (NOW_TESTED if ordered else NOW_TESTED[:1])],
+        "untested": limits.untested(scores, raids, *(NOW_TESTED if ordered else NOW_TESTED[:1])),
         "definitions": [integrity.DEFINITION, *_defined(asked, out)],
         "linked": _linked(bases, tables, checked, out, about),
         "gates": [],

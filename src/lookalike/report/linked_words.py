@@ -7,11 +7,10 @@ from typing import Any
 
 from lookalike.report import danger
 from lookalike.report.integrity import violations
-from lookalike.report.verdict import Said, alone, doubted, figure, say, together, told, tone, worse
+from lookalike.report.verdict import Said, alone, doubted, figure, in_order, say, told, tone, worse
 from lookalike.report.views import Measured
 from lookalike.score import Score
 
-SEQUENCES = ("step_trend", "step_dependence", "intervals", "length", "sequence_shape")
 KINDS = {
     "table": "tables alone",
     "counts": "cardinality",
@@ -42,18 +41,10 @@ def verdict(
         _paired(out, ("hop_trend", "hop_dependence"), "Pairs two links away", "trends two links away"),
         told(by.get("c2st"), "A classifier's view of single tables"),
         told(by.get("c2st_agg"), "A classifier's view of parents with children"),
-        *ordered(by),
+        *in_order(by),
         *_memory(by, raids, given=given, subject=subject, subjects=subjects),
     ]
     return doubted([s for s in said if s], split, few=False)
-
-
-def ordered(by: Mapping[str, Score]) -> list[Said]:
-    """Statements on sequences, where there are any."""
-    found = [by[n] for n in SEQUENCES if n in by]
-    if not found:
-        return []
-    return [s for s in (together(found, "Order"), told(by.get("c2st_sequence"), "A classifier's view of sequences")) if s]
 
 
 def _whole(checked: Mapping[str, Any]) -> Said:

@@ -17,13 +17,13 @@ from lookalike.compare import frame
 from lookalike.errors import DataError, SettingError, UnknownName
 from lookalike.metrics import utility
 from lookalike.protocol import OnStep, quiet
-from lookalike.report import audience, danger, describe, fresh, limits, measure, split
+from lookalike.report import audience, danger, describe, fresh, limits, measure, ordered, split
 from lookalike.report.attacked import BEST, THREAT
 from lookalike.report.gates import Gate, Outcome, check, read
 from lookalike.report.map import plane
 from lookalike.report.masked import masked
 from lookalike.report.plan import Options, Plan
-from lookalike.report.verdict import doubted, judged
+from lookalike.report.verdict import doubted, in_order, judged
 from lookalike.report.work import Steps, side_by_side
 from lookalike.schema import Column, Schema
 from lookalike.score import Score
@@ -157,7 +157,9 @@ def build(real: Source, synthetic: Source, *, holdout: Source | None = None, on_
     tables, seen = _looked_at(sources, np.random.default_rng([plan.seed, 1]))
     columns, notes = _common(real.schema.table.columns, tables)
     notes = [*plan.notes, *notes, *seen]
-    frames = masked(frame.code(tables, columns))
+    subjects = ordered.whose(tables, real.schema)
+    columns = [c for c in columns if subjects is None or c.name != subjects.name]
+    frames = masked(ordered.owned(frame.code(tables, columns), subjects))
     names = frames["real"].names
     notes += _warnings(frames) + _named(plan, real.schema, names) + _promised(plan.privacy)
     left_out = fresh.left_out(real.schema.table.columns, names, tables)
@@ -180,10 +182,22 @@ def build(real: Source, synthetic: Source, *, holdout: Source | None = None, on_
         "protected": dict(plan.protected or {}),
         "privacy": None if plan.privacy is None else dict(plan.privacy),
     }
-    found, data = _compose(setting, {n: frames[f"other: {n}"] for n in plan.others}, plan, facts, steps)
+    laid = {n: _laid(tables, frames, real.schema, plan.seed, name=n) for n in (None, *plan.others)}
+    if laid[None] is not None and laid[None].subjects is not None and subjects is not None:
+        notes.append(ordered.NOTE.format(subject=subjects.name))
+    found, data = _compose(setting, {n: frames[f"other: {n}"] for n in plan.others}, plan, facts, steps, laid=laid)
     report = Report(data, found)
     data["gates"] = [_gated(gate, one) for one in [data, *data["others"]] for gate in plan.gates()]
     return report.public() if plan.audience == "public" else report
+
+
+def _laid(
+    tables: Mapping[str, pa.Table], frames: Mapping[str, frame.Frame], schema: Schema, seed: int, *, name: str | None
+) -> ordered.Order | None:
+    """What there is to measure of the order of the rows of the main synthetic table, or of the other one of this name."""
+    roles = {"real": "real", "synthetic": "synthetic" if name is None else f"other: {name}", "holdout": "holdout"}
+    kept = {role: key for role, key in roles.items() if key in frames}
+    return ordered.order({r: tables[k] for r, k in kept.items()}, schema, {r: frames[k] for r, k in kept.items()}, seed)
 
 
 def _of_linked(sources: Mapping[str, Source], plan: Plan, steps: Steps) -> Report:
@@ -242,37 +256,66 @@ def _named(plan: Plan, schema: Schema, compared: tuple[str, ...]) -> list[str]:
 
 
 def _compose(
-    setting: measure.Stage, others: Mapping[str, frame.Frame], plan: Plan, facts: dict[str, Any], steps: Steps
+    setting: measure.Stage,
+    others: Mapping[str, frame.Frame],
+    plan: Plan,
+    facts: dict[str, Any],
+    steps: Steps,
+    *,
+    laid: Mapping[str | None, ordered.Order | None],
 ) -> tuple[list[Score], dict[str, Any]]:
     """The scores of the synthetic table, and everything as JSON values."""
     kept: measure.Kept = {}
-    found, raids = side_by_side(setting, plan, kept, steps, offers={"refit": plan.refit, "log_prob": plan.log_prob})
+    offers = {"refit": plan.refit, "log_prob": plan.log_prob}
+    found, raids = _tried(setting, laid[None], plan, kept, steps, offers)
     parting = split.split(setting, next((s for s in found if s.name == "c2st"), None))
     facts = facts | {"split": parting}
     more = []
     for name, table in others.items():
         stage = measure.swapped(setting, table)
         # Of the models behind other tables nothing is known.
-        more.append({"name": name, **_judged(stage, *side_by_side(stage, plan, kept, steps, offers={}), facts)})
+        more.append({"name": name, **_judged(stage, *_tried(stage, laid[name], plan, kept, steps, {}), facts)})
     steps("measured")
     data = facts | _judged(setting, found, raids, facts)
     data |= {
         "limits": limits.limits(setting, found, raids, facts),
         "columns": describe.columns(setting),
         "map": plane(setting),
-        "untested": limits.untested(found, raids),
-        "definitions": _definitions(plan.effort, raids),
+        "untested": limits.untested(found, raids, *_answered(laid[None])),
+        "definitions": [*_definitions(plan.effort, raids), *ordered.definitions(found)],
         "others": more,
         "gates": [],
     }
     return found, _plain(data)
 
 
+def _tried(
+    setting: measure.Stage, laid: ordered.Order | None, plan: Plan, kept: measure.Kept, steps: Steps, offers: dict[str, Any]
+) -> tuple[list[Score], list[dict[str, Any]]]:
+    """All scores and attacks; those of the order of rows too, where there is one."""
+    if laid is None:
+        return side_by_side(setting, plan, kept, steps, offers=offers)
+    # What a model tells of single rows says nothing of whole subjects.
+    found, raids = side_by_side(setting, plan, kept, steps, offers=offers if laid.subjects is None else {}, subjects=laid.subjects)
+    return found + laid.measured(plan, plan.effort).scores, raids
+
+
+def _answered(laid: ordered.Order | None) -> tuple[str, ...]:
+    """What is tested of ordered rows that is not of others."""
+    if laid is None:
+        return ()
+    return ("Order in time",) if laid.subjects is None else ("Order in time", "Subjects with several rows")
+
+
 def _judged(setting: measure.Stage, found: list[Score], raids: list[dict[str, Any]], facts: Mapping[str, Any]) -> dict[str, Any]:
     """What differs between synthetic tables of one comparison."""
     rows = {"real": setting.real.rows, "synthetic": setting.synthetic.rows, "holdout": setting.holdout.rows if setting.given else None}
     few = min(filter(None, rows.values())) < SMALL
-    said = [*judged(found, given=setting.given, target=facts["target"]["name"]), *danger.attacked(raids, given=setting.given)]
+    said = [
+        *judged(found, given=setting.given, target=facts["target"]["name"]),
+        *in_order({s.name: s for s in found}),
+        *danger.attacked(raids, given=setting.given),
+    ]
     return {
         "rows": rows,
         "verdict": doubted(said, facts["split"], few=few),

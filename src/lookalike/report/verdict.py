@@ -22,7 +22,9 @@ FALSE = 0.01
 in a hundred of their own."""
 VAGUE = 0.5
 """Width of an interval of a share that says nothing."""
-ALONE = ("shape", "trend", "dependence", "correlation", "c2st", "utility", "exact_copies", "dcr_share")
+SEQUENCES = ("step_trend", "step_dependence", "intervals", "length", "sequence_shape")
+"""Scores of the order of rows that are told together."""
+ALONE = ("c2st_sequence", *SEQUENCES, "shape", "trend", "dependence", "correlation", "c2st", "utility", "exact_copies", "dcr_share")
 """Scores with a statement of their own; the others are told together, an area at a time."""
 
 
@@ -205,6 +207,14 @@ def told(score: Score | None, title: str = "A classifier's view") -> Said:
     if score.value < 0.75:
         return say("fair", score.area, title, f"It tells synthetic from fresh real rows in part {figure}.{by}")
     return say("poor", score.area, title, f"It tells synthetic from fresh real rows well {figure}.{by}")
+
+
+def in_order(by: Mapping[str, Score]) -> list[Said]:
+    """Statements on sequences, where there are any."""
+    found = [by[n] for n in SEQUENCES if n in by]
+    if not found:
+        return []
+    return [s for s in (together(found, "Order"), told(by.get("c2st_sequence"), "A classifier's view of sequences")) if s]
 
 
 def _useful(score: Score | None, target: str | None) -> Said:

@@ -34,9 +34,18 @@ class Steps:
 
 
 def side_by_side(
-    setting: measure.Stage, plan: Plan, kept: measure.Kept, steps: Steps, *, offers: dict[str, Any]
+    setting: measure.Stage,
+    plan: Plan,
+    kept: measure.Kept,
+    steps: Steps,
+    *,
+    offers: dict[str, Any],
+    subjects: measure.Stage | None = None,
 ) -> tuple[list[Score], list[dict[str, Any]]]:
-    """All scores and all attacks; a step is told before each result is waited for."""
+    """All scores and all attacks; a step is told before each result is waited for.
+
+    `subjects`: whole subjects a row each, on whom copies, nearness and attacks are judged instead of on single rows.
+    """
     stopped = Event()
 
     def look(*_: object) -> None:
@@ -46,9 +55,11 @@ def side_by_side(
     with one_thread(), undisturbed():  # all workers' libraries keep to one thread each, whichever of them ends first
         pool = ThreadPoolExecutor(min(MOST, os.cpu_count() or 1))
         try:
-            raids = pool.submit(attacked, setting, seed=plan.seed, effort=plan.effort, on_step=look, **offers)
+            whole = subjects or setting
+            raids = pool.submit(attacked, whole, seed=plan.seed, effort=plan.effort, on_step=look, **offers)
             names = measure.chosen(plan.effort)
-            tasks = {n: pool.submit(measure.trial, n, setting, seed=plan.seed, kept=kept, before=look) for n in names}
+            stages = {n: whole if metrics.load(n).ABOUT.area == "privacy" else setting for n in names}
+            tasks = {n: pool.submit(measure.trial, n, stages[n], seed=plan.seed, kept=kept, before=look) for n in names}
             found: list[Score] = []
             for name, task in tasks.items():
                 steps(metrics.load(name).ABOUT.title.lower())

@@ -1,0 +1,186 @@
+"""Ordered rows are judged by their order, and whole subjects, not rows, by what attackers may learn of them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from lookalike.compare import steps
+from lookalike.compare.frame import Frame, code
+from lookalike.compare.stats import auc, blocks
+from lookalike.data import Dataset
+from lookalike.report import Report, build, ordered
+from lookalike.report.items import ORDERED
+from lookalike.report.views import measured
+from lookalike.schema import Column, Schema, Table
+
+PATIENTS = 165
+SCHEMA = Schema(
+    tables=(
+        Table(
+            name="visits",
+            columns=(
+                Column(name="patient", kind="key", storage="int64"),
+                Column(name="hour", kind="integer"),
+                Column(name="pulse", kind="number"),
+                Column(name="ward", kind="category"),
+            ),
+            order="hour",
+        ),
+    ),
+    subject="patient",
+)
+
+
+def ward(seed: int) -> dict[str, np.ndarray]:
+    """Patients with a pulse of their own, which walks, and a ward that they seldom leave."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(6, 16, PATIENTS)
+    owner = np.repeat(np.arange(PATIENTS), sizes)
+    first = np.flatnonzero(np.diff(owner, prepend=-1))
+    pulse, place, hour = np.empty(len(owner)), np.empty(len(owner), int), np.empty(len(owner), np.int64)
+    for start, size in zip(first, sizes, strict=True):
+        at = slice(start, start + size)
+        pulse[at] = 80 + rng.normal(0, 8) + np.cumsum(rng.normal(0, 3, size))
+        place[at] = (rng.integers(0, 3) + np.cumsum(rng.random(size) < 0.15)) % 3
+        hour[at] = np.cumsum(rng.integers(1, 5, size))
+    return {"patient": owner, "hour": hour, "pulse": np.round(pulse, 1), "ward": np.array(["a", "b", "c"])[place]}
+
+
+def table(columns: dict[str, np.ndarray]) -> pa.Table:
+    return pa.table({n: pa.array(v).dictionary_encode() if n == "ward" else pa.array(v) for n, v in columns.items()})
+
+
+def shuffled(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same rows of each patient in another order: every row, and every patient's set of rows, is as it was."""
+    rng = np.random.default_rng(8)
+    order = np.lexsort((rng.random(len(columns["patient"])), columns["patient"]))
+    return columns | {n: columns[n][order] for n in ("pulse", "ward")}
+
+
+@cache
+def judged(what: str) -> Report:
+    second = ward(3)
+    made = {
+        "second": second,
+        "shuffled": shuffled(second),
+        "copy": ward(1),
+    }[what]
+    real, synthetic, held = (Dataset.from_arrow({"visits": table(c)}, SCHEMA) for c in (ward(1), made, ward(2)))
+    return build(real, synthetic, holdout=held)
+
+
+def scores(what: str) -> dict[str, dict[str, object]]:
+    return {s["name"]: s for s in judged(what).json()["scores"]}
+
+
+def worse(what: str, name: str) -> bool:
+    found = scores(what)[name]
+    return found["low"] > found["ceiling_interval"][1]
+
+
+def said(what: str) -> dict[str, str]:
+    return {v["title"]: v["tone"] for v in judged(what).json()["verdict"]}
+
+
+def test_a_second_sample_passes_everything() -> None:
+    assert "poor" not in said("second").values(), judged("second").text()
+    assert said("second")["Order"] == said("second")["A classifier's view of sequences"] == "good"
+
+
+def test_another_order_of_the_same_rows_is_seen_only_by_what_looks_at_order() -> None:
+    assert worse("shuffled", "step_dependence")
+    assert said("shuffled")["Order"] == "poor"
+    # The pulse goes with the one before, and the ward changes seldom: whole sequences are told.
+    assert scores("shuffled")["c2st_sequence"]["low"] > 0.7
+    for name in ("shape", "length", "intervals"):
+        assert not worse("shuffled", name), name
+
+
+def test_intervals_twice_as_long_are_seen() -> None:
+    second = ward(3)
+    tables = {"real": table(ward(1)), "holdout": table(ward(2)), "synthetic": table(second | {"hour": second["hour"] * 2})}
+    frames = ordered.owned(code(tables, SCHEMA.table.columns), ordered.whose(tables, SCHEMA))
+    gaps = [v for v in ordered.order(tables, SCHEMA, frames, 0).views if v.kind == "gaps"]
+    (found,) = measured(gaps, ORDERED, seed=0, effort="quick", subject=None, on_view=lambda _: None)[0].scores
+    assert found.name == "intervals" and found.low > found.ceiling_interval[1]
+    assert not worse("second", "intervals")
+
+
+def test_whole_patients_are_attacked() -> None:
+    copied = judged("copy").json()
+    best = next(a for a in copied["attacks"] if a["name"] == "distance")
+    assert best["value"] > 0.9
+    assert best["rows"]["members"] <= PATIENTS
+    assert scores("copy")["exact_copies"]["value"] == 100
+    assert scores("second")["exact_copies"]["value"] == 0
+    titles = {u["what"] for u in copied["untested"]}
+    assert not titles & {"Order in time", "Subjects with several rows"}
+
+
+def test_the_subject_is_no_column_to_compare() -> None:
+    compared = judged("second").json()["compared"]
+    assert "patient" not in compared["columns"]
+    assert [e["name"] for e in compared["left_out"]] == ["patient"]
+
+
+# ---- the views themselves
+
+
+def frame(columns: dict[str, list[object]]) -> Frame:
+    kinds = {"pulse": "number", "ward": "category"}
+    made = pa.table({n: pa.array(v).dictionary_encode() if n == "ward" else pa.array(v) for n, v in columns.items()})
+    return code({"a": made}, [Column(name=n, kind=kinds[n]) for n in columns])["a"]
+
+
+def test_steps_gaps_and_lengths_by_hand() -> None:
+    rows = frame({"pulse": [3.0, 1.0, 2.0, 9.0, 5.0], "ward": ["x", "y", "y", "x", "x"]})
+    owner, order = np.array([7, 7, 7, 2, -1]), np.array([30.0, 10.0, 15.0, 1.0, 0.0])
+    of = steps.sequences(rows, owner, order)
+    pairs, part = steps.steps(of)
+    assert pairs["pulse"].tolist() == [2.0, 3.0] and pairs["pulse before"].tolist() == [1.0, 2.0]
+    assert part == {"pulse": "now", "ward": "now", "pulse before": "before", "ward before": "before"}
+    assert steps.gaps(of)["interval"].tolist() == [5.0, 15.0]
+    assert steps.lengths(of)["length"].tolist() == [1.0, 3.0]
+
+
+def test_features_by_hand() -> None:
+    rows = frame({"pulse": [1.0, 3.0, 1.0, 3.0, 5.0], "ward": ["x", "y", "x", "x", "x"]})
+    owner, order = np.array([0, 0, 0, 0, 1]), np.arange(5.0)
+    found = steps.features(steps.sequences(rows, owner, order), steps.commonest(rows))
+    assert found["pulse mean"].tolist() == [2.0, 5.0]
+    assert found["pulse first"].tolist() == [1.0, 5.0] and found["pulse last"].tolist() == [3.0, 5.0]
+    assert found["pulse spread"][0] == 1.0 and np.isnan(found["pulse spread"][1])
+    # Deviations −1 1 −1 1 at places −1.5 −0.5 0.5 1.5: slope 2/5; products of neighbours −1 −1 −1 over four squares.
+    assert found["pulse slope"][0] == pytest.approx(0.4)
+    assert found["pulse with the one before"][0] == pytest.approx(-0.75)
+    assert found["ward is x"].tolist() == [0.75, 1.0] and found["ward changes"][0] == pytest.approx(2 / 3)
+
+
+def test_blocks_and_cuts_keep_owners_together() -> None:
+    rng = np.random.default_rng(0)
+    owner = np.repeat(np.arange(50), 4)
+    group = blocks(200, rng, owner=owner)
+    assert all(len(set(group[owner == k])) == 1 for k in range(50))
+    rows = Frame((Column(name="x", kind="number"),), {"x": np.arange(200.0)}, {}, 200, owner)
+    half = rows.cut(41, rng)
+    assert half.rows == 41
+    sizes = np.unique(half.owner, return_counts=True)[1]
+    assert sorted(sizes.tolist()) == [1, *[4] * 10]
+    first, second = rows.halves(rng)
+    assert not set(first.owner) & set(second.owner) and first.rows == second.rows == 100
+
+
+def test_the_error_of_an_area_grows_with_what_owners_share() -> None:
+    rng = np.random.default_rng(1)
+    owner = np.repeat(np.arange(60), 10)
+    truth = owner < 30
+    score = rng.normal(0, 1, 60)[owner]
+    plain, clustered = auc(truth, score)[1], auc(truth, score, owner=owner)[1]
+    one_each = auc(truth[::10], score[::10])[1]
+    # Ten equal rows of one owner say no more than one.
+    assert clustered == pytest.approx(one_each, rel=0.05)
+    assert clustered == pytest.approx(plain * np.sqrt(10), rel=0.05)
