@@ -15,6 +15,8 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ENVS = HERE / ".envs"
+BY_OTHERS = ("auto", "relational", "ruled", "sequence", "series", "surrogate")
+"""Models that draw by others, or draw sequences."""
 UNWANTED = {"mostlyai": ("torchvision", "torchaudio")}
 """Packages that come along unasked, do not match the torch wheel and break the import."""
 
@@ -35,10 +37,10 @@ class Tool:
 def own_models() -> tuple[str, ...]:
     """Names of this project's models beside `forest` and the floor; found as the project finds them, by their files.
 
-    Not `auto` and `ruled`, which draw by these.
+    Not those that draw by these, or draw sequences.
     """
     found = sorted(file.stem for file in (HERE.parent / "src" / "lookalike" / "models").glob("[!_]*.py"))
-    return tuple(name for name in found if name not in ("auto", "forest", "independent", "ruled"))
+    return tuple(name for name in found if name not in ("forest", "independent", *BY_OTHERS))
 
 
 TOOLS = {

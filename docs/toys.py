@@ -25,6 +25,8 @@ from lookalike.compare.boost import one_thread
 PICTURE = PAGE.with_name("toys.png")
 ROWS, DRAWN, JUDGED = 10_000, 50_000, 10_000
 """Rows that a model learns from, that the picture shows, and that the classifier sees of either kind."""
+BY_OTHERS = ("auto", "relational", "ruled", "sequence", "series", "surrogate")
+"""Models that draw by others, or draw sequences."""
 NAMES = ("a", "b", "c")
 """The labels."""
 REACH = 1.12
@@ -123,8 +125,8 @@ def fresh(toy: str, *, drawn: int = DRAWN, judged: int = JUDGED) -> Panel:
 
 
 def drawn_by() -> list[str]:
-    """The models that are drawn: all of them, but `auto` and `ruled`, which draw by others; the floor comes last."""
-    names = [name for name in lookalike.known_models() if name not in ("auto", "independent", "ruled")]
+    """The models that are drawn: all of them, but those that draw by others or draw sequences; the floor comes last."""
+    names = [name for name in lookalike.known_models() if name not in ("independent", *BY_OTHERS)]
     return [*names, "independent"]
 
 

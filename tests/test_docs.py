@@ -174,7 +174,7 @@ def test_the_picture_of_the_toys_is_sharp_and_small_and_told_in_words() -> None:
     assert len(shot) <= 400 * 1024
     page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     told = page.partition("<!-- toys: begin -->")[2].partition("<!-- toys: end -->")[0]
-    drawn = set(lookalike.known_models()) - {"auto", "ruled"}
+    drawn = set(lookalike.known_models()) - {"auto", "relational", "ruled", "sequence", "series", "surrogate"}
     assert set(re.findall(r"^\| `(\w+)` \|", told, flags=re.MULTILINE)) == drawn, "python docs/toys.py"
 
 

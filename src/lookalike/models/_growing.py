@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from lookalike.models._ties import Tie
     from lookalike.models.forest import Settings
 
+FEW_SUBJECTS = 20
+"""With fewer subjects than this, trees learn from rows chosen at random, whosever they are."""
 FEW_LEVELS = 20
 """A last column with so many levels at most is taken for the target if none is named."""
 TRIED_ROWS, TRIED_PARTS = 8_000, 200
@@ -43,12 +45,16 @@ MOST_EARLIER = 60
 class Plan:
     """What is needed while a forest is fitted: codes uint16 [parts, n], their bins, numbers {column: float64 [n]}, lookups.
 
-    settings: those of the forest. Parts of its `context` come first, and have no stage.
+    settings: those of the forest. Parts of its `context` come first, and have no stage. subjects: int64 [n], whose each row is, if rows of
+    one are to be learned from together.
     """
 
-    def __init__(self, settings: Settings, codebook: Codebook, codes: np.ndarray, numbers: dict[int, np.ndarray]) -> None:
+    def __init__(
+        self, settings: Settings, codebook: Codebook, codes: np.ndarray, numbers: dict[int, np.ndarray], subjects: np.ndarray | None = None
+    ) -> None:
         self.settings, self.codebook, self.codes, self.numbers = settings, codebook, codes, numbers
         self.parts, self.owners = codebook.parts, codebook.owners
+        self.clusters = subjects if subjects is not None and len(np.unique(subjects)) >= FEW_SUBJECTS else None
         self.given = {p for p, about in enumerate(self.parts) if about.column in settings.context}
         self.maps = [bin_map(np.bincount(c, minlength=p.size), ordered=p.ordered) for c, p in zip(codes, self.parts, strict=True)]
         self.bins = (
@@ -127,7 +133,7 @@ class Plan:
             column = int(self.owners[p])
             found = match(ties, self.numbers[column], self.numbers, decimals(self.codebook, column))
             codes = np.where(found >= 0, this.size + found, codes).astype(np.uint16)
-        return Target(p, codes, this.size, this.ordered, tuple(ties)), rows
+        return Target(p, codes, this.size, this.ordered, tuple(ties), self.clusters), rows
 
     def _ties(self, p: int, earlier: Sequence[int]) -> list[Tie]:
         """Ties of the number that part `p` belongs to with numbers drawn before."""

@@ -103,7 +103,7 @@ class Forest:
         self.codebook_ = Codebook.measure_all(data, protect=s.protect, cells=s.cells, on_step=part(on_step, 0, 0.1))
         table = data.table()
         codes = self.codebook_.encode(table).codes
-        plan = Plan(s, self.codebook_, codes, numbers_of(table, self.codebook_))
+        plan = Plan(s, self.codebook_, codes, numbers_of(table, self.codebook_), data.subjects() if s.context else None)
         self.maps_ = plan.maps
         order = plan.order(rng)
         self.stages_ = plan.learn(order, rng, on_step=part(on_step, 0.2, 0.95))

@@ -1,0 +1,705 @@
+"""One of several linked tables: what is learned of it, and how its rows are drawn when those they belong to are there.
+
+First of the rows that are named, group by group, given the owner; then, when it is known which they are, of the row's own columns. Among
+these are how many rows of other tables it owns, how often it is named, and in which group it is named: so that all that is learned jointly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lookalike.data import Dataset, formats
+from lookalike.encode import Codebook, Coded
+from lookalike.models import _kin_exact as exact
+from lookalike.models._family import VISIBLE, Family, numbers
+from lookalike.models._kin import named, positions_of, sorted_by
+from lookalike.models._kin_groups import Spread, features, groups, slots
+from lookalike.models._kin_pick import assign, repeated
+from lookalike.models._kin_world import Rows, World, ancestors, featured, within
+from lookalike.protocol import OnStep, State, part
+from lookalike.schema import Column, Schema, Table
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["Branch", "Naming"]
+
+FEW = 255
+"""Rows of a public table that are groups of their own at most."""
+AGAIN = 0.01
+"""Share of rows that must name what a sibling names, for this to be learned."""
+SMALL = 50
+"""Rows below which a table's rows are named as they are, one by one, if enough subjects name them."""
+TINY = 10
+"""Rows below which a table is too small to learn from."""
+DEEPEST = 100
+"""Levels of a table that names itself; in deeper ones a row is named whatever its level."""
+
+
+class Naming:
+    """How the rows that link `link` of a table names are found.
+
+    once: no row is named twice. apart: links whose rows, together, never name a row twice; None: they may. within: see `_kin_world`.
+    depth: rows name only rows of the level above. loops: rows that name nobody name themselves. nullable: there may be none.
+    """
+
+    def __init__(self, table: Table, link: int, **facts: Any) -> None:
+        self.table, self.link, self.facts = table, link, facts
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("facts", "__setstate__"):
+            raise AttributeError(name)
+        return self.facts[name]
+
+    @property
+    def label(self) -> str:
+        """The column that says in which group the row is that is named."""
+        return f"(group of) {'+'.join(self.table.links[self.link].columns)}"
+
+    @property
+    def again(self) -> str:
+        """The column that says whether a sibling names the same row."""
+        return f"(again) {'+'.join(self.table.links[self.link].columns)}"
+
+    @property
+    def level(self) -> str:
+        """The column that says how many rows are above."""
+        return f"(level) {'+'.join(self.table.links[self.link].columns)}"
+
+    @classmethod
+    def from_json(cls, table: Table, link: int, facts: Mapping[str, Any]) -> Naming:
+        """The inverse of `facts`, whose tuples JSON makes lists."""
+        return cls(table, link, **{k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()})
+
+    def columns(self, *, late: bool) -> list[Column]:
+        """What is drawn of it."""
+        found = [Column(name=self.label, kind="category")]
+        if self.again_ and not late:
+            found.append(Column(name=self.again, kind="boolean"))
+        if self.depth:
+            found.append(Column(name=self.level, kind="integer"))
+        return found
+
+    @classmethod
+    def study(cls, world: World, table: Table, link: int, *, late: bool) -> Naming:
+        """What holds of a link in the data."""
+        rows, mine = world.rows[table.name], table.links[link]
+        to, at = rows.links[link], world.kin.owner[table.name]
+        here = to[to >= 0]
+        distinct = len(np.unique(here)) == len(here)
+        others = world.rows[mine.table].n
+        single = table.key == mine.columns or any(table[c].unique for c in mine.columns)
+        once = distinct and (single or (len(here) >= 20 and len(here) > 0.3 * others))
+        keyed = [k for k, other in enumerate(table.links) if k != link and set(other.columns) <= set(table.key)]
+        apart: tuple[int, ...] | None = None
+        if set(mine.columns) <= set(table.key) and keyed and {c for k in (*keyed, link) for c in table.links[k].columns} == set(table.key):
+            apart = tuple(keyed)
+        elif at is not None and not repeated(rows.links[at], to)[rows.links[at] >= 0].any():
+            apart = (at,)
+        self_ = mine.table == table.name
+        loops = bool(self_ and (to == np.arange(len(to))).any())
+        levels = _levels(to) if self_ else None
+        again = 0.0
+        if at is not None and len(to):
+            again = float(repeated(np.where(rows.links[at] < 0, -1 - np.arange(len(to)), rows.links[at]), to).mean())
+        facts = {
+            "once": once,
+            "apart": apart,
+            "within": within(world, table, link),
+            "depth": levels is not None and int(levels.max(initial=0)) <= DEEPEST,
+            "loops": loops,
+            "nullable": all(table[c].nullable for c in mine.columns) and bool((to < 0).any()),
+            "again_": bool(not late and apart is None and not once and again >= AGAIN),
+        }
+        return cls(table, link, **facts)
+
+    def told(self, world: World) -> dict[str, pa.Array]:
+        """The columns of the data."""
+        rows = world.rows[self.table.name]
+        to = rows.links[self.link]
+        if self.loops:
+            to = np.where(to == np.arange(len(to)), -1, to)
+        theirs = world.rows[self.table.links[self.link].table].groups[(self.table.name, self.link)]
+        group = np.where(to >= 0, theirs[np.maximum(to, 0)] if len(theirs) else -1, -1)
+        made: dict[str, pa.Array] = {self.label: labels(group)}
+        if self.depth:
+            made[self.level] = pa.array(_levels(rows.links[self.link]))
+        if self.again_:
+            at = world.kin.owner[self.table.name]
+            owner = rows.links[at]
+            made[self.again] = pa.array(repeated(np.where(owner < 0, -1 - np.arange(len(to)), owner), to))
+        return made
+
+    def found(self, world: World, drawn: Mapping[str, pa.Array | pa.ChunkedArray], n: int, rng: np.random.Generator) -> np.ndarray:
+        """int64 [n]: the rows that are named, by what was `drawn`; -1: none."""
+        mine, other = world.rows[self.table.name], world.rows[self.table.links[self.link].table]
+        theirs, degree = other.groups[(self.table.name, self.link)], other.degrees[(self.table.name, self.link)]
+        label = codes(drawn[self.label])
+        wants = label >= 0 if self.nullable or self.depth else np.ones(n, bool)
+        must, its = np.zeros(n, np.int64), np.zeros(other.n, np.int64)
+        if self.depth:
+            level = _dense(drawn[self.level])
+            wants, must, its = level > 0, level, level + 1
+        if self.within is not None:
+            up, above = self.within
+            a = ancestors(world, self.table, up, np.arange(n))
+            b = ancestors(world, world.schema[self.table.links[self.link].table], above, np.arange(other.n))
+            must, its = _paired([must, a], [its, b])
+        fresh = wants.copy()
+        leads = np.arange(n)
+        if self.again_:
+            leads = self._leads(world, drawn, label, wants, rng)
+            fresh &= leads == np.arange(n)
+        near = _paired([must, label], [its, theirs])
+        wider = [near, (must, its)]
+        if self.within is not None or (self.depth and not self.nullable):
+            wider = wider if self.nullable else [*wider, (np.zeros(n, np.int64), np.zeros(other.n, np.int64))]
+        asked = [(np.where(fresh, a, -1), b) for a, b in wider]
+        family = self._family(mine, n) if self.apart is not None else None
+        row = assign(asked, degree, rng=rng, family=family, once=self.once)
+        if self.depth and self.loops:
+            row = np.where(level == 0, np.arange(n), row)
+        return np.where(wants, row[leads], row) if self.again_ else row
+
+    def _family(self, rows: Rows, n: int) -> np.ndarray:
+        """int64 [n]: rows that must not name the same row have the same number."""
+        whose = [rows.links[k] for k in self.apart]
+        gone = np.any([w < 0 for w in whose], axis=0)
+        number = np.unique(np.stack(whose), axis=1, return_inverse=True)[1].ravel()
+        return np.where(gone, -1 - np.arange(n), number)
+
+    def _leads(self, world: World, drawn: Mapping[str, Any], label: np.ndarray, wants: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """int64 [n]: the sibling whose row is named again; the row itself where none is."""
+        n = len(label)
+        owner = world.rows[self.table.name].links[world.kin.owner[self.table.name]]
+        again = pc.fill_null(drawn[self.again], False)
+        again = np.asarray(again.to_numpy(zero_copy_only=False) if isinstance(again, pa.Array) else again.to_numpy()) & wants & (owner >= 0)
+        order = np.lexsort((np.arange(n), label, owner))
+        order = order[wants[order]]
+        new = np.ones(len(order), bool)
+        new[1:] = (owner[order][1:] != owner[order][:-1]) | (label[order][1:] != label[order][:-1])
+        start = np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))
+        rank = np.arange(len(order)) - start
+        chosen = start + (rng.random(len(order)) * np.maximum(rank, 1)).astype(np.int64)
+        lead = np.where(again[order] & (rank > 0), chosen, np.arange(len(order)))
+        while True:
+            further = lead[lead]
+            if (further == lead).all():
+                break
+            lead = further
+        out = np.arange(n)
+        out[order] = order[lead]
+        return out
+
+
+class Branch:
+    """One table. Fitted attributes: what holds exactly (`copies_`, `places_`, `totals_`), `namings_` {link: Naming}, `keys_` the codebook
+    of fresh keys, `structure_` and `own_`, which draw; `spreads_` of counts, `slots_` of rows that are named one by one."""
+
+    def __init__(self, table: Table, inner: str, settings: Mapping[str, Any]) -> None:
+        self.table, self.inner, self.settings = table, inner, dict(settings)
+        self.copies_: list[exact.Copy] = []
+        self.places_: list[exact.Place] = []
+        self.totals_: list[exact.Total] = []
+        self.namings_: dict[int, Naming] = {}
+        self.spreads_: dict[str, Spread] = {}
+        self.slots_: dict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = {}
+
+    # ------------------------------------------------------------------------------------------------------ learning
+
+    def look(self, world: World, data: Dataset) -> Self:
+        """Find out what holds exactly, and what is seen of the table's rows; tables are to be looked at in the order of drawing."""
+        table, kin = self.table, world.kin
+        rows = world.rows[table.name]
+        whole = data.table(table.name)
+        at = kin.owner[table.name]
+        owner = rows.links[at] if at is not None else np.full(rows.n, -1)
+        self.rows_, self.alone_ = rows.n, int((owner < 0).sum())
+        if table.public:
+            self.attributes_ = tuple(c for c in table if c.kind in VISIBLE)
+        else:
+            self.places_ = exact.find_places(table, whole, owner)
+            linked = {c for link in table.links for c in link.columns}
+            gone = linked | {p.column for p in self.places_}
+            left = [c.name for c in table if c.name not in gone and c.name not in table.key]
+            paths = [*world.owner_paths(table)[:2], *world.beside_paths(table)]
+            led = []
+            for path in paths:
+                other = world.led_to(table, path)
+                led.append((path, other, data.table(other.name), world.follow(table, path, np.arange(rows.n))))
+            self.copies_ = exact.find_copies(table, whole, left, led)
+            gone |= {c.column for c in self.copies_ if not c.flagged}
+            self.fresh_ = tuple(c for c in table if c.kind == "key" and c.name not in gone)
+            self.attributes_ = tuple(c for c in table if c.name not in gone and c.kind != "key")
+        rows.table = {name: whole[name] for name in whole.column_names}
+        rows.seen = {c.name: whole[c.name] for c in self.attributes_ if c.kind in VISIBLE}
+        world.columns[table.name] = tuple(c for c in self.attributes_ if c.kind in VISIBLE)
+        return self
+
+    def relate(self, world: World, data: Dataset, protect: int, rng: np.random.Generator) -> Self:
+        """Find groups of the rows that are named, and what else holds of links; all tables have been looked at."""
+        table = self.table
+        if table.public:
+            return self
+        rows = world.rows[table.name]
+        owned = {
+            name: (world.schema[name], data.table(name), world.rows[name].links[world.kin.owner[name]])
+            for name in world.kin.owned(world.schema, table.name)
+        }
+        self.totals_ = exact.find_totals(table, data.table(table.name), [c.name for c in self.attributes_], owned)
+        paths = world.owner_paths(table)
+        above = None if not paths else world.look(table, paths, rows.links[world.kin.owner[table.name]], owner=True)
+        columns = [*featured(self.attributes_, rows.table), *featured(world.seen_columns(table, paths), above)]
+        mine = features(columns, rows.n)
+        for k in (*world.kin.early[table.name], *world.kin.late[table.name]):
+            other = world.schema[table.links[k].table]
+            theirs, to = world.rows[other.name], rows.links[k]
+            theirs.degrees[(table.name, k)] = np.bincount(to[to >= 0], minlength=theirs.n).astype(np.float64)
+            if other.public and theirs.n <= FEW:
+                theirs.groups[(table.name, k)] = np.arange(theirs.n)
+            elif theirs.n < SMALL and other.name != table.name:
+                found = slots(to[to >= 0], world.root(table)[to >= 0], theirs.n, least=protect)
+                theirs.groups[(table.name, k)], theirs.degrees[(table.name, k)] = found
+            else:
+                own = features(featured(world.columns[other.name], theirs.seen), theirs.n)
+                theirs.groups[(table.name, k)] = groups(own, to[to >= 0], mine[to >= 0], least=protect, rng=rng)
+        return self
+
+    def fit(self, world: World, protect: int, *, rng: np.random.Generator, on_step: OnStep) -> Self:
+        """Learn what is drawn; all tables have been related."""
+        table, kin = self.table, world.kin
+        if table.public:
+            self.kept_, self.public_ = pa.table(world.rows[table.name].table), world.rows[table.name]
+            return self
+        rows = world.rows[table.name]
+        self._name(world)
+        self._spreads(world, protect)
+        at = kin.owner[table.name]
+        owner = rows.links[at] if at is not None else None
+        order = np.arange(rows.n) if owner is None else sorted_by(owner, self._ranks(rows))
+        count = np.ones(rows.n, np.int64) if owner is None else self._sizes(owner, world.rows[table.links[at].table].n)
+        work = {**self._worked(world), **{n: v for k in kin.early[table.name] for n, v in self.namings_[k].told(world).items()}}
+        mine = pa.table(work).take(pa.array(order)) if work else None
+        paths = world.owner_paths(table)
+        whose = self._owners(len(count), owner, world)
+        above = world.look(table, paths, whose, owner=True) if paths else None
+        root = None if owner is None else world.root(table)[order][np.cumsum(count)[count > 0] - 1]
+        subject = None
+        if root is not None:
+            subject = np.zeros(len(count), np.int64)
+            subject[count > 0] = root
+        first = [c for k in kin.early[table.name] for c in self.namings_[k].columns(late=False)]
+        self.structure_ = Family(tuple(first), world.seen_columns(table, paths), (), self.inner, self.settings)
+        self.structure_.fit(above, mine, count, rng=rng, whose=subject, on_step=part(on_step, 0, 0.4 if first else 0))
+        beside = self._beside(world, order, mine)
+        self.own_ = Family(self.drawn_, world.seen_columns(table, paths), self._beside_columns(world), self.inner, self.settings)
+        self.own_.fit(above, mine, count, rng=rng, beside=beside, whose=subject, on_step=part(on_step, 0.4 if first else 0, 1))
+        self.keys_ = self._keyed(rows)
+        return self
+
+    def _name(self, world: World) -> None:
+        """Settle the columns that are drawn."""
+        kin, table = world.kin, self.table
+        for k in kin.early[table.name]:
+            self.namings_[k] = Naming.study(world, table, k, late=False)
+        for k in kin.late[table.name]:
+            self.namings_[k] = Naming.study(world, table, k, late=True)
+        columns = [c.model_copy(update={"unique": False}) for c in self.attributes_]
+        columns += [Column(name=f"(copied) {c.column}", kind="boolean", nullable=False) for c in self.copies_ if c.flagged]
+        columns += [Column(name=f"(there) {c.name}", kind="boolean", nullable=False) for c in self._gappy(world)]
+        for k in kin.late[table.name]:
+            columns += self.namings_[k].columns(late=True)
+        for name, k in self._learned(world):
+            columns.append(Column(name=f"(named) {name}.{k}", kind="integer", nullable=False))
+            columns.append(Column(name=f"(group) {name}.{k}", kind="category", nullable=False))
+        columns += [Column(name=f"(rows) {name}", kind="integer", nullable=False) for name in kin.owned(world.schema, table.name)]
+        self.drawn_ = tuple(columns)
+        seen = [c for k in kin.early[table.name] for c in self.namings_[k].columns(late=False)]
+        world.columns[table.name] = tuple(c for c in (*seen, *columns) if c.kind in VISIBLE)
+
+    def _gappy(self, world: World) -> list[Column]:
+        """Keys that are missing in some rows."""
+        return [c for c in self.fresh_ if world.rows[self.table.name].table[c.name].null_count]
+
+    def _learned(self, world: World) -> list[tuple[str, int]]:
+        """References that lead here, of which it is learned how often and by whom a row is named; else rows have `slots_`."""
+        small = self.rows_ < SMALL
+        return [(name, k) for name, k in world.kin.references(world.schema, self.table.name) if not small or name == self.table.name]
+
+    def _spreads(self, world: World, protect: int) -> None:
+        """How counts are spread, and the slots of a table with few rows."""
+        rows, kin = world.rows[self.table.name], world.kin
+        for name in kin.owned(world.schema, self.table.name):
+            owner = world.rows[name].links[kin.owner[name]]
+            self.spreads_[f"(rows) {name}"] = Spread.of(np.bincount(owner[owner >= 0], minlength=rows.n), protect)
+        for name, k in kin.references(world.schema, self.table.name):
+            if (name, k) in self._learned(world):
+                self.spreads_[f"(named) {name}.{k}"] = Spread.of(rows.degrees[(name, k)].astype(np.int64), protect)
+            else:
+                self.slots_[(name, k)] = rows.groups[(name, k)], rows.degrees[(name, k)]
+
+    def _worked(self, world: World) -> dict[str, Any]:
+        """The columns of the data that are learned."""
+        kin, table = world.kin, self.table
+        rows = world.rows[table.name]
+        made: dict[str, Any] = {c.name: rows.table[c.name] for c in self.attributes_}
+        for copy in self.copies_:
+            if copy.flagged:
+                to = world.follow(table, copy.path, np.arange(rows.n))
+                there = pa.table(world.rows[world.led_to(table, copy.path).name].table)
+                mine = pa.table(rows.table)[copy.column].cast(pa.string())
+                theirs = exact.copied(copy, there, to, pa.string())
+                gone = pc.and_(pc.is_null(mine), pc.is_null(theirs))
+                made[f"(copied) {copy.column}"] = pc.or_(pc.fill_null(pc.equal(mine, theirs), False), gone)
+        made |= {f"(there) {c.name}": pc.is_valid(rows.table[c.name]) for c in self._gappy(world)}
+        for k in kin.late[table.name]:
+            made |= self.namings_[k].told(world)
+        for name, k in self._learned(world):
+            made[f"(named) {name}.{k}"] = pa.array(rows.degrees[(name, k)].astype(np.int64))
+            made[f"(group) {name}.{k}"] = labels(rows.groups[(name, k)])
+        for name in kin.owned(world.schema, table.name):
+            owner = world.rows[name].links[kin.owner[name]]
+            made[f"(rows) {name}"] = pa.array(np.bincount(owner[owner >= 0], minlength=rows.n))
+        rows.seen = {c.name: made[c.name] for c in world.columns[table.name] if c.name in made}
+        for k in kin.early[table.name]:
+            rows.seen |= self.namings_[k].told(world)
+        return made
+
+    def _ranks(self, rows: Rows) -> np.ndarray | None:
+        """int64 [n]: how siblings are ordered, if not as they stand."""
+        name = self.places_[0].column if self.places_ else self.table.order
+        if name is None:
+            return None
+        values = rows.table[name]
+        values = values.cast(pa.float64()) if self.places_ else values
+        at = pc.array_sort_indices(values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values).to_numpy()
+        ranks = np.empty(len(at), np.int64)
+        ranks[at] = np.arange(len(at))
+        return ranks
+
+    @staticmethod
+    def _sizes(owner: np.ndarray, owners: int) -> np.ndarray:
+        """int64: rows of each owner, then one for each row that has none."""
+        return np.concatenate([np.bincount(owner[owner >= 0], minlength=owners), np.ones(int((owner < 0).sum()), np.int64)])
+
+    @staticmethod
+    def _owners(families: int, owner: np.ndarray | None, world: World) -> np.ndarray:
+        """int64 [families]: the owner of each, -1 where there is none."""
+        lone = 0 if owner is None else int((owner < 0).sum())
+        return np.concatenate([np.arange(families - lone), np.full(lone, -1)])
+
+    def _beside_columns(self, world: World) -> tuple[Column, ...]:
+        first = [c for k in world.kin.early[self.table.name] for c in self.namings_[k].columns(late=False)]
+        return (*world.seen_columns(self.table, world.beside_paths(self.table)), *first)
+
+    def _beside(self, world: World, rows: np.ndarray, mine: pa.Table | None) -> pa.Table | None:
+        """What is seen of the rows that are named; mine: a table in which it says how they were found."""
+        columns = self._beside_columns(world)
+        if not columns:
+            return None
+        seen = world.look(self.table, world.beside_paths(self.table), rows, owner=False)
+        made = {} if seen is None else {name: seen[name] for name in seen.column_names}
+        return pa.table(made | {c.name: mine[c.name] for c in columns if c.name not in made})
+
+    def _keyed(self, rows: Rows) -> Codebook | None:
+        """The codebook of keys that are made afresh."""
+        if not self.fresh_:
+            return None
+        own = {c.name for c in self.fresh_ if c.name in self.table.key}
+        columns = tuple(c.model_copy(update={"unique": c.unique or c.name in own}) for c in self.fresh_)
+        spec = Table(name=self.table.name, columns=columns)
+        table = pa.table({c.name: rows.table[c.name] for c in columns})
+        return Codebook.measure_all(Dataset.from_arrow({spec.name: table}, Schema(tables=(spec,))))
+
+    # ------------------------------------------------------------------------------------------------------- drawing
+
+    def draw(self, world: World, scale: float, *, rng: np.random.Generator, start: int = 0) -> Rows:
+        """Rows of the table, whose owner is there; late links are not yet. start: rows that were drawn before."""
+        table, kin = self.table, world.kin
+        if table.public:
+            return self._given(world, scale)
+        at = kin.owner[table.name]
+        if at is None:
+            sizes, owner = np.ones(max(round(self.rows_ * scale), min(self.rows_, 1)), np.int64), None
+            whose = np.full(len(sizes), -1)
+        else:
+            above = world.rows[table.links[at].table]
+            sizes = above.counts[table.name]
+            sizes = np.concatenate([sizes, np.ones(round(self.alone_ * scale), np.int64)])
+            whose = np.concatenate([np.arange(above.n), np.full(len(sizes) - above.n, -1)])
+            owner = np.repeat(whose, sizes)
+        rows = world.rows[table.name] = Rows(int(sizes.sum()))
+        if at is not None:
+            rows.links[at] = owner
+        paths = world.owner_paths(table)
+        context = world.look(table, paths, whose, owner=True) if paths else None
+        if not rows.n:
+            return self._none(world, rows)
+        mine = self.structure_.draw(context, sizes, rng=rng, start=start)
+        kept = np.ones(rows.n, bool)
+        for k in kin.early[table.name]:
+            naming = self.namings_[k]
+            rows.links[k] = naming.found(world, {c: mine[c] for c in mine.column_names} if mine is not None else {}, rows.n, rng)
+            if not naming.nullable:
+                kept &= rows.links[k] >= 0
+        if not kept.all():
+            self._leave_out(rows, kept, f"{named(table, table.links[k])} could name no other row")
+            sizes = np.bincount(np.repeat(np.arange(len(sizes)), sizes)[kept], minlength=len(sizes))
+            mine = None if mine is None else mine.filter(pa.array(kept))
+        beside = self._beside(world, np.arange(rows.n), mine)
+        made = self.own_.draw(context, sizes, rng=rng, beside=beside, start=start)
+        drawn = {} if made is None else {name: made[name] for name in made.column_names}
+        return self._finish(world, rows, drawn, mine, sizes, rng=rng, start=start)
+
+    def _given(self, world: World, scale: float) -> Rows:
+        """The rows of a public table, with how often they are to be named."""
+        learned = self.public_
+        rows = world.rows[self.table.name] = Rows(self.kept_.num_rows, {n: self.kept_[n] for n in self.kept_.column_names})
+        rows.links, rows.groups = dict(learned.links), dict(learned.groups)
+        rows.degrees = {k: d * scale for k, d in learned.degrees.items()}
+        rows.seen = {c.name: self.kept_[c.name] for c in world.columns[self.table.name]}
+        return rows
+
+    def _none(self, world: World, rows: Rows) -> Rows:
+        """A table without a row."""
+        early = [c for k in world.kin.early[self.table.name] for c in self.namings_[k].columns(late=False)]
+        rows.links |= {k: np.zeros(0, np.int64) for k in world.kin.early[self.table.name]}
+        drawn = {c.name: pa.nulls(0, formats.canonical(c)) for c in (*self.drawn_, *early)}
+        return self._finish(world, rows, drawn, None, np.zeros(0, np.int64), rng=np.random.default_rng(0), start=0)
+
+    def _leave_out(self, rows: Rows, kept: np.ndarray, why: str) -> None:
+        self.left_out_ = (int((~kept).sum()), why)
+        rows.n = int(kept.sum())
+        rows.links = {k: to[kept] for k, to in rows.links.items()}
+
+    def _finish(
+        self,
+        world: World,
+        rows: Rows,
+        drawn: dict[str, Any],
+        mine: pa.Table | None,
+        sizes: np.ndarray,
+        *,
+        rng: np.random.Generator,
+        start: int,
+    ) -> Rows:
+        """All columns that do not hang on late links."""
+        table, kin = self.table, world.kin
+        for name in kin.owned(world.schema, table.name):
+            spread = self.spreads_[f"(rows) {name}"]
+            rows.counts[name] = spread.put(whole(drawn[f"(rows) {name}"]), rng)
+            drawn[f"(rows) {name}"] = pa.array(rows.counts[name])
+        for name, k in self._learned(world):
+            spread = self.spreads_[f"(named) {name}.{k}"]
+            rows.degrees[(name, k)] = spread.put(whole(drawn[f"(named) {name}.{k}"]), rng).astype(np.float64)
+            rows.groups[(name, k)] = codes(drawn[f"(group) {name}.{k}"])
+        for key, (group, degree) in self.slots_.items():
+            turns = -(-rows.n // max(len(group), 1))
+            order = np.concatenate([np.zeros(0, np.int64), *(rng.permutation(len(group)) for _ in range(turns))])[: rows.n]
+            rows.groups[key], rows.degrees[key] = group[order], degree[order]
+        for place in self.places_:
+            drawn[place.column] = pa.array(positions_of(sizes) + place.base).cast(formats.canonical(table[place.column]))
+        for copy in self.copies_:
+            to, other = world.follow(table, copy.path, np.arange(rows.n)), world.led_to(table, copy.path)
+            values = exact.copied(copy, world.rows[other.name].table, to, formats.canonical(table[copy.column]))
+            if copy.flagged:
+                values = either(drawn[f"(copied) {copy.column}"], values, drawn[copy.column])
+            drawn[copy.column] = values
+        if self.keys_ is not None:
+            drawn |= self._fresh(rows.n, drawn, start)
+        rows.table = drawn
+        rows.seen = {c.name: drawn[c.name] for c in world.columns[table.name] if c.name in drawn}
+        if mine is not None:
+            rows.seen |= {c.name: mine[c.name] for c in world.columns[table.name] if c.name not in drawn}
+        return rows
+
+    def _fresh(self, n: int, drawn: Mapping[str, Any], start: int) -> dict[str, pa.Array]:
+        """Keys that nobody has."""
+        code = np.ones((len(self.keys_.owners), n), np.uint16)
+        for k, c in enumerate(self.keys_.table):
+            there = drawn.get(f"(there) {c.name}")
+            if there is not None:
+                code[k] = np.asarray(there.to_numpy(zero_copy_only=False) if isinstance(there, pa.Array) else there.to_numpy())
+            if self.keys_.books[k]["parts"][0]["size"] < 2:
+                code[k] = 0
+        made = self.keys_.decode(Coded(code, np.full((len(self.keys_.books), n), 0.5, np.float32)), start=start)
+        return {name: made[name] for name in made.column_names}
+
+    def name_late(self, world: World, rng: np.random.Generator) -> None:
+        """Find the rows that late links name; all tables have been drawn."""
+        rows = world.rows[self.table.name]
+        for k in () if self.table.public else world.kin.late[self.table.name]:
+            rows.links[k] = self.namings_[k].found(world, rows.table, rows.n, rng)
+
+    def linked(self, world: World, made: Mapping[str, pa.Table]) -> pa.Table:
+        """The table as it is given out. made: tables that were drawn before."""
+        if self.table.public:
+            return self.kept_
+        rows, kin, spec = world.rows[self.table.name], world.kin, self.table
+        columns = {c.name: rows.table[c.name] for c in spec if c.name in rows.table}
+        at = kin.owner[spec.name]
+        for k in (*([] if at is None else [at]), *kin.early[spec.name], *kin.late[spec.name]):
+            link = spec.links[k]
+            theirs = made[link.table] if link.table in made else pa.table({n: v for n, v in world.rows[link.table].table.items()})
+            theirs = pa.table(columns) if link.table == spec.name else theirs
+            for name, source in zip(link.columns, link.references, strict=True):
+                if name not in columns:
+                    columns[name] = exact.copied(exact.Copy(name, (k,), source), theirs, rows.links[k], formats.canonical(spec[name]))
+        types = [formats.canonical(c) for c in spec]
+        return pa.table([exact.cast(columns[c.name], t) for c, t in zip(spec, types, strict=True)], names=list(spec.names))
+
+    def notes(self) -> list[str]:
+        """What a reader should be told."""
+        if self.table.public or self.rows_ >= TINY or not self.rows_:
+            return []
+        what = f"{self.table.name} has {self.rows_} rows, too few to learn from without telling of single ones"
+        return [f"{what}; if it is a list that anybody may see, declare it public"]
+
+    # --------------------------------------------------------------------------------------------------------- storing
+
+    def state(self) -> State:
+        """What was learned."""
+        card: dict[str, Any] = {"rows": self.rows_, "alone": self.alone_}
+        if self.table.public:
+            arrays = {"kept": _packed(self.kept_)}
+            arrays |= {f"links.{k}": to for k, to in self.public_.links.items()}
+            for what in ("groups", "degrees"):
+                arrays |= {f"{what}.{k}.{name}": x for (name, k), x in getattr(self.public_, what).items()}
+            return State(card=card, arrays=arrays)
+        card["exact"] = [exact.to_json(x) for x in (*self.copies_, *self.places_, *self.totals_)]
+        card["namings"] = {str(k): exact.plain(n.facts) for k, n in self.namings_.items()}
+        card["drawn"] = [c.model_dump(mode="json", exclude_defaults=True) for c in self.drawn_]
+        card["keys"] = None if self.keys_ is None else self.keys_.to_json()
+        card["fresh"] = [] if self.keys_ is None else [c.model_dump(mode="json", exclude_defaults=True) for c in self.keys_.table]
+        arrays = {f"spread.{what}.{name}": getattr(x, what) for name, x in self.spreads_.items() for what in ("share", "mean", "half")}
+        for (name, k), (group, degree) in self.slots_.items():
+            arrays |= {f"slot.group.{k}.{name}": group, f"slot.degree.{k}.{name}": degree}
+        for name in ("structure", "own"):
+            inner = getattr(self, f"{name}_").state()
+            card[name] = inner.card
+            arrays |= {f"{name}.{key}": array for key, array in inner.arrays.items()}
+        return State(card=card, arrays=arrays)
+
+    def restore(self, state: State) -> Self:
+        """Become the branch that `state` was taken from."""
+        card, arrays = state.card, state.arrays
+        self.rows_, self.alone_ = card["rows"], card["alone"]
+        if self.table.public:
+            self.kept_ = _unpacked(arrays["kept"])
+            self.public_ = Rows(self.kept_.num_rows)
+            for key, array in arrays.items():
+                what, _, tail = key.partition(".")
+                if what == "links":
+                    self.public_.links[int(tail)] = array
+                elif what != "kept":
+                    k, _, name = tail.partition(".")
+                    getattr(self.public_, what)[(name, int(k))] = array
+            return self
+        found = [exact.from_json(x) for x in card["exact"]]
+        for kind, name in ((exact.Copy, "copies_"), (exact.Place, "places_"), (exact.Total, "totals_")):
+            setattr(self, name, [x for x in found if isinstance(x, kind)])
+        self.namings_ = {int(k): Naming.from_json(self.table, int(k), facts) for k, facts in card["namings"].items()}
+        self.drawn_ = tuple(Column(**c) for c in card["drawn"])
+        spec = Table(name=self.table.name, columns=tuple(Column(**c) for c in card["fresh"]))
+        self.keys_ = None if card["keys"] is None else Codebook.from_json(card["keys"], spec)
+        for key, array in arrays.items():
+            kind, _, tail = key.partition(".")
+            what, _, name = tail.partition(".")
+            if kind == "spread" and what == "share":
+                self.spreads_[name] = Spread(array, arrays[f"spread.mean.{name}"], arrays[f"spread.half.{name}"])
+            elif kind == "slot" and what == "group":
+                k, _, child = name.partition(".")
+                self.slots_[(child, int(k))] = array, arrays[f"slot.degree.{name}"]
+        for name in ("structure", "own"):
+            mine = {key.partition(".")[2]: array for key, array in arrays.items() if key.startswith(name + ".")}
+            setattr(self, f"{name}_", Family.restore(State(card=card[name], arrays=mine)))
+        return self
+
+    def add_up(self, world: World) -> None:
+        """Put what rows owned add up to in place of what was drawn; tables that are owned have been added up."""
+        rows = world.rows[self.table.name]
+        for total in self.totals_:
+            theirs = world.rows[total.table]
+            spec, owner = world.schema[total.table], theirs.links[world.kin.owner[total.table]]
+            value = total.value({c: numbers(theirs.table[c], spec[c]) for c in total.of}, owner, rows.n)
+            own = numbers(rows.table[total.column], self.table[total.column])
+            full = np.bincount(owner[owner >= 0], minlength=rows.n) > 0
+            value = np.where(full, value, own if total.empty is None else total.empty)
+            gone = np.isnan(value)
+            made = pa.array(np.where(gone, 0, value), mask=gone)
+            if self.table[total.column].kind == "integer":
+                made = pa.array(np.rint(np.where(gone, 0, value)).astype(np.int64), mask=gone)
+            rows.table[total.column] = made
+
+
+def either(choose: Any, yes: pa.Array, no: Any) -> pa.Array:
+    """`yes` where `choose`, else `no`; of the type of `yes`."""
+    choose, no = (x.combine_chunks() if isinstance(x, pa.ChunkedArray) else x for x in (choose, no))
+    choose = pc.fill_null(choose, False)
+    if pa.types.is_dictionary(yes.type):
+        return pc.if_else(choose, yes.cast(pa.string()), no.cast(pa.string())).dictionary_encode()
+    return pc.if_else(choose, yes, no.cast(yes.type))
+
+
+def labels(group: np.ndarray) -> pa.Array:
+    """Groups (below 0: none) as a category."""
+    levels = pa.array([str(g) for g in range(int(group.max(initial=-1)) + 1)], pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(group.astype(np.int32), mask=group < 0), levels)
+
+
+def codes(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """int64 [n]: the groups of a category, -1: none."""
+    plain = values.cast(pa.string())
+    plain = plain.combine_chunks() if isinstance(plain, pa.ChunkedArray) else plain
+    coded = plain.dictionary_encode()
+    table = np.array([*(int(v) if v.isdigit() else -1 for v in coded.dictionary.to_pylist()), -1], np.int64)
+    return table[pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False)]
+
+
+def whole(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """int64 [n]: whole numbers, 0 where missing or below."""
+    values = pc.fill_null(values, 0)
+    return np.maximum(values.to_numpy(zero_copy_only=False) if isinstance(values, pa.Array) else values.to_numpy(), 0).astype(np.int64)
+
+
+def _packed(table: pa.Table) -> np.ndarray:
+    """A table as bytes."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return np.frombuffer(sink.getvalue(), np.uint8)
+
+
+def _unpacked(raw: np.ndarray) -> pa.Table:
+    """The inverse of `_packed`."""
+    return pa.ipc.open_stream(pa.py_buffer(raw.tobytes())).read_all()
+
+
+def _dense(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """int64 [n]: levels without gaps, from 0."""
+    return np.unique(whole(values), return_inverse=True)[1].ravel()
+
+
+def _levels(to: np.ndarray) -> np.ndarray | None:
+    """int64 [n]: how many rows are above each, by the row that it names (-1 or itself: none); None if rows are above themselves."""
+    up = np.where(to == np.arange(len(to)), -1, to)
+    level, at = np.zeros(len(up), np.int64), up.copy()
+    for _ in range(DEEPEST + 1):
+        live = at >= 0
+        if not live.any():
+            return level
+        level += live
+        at = np.where(live, up[np.maximum(at, 0)], -1)
+    return None
+
+
+def _paired(of_child: list[np.ndarray], of_row: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers for pairs of codes, the same for children and rows; children with a code below 0 have a number that no row has."""
+    child, row = np.stack(of_child), np.stack(of_row)
+    number = np.unique(np.concatenate([child, row], axis=1), axis=1, return_inverse=True)[1].ravel()
+    return number[: child.shape[1]], number[child.shape[1] :]
