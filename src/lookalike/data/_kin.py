@@ -103,8 +103,8 @@ class Kin:
         mine = set(self._tables[table])
         return sum(set(words) < mine for t, words in self._tables.items() if t != table) >= 2
 
-    def between(self, column: str, table: str, key: str, parent: str) -> float:
-        """How much the name of a column says that it leads to `key` of `parent`."""
+    def between(self, column: str, table: str, key: str, parent: str, *, common: bool) -> float:
+        """How much the name of a column says that it leads to `key` of `parent`. `common`: the keys of other tables are named so, too."""
         words, sure = self._entity(column, table), self.is_id(column, table)
         if not words:
             return 0.0
@@ -113,7 +113,7 @@ class Kin:
         score = self._resemblance(words, parent, sure=sure)
         named = self._entity(key, parent)
         if named and self.words(column, table) == self.words(key, parent):
-            score = max(score, 0.95)
+            score = max(score, 0.95 * (not common))
         elif named and words[-len(named) :] == named and sure:
             score = max(score, 0.85)
         if self.is_amount(column, table) and score < 1 and words != named:

@@ -252,7 +252,8 @@ def _compare(
     """What names and values say of a link; None if it cannot be one."""
     if (child.table, child.name) == (parent.table, parent.name) or (child.whole is None) != (parent.whole is None):
         return None
-    names = kin.between(child.name, child.table, parent.name, parent.table)
+    common = sum(len(k) == 1 and k[0] == parent.name for k in keys.values()) > 1
+    names = kin.between(child.name, child.table, parent.name, parent.table, common=common)
     own_key = keys[child.table] == (child.name,)
     if own_key:  # one row for one row: the parent is the table that the column is named after, or the larger one
         if child.table == parent.table:
