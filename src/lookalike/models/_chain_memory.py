@@ -12,8 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
-FAST = 0.25
-"""Weight of the newest value in the running level (exponential smoothing, Brown 1956)."""
+RATES = (0.3, 0.08)
+"""Weight of the newest value in running levels (exponential smoothing, Brown 1956): a quick one, and one that follows a slow trend."""
 LEVELS = 8
 """A nominal part with so many levels at most has the share of each of them so far as a feature."""
 AGED = 4_095
@@ -64,7 +64,7 @@ class Layout:
     def about(self) -> np.ndarray:
         """int64 [features]: the part that each feature is of."""
         every = np.arange(len(self.sizes))
-        return np.concatenate([*[every] * self.lags, self._held, every, every, self._ranked, self._ranked, self._levels[0]])
+        return np.concatenate([*[every] * self.lags, self._held, every, every, *[self._ranked] * (1 + len(RATES)), self._levels[0]])
 
     @cached_property
     def nominal(self) -> np.ndarray:
@@ -83,7 +83,8 @@ class Memory:
         self.last = np.zeros((parts, n), np.uint16)
         self.age, self.changes = np.zeros((parts, n), np.int16), np.zeros((parts, n), np.float32)
         ranked = len(layout._ranked)
-        self.total, self.count, self.level = (np.zeros((ranked, n), np.float32) for _ in range(3))
+        self.total, self.count = np.zeros((ranked, n), np.float32), np.zeros((ranked, n), np.float32)
+        self.level = np.zeros((len(RATES), ranked, n), np.float32)
         self.tally = np.zeros((len(layout._levels[0]), n), np.float32)
 
     def features(self, a: int) -> np.ndarray:
@@ -97,7 +98,7 @@ class Memory:
         size = of.sizes[of._ranked][:, None].astype(np.float32)
         count = self.count[:, :a]
         made.append(np.where(count > 0, 1 + self.total[:, :a] / np.maximum(count, 1) / size * TOP, 0).astype(np.uint8))
-        made.append(np.where(count > 0, 1 + self.level[:, :a] / size * TOP, 0).astype(np.uint8))
+        made += [np.where(count > 0, 1 + level[:, :a] / size * TOP, 0).astype(np.uint8) for level in self.level]
         made.append((self.tally[:, :a] * (TOP / max(self.steps, 1))).astype(np.uint8))
         return np.concatenate(made)
 
@@ -119,8 +120,8 @@ class Memory:
         self.total[:, :a] += ranked
         self.count[:, :a] += there
         first = self.count[:, :a] <= 1
-        level = self.level[:, :a]
-        self.level[:, :a] = np.where(there, np.where(first, ranked, level + FAST * (ranked - level)), level)
+        for rate, level in zip(RATES, self.level[:, :, :a], strict=True):
+            level += np.where(there, np.where(first, 1, np.float32(rate)) * (ranked - level), 0)
         part, code = of._levels
         self.tally[:, :a] += codes[part] == code[:, None]
         self.steps += 1

@@ -355,7 +355,7 @@ def _chosen(n: int, clusters: np.ndarray | None, share: float, rng: np.random.Ge
     if clusters is None:
         return rng.permutation(n)
     sizes = np.bincount(clusters)
-    order = rng.permutation(len(sizes))
+    order = rng.permutation(np.flatnonzero(sizes))
     kept = np.zeros(len(sizes), bool)
     kept[order[: max(1, int(np.searchsorted(np.cumsum(sizes[order]), share * n, side="right")))]] = True
     return rng.permutation(np.flatnonzero(kept[clusters]))

@@ -43,9 +43,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    lags: int = Field(2, ge=0, le=24, description="rows before that each row is drawn by one by one, beside summaries of all")
     inner: str = Field("forest", description="the model that learns the table of owners, one row each", examples=["independent"])
     inner_settings: dict[str, Any] = Field({}, description="settings of that model, as a JSON object", examples=[{"trees": 3}])
-    lags: int = Field(2, ge=0, le=24, description="rows before that each row is drawn by one by one, beside summaries of all")
     trees: int = Field(20, ge=1, le=500, description="trees for each column; more are smoother and slower")
     sample: float = Field(0.6, gt=0, le=1, description="share of the owners that a tree learns from; less remembers less")
     leaf: int = Field(
