@@ -93,9 +93,12 @@ def dataset(kinds: Iterator[str] | frozenset[str] | list[str], rows: int = ROWS)
 
 
 def learnable(model: str, data: Dataset) -> Dataset:
-    """`data` as a model can learn them: one of sequences needs rows in order, one of subjects also whose they are."""
+    """`data` as a model can learn them: one of sequences needs rows in order, one of subjects also whose they are.
+
+    A model that takes several tables takes also one as it is.
+    """
     can, table, spec = models.find(model).can, data.table(), data.schema.table
-    if not can.sequences:
+    if not can.sequences or can.tables != 1:
         return data
     sizes = rng(3, table.num_rows).integers(1, max(3, table.num_rows // 25), table.num_rows + 1)
     whose = np.repeat(np.arange(len(sizes)), sizes)[: table.num_rows]
@@ -115,7 +118,7 @@ def learnable(model: str, data: Dataset) -> Dataset:
 
 def units(model: Model, table: pa.Table) -> int:
     """How many of what `sample` counts are in `table`: rows, or subjects."""
-    return len(table["o_whose"].unique()) if model.can.unit == "subject" else table.num_rows
+    return len(table["o_whose"].unique()) if "o_whose" in table.column_names else table.num_rows
 
 
 def rng(*seed: int) -> np.random.Generator:
@@ -268,7 +271,7 @@ def test_keys_are_fresh_and_unique(name: str, fitted: Model, data: Dataset) -> N
 
 def test_one_row_is_learned_from_unless_rows_must_follow_one_another(name: str) -> None:
     data = learnable(name, dataset(models.find(name).can.kinds, 1))
-    if models.find(name).can.sequences:
+    if data.schema.table.order:
         with pytest.raises(DataError, match=r"row|one subject"):
             build(name).fit(data, rng=rng())
         return
