@@ -11,13 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from lookalike.nets.blocks import Embedding, Heads, Layout, Linear, Residual
+from lookalike.nets.lots import Lots
 from lookalike.nets.shares import NEVER, drawn_after, shifted
 from lookalike.nets.train import generator, precision
 
 __all__ = ["PIECE", "Masked", "Teller", "begin_within", "chances", "draw_rows", "match"]
 
-PIECE = 2_048
-"""Rows told by one thread at a time: what they take stays near the processor."""
+PIECE, BIT = 4_096, 2_048
+"""Rows drawn by one thread at a time, and rows told at once: what they take stays near the processor."""
+SHARED = 0.8
+"""While rows of a piece have fewer beginnings than this share of them, each beginning is told once."""
 
 
 class Masked(nn.Module):
@@ -34,7 +37,7 @@ class Masked(nn.Module):
         self.layout, self.parts, self.chain = layout, len(layout.sizes), chain
         self.embedding = Embedding(layout, vector)
         self.into = Linear(self.parts * vector, width)
-        self.blocks = nn.ModuleList(Residual(width, drop=drop) for _ in range(depth))
+        self.blocks = nn.ModuleList(Residual(width, drop=drop, plain=True) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.heads = Heads(layout, width, counts=counts)
         place = np.argsort(np.asarray(order))
@@ -52,7 +55,10 @@ class Masked(nn.Module):
 
     def trunk(self, x: Tensor, draw: torch.Generator | None = None) -> Tensor:
         """Embedded rows float [n, parts · vector] → float [n, width]."""
-        h = self.into(x)
+        return self.rest(self.into(x), draw)
+
+    def rest(self, h: Tensor, draw: torch.Generator | None = None) -> Tensor:
+        """What follows on the first layer, float [n, width]."""
         for block in self.blocks:
             h = block(h, draw)
         return self.norm(h)
@@ -67,57 +73,102 @@ class Masked(nn.Module):
 
 
 class Teller:
-    """A trained net, made ready once for much telling: weights in the precision of products, vectors of codes computed."""
+    """A trained net, made ready once for much telling: weights in the precision of products, vectors of codes computed.
+
+    The first layer is a sum over parts. `steps` float32 [codes + parts, width] is what each code, or that it is not known, adds to it; so
+    rows that are drawn part by part keep the sum, and one vector is exchanged at a time.
+    """
 
     def __init__(self, net: Masked) -> None:
-        self.layout, self.never, self.first = net.layout, net.never, net.embedding.first
+        self.layout, self.never, self.first, self.unknown = net.layout, net.never, net.embedding.first, net.embedding.unknown
         with torch.no_grad(), precision(torch.device("cpu")):
             self.vectors, self.heads = net.embedding.table(), net.heads.table()
         self.net = deepcopy(net).to(self.vectors.dtype)
+        with torch.no_grad():
+            weight = self.net.into.weight.float().unflatten(1, (len(self.layout.sizes), -1))
+            self.steps = torch.empty(len(self.vectors), weight.shape[0])
+            for p in range(len(self.layout.sizes)):
+                a, b = self.layout.offsets[p : p + 2]
+                here = torch.cat([torch.arange(a, b), self.unknown[p : p + 1]])
+                self.steps[here] = self.vectors[here].float() @ weight[:, p].T
+            self.nothing = self.net.into.bias.float() + self.steps[self.unknown].sum(0)
 
     def strange(self, codes: Tensor, seen: Tensor) -> Tensor | None:
         """bool [n, parts]: codes that are given, but were never met while learning, and so tell nothing; None if there are none."""
         found = seen & (self.never[codes + self.first] < 0)
         return found if found.any() else None
 
+    def begun(self, codes: Tensor, seen: Tensor) -> Tensor:
+        """float32 [n, width]: the first layer of rows of codes int64 and seen bool [n, parts]."""
+        h = self.nothing.repeat(len(codes), 1)
+        for p in torch.nonzero(seen.any(0)).squeeze(1).tolist():
+            rows = torch.nonzero(seen[:, p]).squeeze(1)
+            h[rows] += self.step(p, codes[rows, p])
+        return h
+
+    def step(self, part: int, codes: Tensor) -> Tensor:
+        """float32 [n, width]: what the first layer grows by when a part that was not known has `codes` int64 [n]."""
+        return nn.functional.embedding(codes + int(self.first[part]), self.steps).sub_(self.steps[int(self.unknown[part])])
+
+    def raw(self, part: int, begun: Tensor) -> Tensor:
+        """Logits of one part as products give them, [n, size]: what `added` has is still to be added."""
+        weight = self.heads[0][slice(*self.layout.offsets[part : part + 2])]
+        return torch.cat([nn.functional.linear(self.net.rest(h.to(weight.dtype)), weight) for h in begun.split(BIT)])
+
+    def added(self, part: int, shift: Tensor | None = None) -> Tensor:
+        """float32 [size]: what is added to the logits of one part; `shift` [codes] too."""
+        here = slice(*self.layout.offsets[part : part + 2])
+        own = self.heads[1].detach()[here] + self.never[here]
+        return own if shift is None else own + shift[here]
+
     def logits(self, part: int, codes: Tensor, *, seen: Tensor, shift: Tensor | None = None) -> Tensor:
         """float32 [n, size] of rows of codes int64 and seen bool [n, parts]; `shift` [codes] is added. Codes never met: NEVER."""
-        here = slice(*self.layout.offsets[part : part + 2])
-        h = self.net.trunk(self.net.embedding(codes, seen, table=self.vectors).flatten(1))
-        weight, bias = self.heads
-        told = nn.functional.linear(h, weight[here]).float().add_(bias[here] + self.never[here])
-        return told if shift is None else told.add_(shift[here])
+        return self.raw(part, self.begun(codes, seen)).float().add_(self.added(part, shift))
+
+    def lots(self, first: np.ndarray, *, shift: Tensor | None = None, fill: bool = False) -> list[Lots]:
+        """How each part is drawn. first: for each, the first part of its column. fill: code 0, missing, only where there are no others."""
+        found = []
+        for p in range(len(self.layout.sizes)):
+            added = self.added(p, shift).numpy().copy()
+            if first[p] != p or (fill and (added[1:] > NEVER / 2).any()):
+                added[0] = NEVER
+            found.append(Lots([added]))
+        return found
 
 
 @torch.inference_mode()
 def draw_rows(
-    teller: Teller,
-    codes: Tensor,
-    seen: Tensor,
-    *,
-    order: tuple[int, ...],
-    first: np.ndarray,
-    draw: torch.Generator,
-    shift: Tensor | None,
-    fill: bool,
+    teller: Teller, codes: Tensor, seen: Tensor, *, order: tuple[int, ...], first: np.ndarray, draw: torch.Generator, lots: list[Lots]
 ) -> None:
-    """Fill `codes` where not `seen` (both are changed), part after part.
+    """Fill `codes` int64 where not `seen` bool [n, parts] (both are changed), part after part.
 
-    first: for each part, the first part of its column. fill: code 0, missing, is not drawn where there are others.
+    first: for each part, the first part of its column. lots: see `Teller.lots`. Rows that begin alike, as rows of which nothing is known
+    do for some parts, are told together.
     """
     strange = teller.strange(codes, seen)
+    clear = seen if strange is None else seen & ~strange
+    of = None if bool(seen.any()) else np.zeros(len(codes), np.int64)
+    begun = teller.begun(codes, clear) if of is None else teller.nothing[None]
     for p in order:
         rows = torch.nonzero(~seen[:, p]).squeeze(1)
         if not len(rows):
             continue
         here = slice(None) if len(rows) == len(codes) else rows
-        clear = seen[here] if strange is None else seen[here] & ~strange[here]
-        told = teller.logits(p, codes[here], seen=clear, shift=shift)
-        if fill and (told[0, 1:] > NEVER / 2).any():
-            told[:, 0] = NEVER
-        head = codes[rows, int(first[p])] if first[p] != p else None
-        codes[here, p] = drawn_after(told, head, draw)
-        seen[:, p] = True
+        drawn = np.empty((1, len(rows)), np.int64)
+        lots[p].draw(teller.raw(p, begun if of is not None else begun[here]), drawn, draw, of=of)
+        mine = torch.from_numpy(drawn[0])
+        if first[p] != p:
+            mine *= codes[here, int(first[p])] > 0
+        codes[here, p], seen[:, p] = mine, True
+        if of is None:
+            begun[here] += teller.step(p, mine)
+            continue
+        size = teller.layout.sizes[p]
+        kinds, again = np.unique(of * size + drawn[0], return_inverse=True)
+        if len(kinds) > SHARED * len(codes):
+            begun, of = begun[torch.from_numpy(of)] + teller.step(p, mine), None
+        else:
+            begun, of = begun[torch.from_numpy(kinds // size)] + teller.step(p, torch.from_numpy(kinds % size)), again
 
 
 @torch.inference_mode()
@@ -169,13 +220,13 @@ def match(teller: Teller, counts: np.ndarray, *, order: tuple[int, ...], first: 
     told on average are set right before it is drawn.
     """
     codes = torch.zeros(rows, len(order), dtype=torch.int64)
-    seen = torch.zeros_like(codes, dtype=torch.bool)
     shift = torch.zeros(teller.layout.offsets[-1])
     pieces = [slice(low, low + PIECE) for low in range(0, rows, PIECE)]
+    begun = [teller.nothing.repeat(len(codes[here]), 1) for here in pieces]
 
-    def telling(p: int, here: slice) -> Tensor:
+    def telling(p: int, k: int) -> Tensor:
         with torch.no_grad():
-            told = teller.logits(p, codes[here], seen=seen[here])
+            told = teller.raw(p, begun[k]).float().add_(teller.added(p))
         if first[p] != p:
             told[:, 0] = NEVER
         return told
@@ -183,7 +234,7 @@ def match(teller: Teller, counts: np.ndarray, *, order: tuple[int, ...], first: 
     for p in order:
         span = slice(*teller.layout.offsets[p : p + 2])
         wanted = torch.from_numpy(counts[span].astype(np.float64))
-        told = list(pool.map(lambda here, p=p: telling(p, here), pieces))
+        told = list(pool.map(lambda k, p=p: telling(p, k), range(len(pieces))))
         heads = [codes[here, int(first[p])] if first[p] != p else None for here in pieces]
         if first[p] != p:
             wanted[0] = 0
@@ -192,5 +243,5 @@ def match(teller: Teller, counts: np.ndarray, *, order: tuple[int, ...], first: 
             shift[span] = shifted(kept, wanted / wanted.sum(), pool)
         for k, (here, head) in enumerate(zip(pieces, heads, strict=True)):
             codes[here, p] = drawn_after(told[k] + shift[span], head, generator(seed, p, k))
-        seen[:, p] = True
+            begun[k] += teller.step(p, codes[here, p])
     return shift

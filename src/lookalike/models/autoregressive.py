@@ -56,7 +56,7 @@ class Settings(Learning):
     width: int | None = Field(
         None, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower; not given: 256, of a private fit 64"
     )
-    depth: int = Field(2, ge=0, le=16, description="residual layers")
+    depth: int = Field(1, ge=0, le=16, description="residual layers")
     vector: int | None = Field(
         None, ge=2, le=256, description="length of the vector that stands for a code; not given: 32, of a private fit 8"
     )
@@ -402,8 +402,8 @@ class Autoregressive:
         from lookalike.nets.train import generator
 
         seed, shift = int(rng.integers(0, 1 << 62)), torch.from_numpy(self.shift_) if whole else None
-        how = {"order": self._order(), "first": self._firsts(), "shift": shift, "fill": fill}
-        teller = Teller(self.net_)
+        teller, first = Teller(self.net_), self._firsts()
+        how = {"order": self._order(), "first": first, "lots": teller.lots(first, shift=shift, fill=fill)}
 
         def piece(low: int) -> None:
             here = slice(low, low + PIECE)

@@ -7,6 +7,7 @@ columns keep their shares exactly. `encode`, `decode`, `interpolate` and `around
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Vae"]
 
-PIECE = 2_048
-"""Rows drawn by one thread at a time."""
+PIECE, BIT = 2_048, 512
+"""Rows drawn by one thread at a time, and rows whose logits are made at once: what they take stays near the processor."""
 SETTLED = 20_000
 """Rows by which the shares are set right."""
 
@@ -100,14 +101,10 @@ class Vae:
 
     def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Dataset:
         """Draw `n` rows; they are the same on any number of threads."""
-        import torch
-
         from lookalike.nets.train import generator
 
-        seed = int(rng.integers(0, 1 << 62))
-        with torch.inference_mode():
-            pieces = [self.net_.prior.sample(min(PIECE, n - low), generator(seed, 0, low)) for low in range(0, n, PIECE)]
-            return self._drawn(torch.cat(pieces), rng, start=start, shift=torch.from_numpy(self.shift_))
+        seed, prior = int(rng.integers(0, 1 << 62)), self.net_.prior
+        return self._drawn(lambda low, rows: prior.sample(rows, generator(seed, 0, low)), n, rng, start=start, shift=self.shift_)
 
     def encode(self, data: Dataset) -> np.ndarray:
         """float32 [n, latent]: the points that the rows of `data` are most likely at."""
@@ -137,8 +134,7 @@ class Vae:
         z = np.asarray(z, np.float32)
         if z.ndim != 2 or z.shape[1] != self.settings.latent or not np.isfinite(z).all():
             raise SettingError(f"points of shape {z.shape}", where="vae.decode", fix=f"give finite numbers [rows, {self.settings.latent}]")
-        with torch.inference_mode():
-            return self._drawn(torch.from_numpy(z), rng)
+        return self._drawn(lambda low, rows: torch.from_numpy(z[low : low + rows]), len(z), rng)
 
     def interpolate(self, a: Dataset, b: Dataset, steps: int, *, rng: np.random.Generator) -> Dataset:
         """`steps` rows on the straight way from the row `a` to the row `b`, both ends included.
@@ -236,32 +232,40 @@ class Vae:
             shifts = settle(telling, len(pieces), counts, first=self._firsts(), seed=seed, pool=pool)
             return torch.cat(shifts).numpy()
 
-    def _drawn(self, z: Tensor, rng: np.random.Generator, *, start: int = 0, shift: Tensor | None = None) -> Dataset:
-        """One row drawn at each point."""
+    def _drawn(
+        self,
+        points: Callable[[int, int], Tensor],
+        n: int,
+        rng: np.random.Generator,
+        *,
+        start: int = 0,
+        shift: np.ndarray | None = None,
+    ) -> Dataset:
+        """One row drawn at each of `n` points. points: (first, how many) → float32 [how many, latent]."""
         import torch
 
         from lookalike.data import Dataset
         from lookalike.encode import Coded
-        from lookalike.nets.shares import drawn_after
+        from lookalike.nets.lots import Lots
         from lookalike.nets.train import generator, precision
 
-        seed, net, spans, first = int(rng.integers(0, 1 << 62)), self.net_, self._spans(), self._firsts()
+        seed, net = int(rng.integers(0, 1 << 62)), self.net_
         weight, bias = net.table()
-        bias = bias if shift is None else bias + shift
-        codes = np.zeros((len(spans), len(z)), np.uint16)
+        added = bias.numpy() if shift is None else bias.numpy() + shift
+        lots = Lots([added[span] for span in self._spans()], first=self._firsts())
+        codes = np.zeros((len(lots.first), n), np.uint16)
 
         def piece(low: int) -> None:
-            draw, here = generator(seed, low), slice(low, low + PIECE)
-            with torch.inference_mode(), precision(torch.device("cpu")):
-                h = net.writer(z[here]).to(weight.dtype)
+            draw = generator(seed, low)
             with torch.inference_mode():
-                for p, span in enumerate(spans):
-                    told = torch.nn.functional.linear(h, weight[span]).float() + bias[span]
-                    head = torch.from_numpy(codes[first[p], here].astype(np.int64)) if first[p] != p else None
-                    codes[p, here] = drawn_after(told, head, draw).numpy()
+                z = points(low, min(PIECE, n - low))
+                for at, some in zip(range(low, n, BIT), z.split(BIT), strict=False):
+                    with precision(torch.device("cpu")):
+                        h = net.writer(some).to(weight.dtype)
+                    lots.draw(torch.nn.functional.linear(h, weight), codes[:, at : at + len(some)], draw)
 
-        _each(piece, range(0, len(z), PIECE))
-        inside = rng.random((len(self.codebook_.books), len(z)), dtype=np.float32)
+        _each(piece, range(0, n, PIECE))
+        inside = rng.random((len(self.codebook_.books), n), dtype=np.float32)
         table = self.codebook_.decode(Coded(codes, inside), start=start)
         return Dataset.from_arrow({self.schema.table.name: table}, self.schema)
 

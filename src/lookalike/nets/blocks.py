@@ -70,15 +70,19 @@ class Linear(nn.Module):
 
 
 class Residual(nn.Module):
-    """h + f(norm(h)), f with one hidden layer of twice the width; `drop`: share of the hidden units silenced while training."""
+    """h + f(norm(h)), f with one hidden layer of twice the width; `drop`: share of the hidden units silenced while training.
 
-    def __init__(self, width: int, *, drop: float = 0.0) -> None:
+    plain: hidden units are cut at zero, which is quicker; smooth otherwise (SiLU), which a gradient of a gradient needs.
+    """
+
+    def __init__(self, width: int, *, drop: float = 0.0, plain: bool = False) -> None:
         super().__init__()
+        self.bend = torch.relu if plain else nn.functional.silu
         self.norm, self.up, self.down, self.drop = nn.LayerNorm(width), Linear(width, 2 * width), Linear(2 * width, width, scale=0.5), drop
 
     def forward(self, h: Tensor, draw: torch.Generator | None = None) -> Tensor:
         """float [n, width] → the same; `draw` is needed where `drop` is to work."""
-        x = nn.functional.silu(self.up(self.norm(h)))
+        x = self.bend(self.up(self.norm(h)))
         return h + self.down(dropped(x, self.drop if self.training else 0.0, draw))
 
 
