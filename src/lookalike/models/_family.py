@@ -46,13 +46,26 @@ class Given:
     """
 
     inner_: Model
+    guarded: bool = False
 
     def __init__(self, drawn: tuple[Column, ...], context: tuple[Column, ...], inner: str, settings: Mapping[str, Any]) -> None:
         self.drawn, self.context, self.inner, self.settings = drawn, context, inner, dict(settings)
 
-    def fit(self, rows: pa.Table, context: pa.Table | None, whose: np.ndarray | None, *, rng: np.random.Generator, on_step: OnStep) -> Self:
-        """Learn rows [n] given `context` [n]; whose: int64 [n], the subject of each."""
+    def fit(
+        self,
+        rows: pa.Table,
+        context: pa.Table | None,
+        whose: np.ndarray | None,
+        *,
+        guarded: bool = False,
+        rng: np.random.Generator,
+        on_step: OnStep,
+    ) -> Self:
+        """Learn rows [n] given `context` [n]; whose: int64 [n], those who share a number are learned from together, and, if `guarded`, are
+        of one subject."""
         table = pa.table({c.name: rows[c.name] if c in self.drawn else context[c.name] for c in (*self.context, *self.drawn)})
+        whose = whose if guarded or self._native else None
+        self.guarded = guarded and whose is not None
         if whose is not None:
             table = table.append_column(WHOSE, pa.array(whose).cast(pa.string()))
         schema = self._schema(whose is not None)
@@ -82,12 +95,18 @@ class Given:
 
     def _schema(self, whose: bool) -> Schema:
         columns = (*self.context, *self.drawn, *([Column(name=WHOSE, kind="key", nullable=False)] if whose else []))
-        return Schema(tables=(Table(name="rows", columns=columns),), subject=WHOSE if whose else None)
+        return Schema(tables=(Table(name="rows", columns=columns),), subject=WHOSE if self.guarded else None)
 
     def _settings(self, whose: bool) -> dict[str, Any]:
-        known = "context" in models.settings_of(self.inner).model_fields
-        given = (*(c.name for c in self.context), *([WHOSE] if whose else []))
-        return self.settings | ({"context": given} if known and self.context else {})
+        if not (self._native and self.context):
+            return self.settings
+        given = {"context": tuple(c.name for c in self.context)}
+        return self.settings | ({"context": (*given["context"], WHOSE), "together": WHOSE} if whose else given)
+
+    @property
+    def _native(self) -> bool:
+        """Whether the model has the setting `context`."""
+        return "context" in models.settings_of(self.inner).model_fields
 
     def _pooled(self, context: pa.Table, n: int, rng: np.random.Generator, start: int) -> pa.Table:
         """Rows drawn freely whose context is near to what is given."""
@@ -108,6 +127,7 @@ class Given:
             "inner": self.inner,
             "settings": self.inner_.settings.model_dump(mode="json"),
             "whose": WHOSE in self.inner_.schema.table.names,
+            "guarded": self.guarded,
             "state": inner.card,
         }
         return State(card=card, arrays=inner.arrays)
@@ -118,6 +138,7 @@ class Given:
         card = state.card
         drawn, context = (tuple(Column(**c) for c in card[name]) for name in ("drawn", "context"))
         made = cls(drawn, context, card["inner"], card["settings"])
+        made.guarded = card["guarded"]
         inner = models.build(card["inner"], card["settings"])
         made.inner_ = inner.restore(made._schema(card["whose"]), State(card=card["state"], arrays=state.arrays))
         return made
@@ -146,9 +167,10 @@ class Family:
         rng: np.random.Generator,
         beside: pa.Table | None = None,
         whose: np.ndarray | None = None,
+        guarded: bool = False,
         on_step: OnStep = quiet,
     ) -> Self:
-        """Learn `rows` [n], sorted by owner; `sizes` int64 [m] sum to n; beside: [n]; whose: int64 [m], the subject of each owner."""
+        """Learn `rows` [n], sorted by owner; `sizes` int64 [m] sum to n; beside: [n]; whose, guarded: see `Given`, [m]."""
         self.given_ = None
         self.lone = bool(sizes.max(initial=0) <= 1)
         if not self.drawn or not sizes.sum():
@@ -169,7 +191,8 @@ class Family:
         mixed = pa.array(rng.permutation(len(past)))
         whole = np.repeat(np.arange(len(sizes)) if whose is None else whose, sizes)[mixed.to_numpy()]
         context = context.take(mixed) if self.given_.context else None
-        self.given_.fit(rows.take(mixed), context, whole if self.given_.context else None, rng=rng, on_step=on_step)
+        whole = whole if self.given_.context and (whose is not None or not self.lone) else None
+        self.given_.fit(rows.take(mixed), context, whole, guarded=guarded, rng=rng, on_step=on_step)
         return self
 
     def draw(

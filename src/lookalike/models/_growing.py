@@ -45,16 +45,13 @@ MOST_EARLIER = 60
 class Plan:
     """What is needed while a forest is fitted: codes uint16 [parts, n], their bins, numbers {column: float64 [n]}, lookups.
 
-    settings: those of the forest. Parts of its `context` come first, and have no stage. subjects: int64 [n], whose each row is, if rows of
-    one are to be learned from together.
+    settings: those of the forest. Parts of its `context` come first, and have no stage.
     """
 
-    def __init__(
-        self, settings: Settings, codebook: Codebook, codes: np.ndarray, numbers: dict[int, np.ndarray], subjects: np.ndarray | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, codebook: Codebook, codes: np.ndarray, numbers: dict[int, np.ndarray], table: pa.Table) -> None:
         self.settings, self.codebook, self.codes, self.numbers = settings, codebook, codes, numbers
         self.parts, self.owners = codebook.parts, codebook.owners
-        self.clusters = subjects if subjects is not None and len(np.unique(subjects)) >= FEW_SUBJECTS else None
+        self.clusters = _shared(table[settings.together]) if settings.together in settings.context else None
         self.given = {p for p, about in enumerate(self.parts) if about.column in settings.context}
         self.maps = [bin_map(np.bincount(c, minlength=p.size), ordered=p.ordered) for c, p in zip(codes, self.parts, strict=True)]
         self.bins = (
@@ -195,6 +192,15 @@ def numbers_of(table: pa.Table, codebook: Codebook, columns: Iterable[int] | Non
         if codebook.table.columns[k].kind in NUMBERS:
             found[k] = table.column(k).cast("float64").to_numpy()
     return found
+
+
+def _shared(values: pa.ChunkedArray) -> np.ndarray | None:
+    """int64 [n]: a number for each value, rows without one apart; None if there are too few."""
+    one = values.combine_chunks() if hasattr(values, "combine_chunks") else values
+    numbers = one.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    alone = np.flatnonzero(numbers < 0)
+    numbers[alone] = numbers.max(initial=-1) + 1 + np.arange(len(alone))
+    return numbers if numbers.max(initial=-1) + 1 >= FEW_SUBJECTS else None
 
 
 def each(work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:

@@ -177,7 +177,8 @@ class Spread:
         share = np.array([rows[a:b].sum() for a, b in blocks]) / max(rows.sum(), 1)
         mean = np.array([np.average(values[a:b], weights=rows[a:b]) for a, b in blocks])
         square = np.array([np.average(values[a:b] ** 2.0, weights=rows[a:b]) for a, b in blocks])
-        reach = np.sqrt(3 * np.maximum(square - mean**2, 0.0))  # of the uniform distribution with that variance
+        rounding = (mean % 1) * (1 - mean % 1)  # variance of a whole number at random above or below its mean
+        reach = np.sqrt(3 * np.maximum(square - mean**2 - rounding, 0.0))  # of the uniform distribution with the rest of it
         room = np.minimum(np.diff(mean, prepend=0.0), np.diff(mean, append=np.inf))
         return cls(share, mean, np.minimum(reach, room))
 
@@ -190,4 +191,4 @@ class Spread:
         rank[np.lexsort((rng.random(n), drawn))] = (np.arange(n) + rng.random()) / n
         block = np.minimum(np.searchsorted(np.cumsum(self.share), rank, side="right"), len(self.share) - 1)
         value = self.mean[block] + self.half[block] * (2 * rng.random(n) - 1)
-        return np.floor(value + np.where(self.half[block] > 0, rng.random(n), 0.5)).astype(np.int64)
+        return np.maximum(np.floor(value + rng.random(n)), 0).astype(np.int64)

@@ -93,8 +93,7 @@ class Naming:
         here = to[to >= 0]
         distinct = len(np.unique(here)) == len(here)
         others = world.rows[mine.table].n
-        single = table.key == mine.columns or any(table[c].unique for c in mine.columns)
-        once = distinct and (single or (len(here) >= 20 and len(here) > 0.3 * others))
+        once = distinct and (single(table, link) or (len(here) >= 20 and len(here) > 0.3 * others))
         keyed = [k for k, other in enumerate(table.links) if k != link and set(other.columns) <= set(table.key)]
         apart: tuple[int, ...] | None = None
         if set(mine.columns) <= set(table.key) and keyed and {c for k in (*keyed, link) for c in table.links[k].columns} == set(table.key):
@@ -143,7 +142,7 @@ class Naming:
         wants = label >= 0 if self.nullable or self.depth else np.ones(n, bool)
         must, its = np.zeros(n, np.int64), np.zeros(other.n, np.int64)
         if self.depth:
-            level = _dense(drawn[self.level])
+            level = _dense(whole(drawn[self.level]), rng)
             wants, must, its = level > 0, level, level + 1
         if self.within is not None:
             up, above = self.within
@@ -263,7 +262,8 @@ class Branch:
             if other.public and theirs.n <= FEW:
                 theirs.groups[(table.name, k)] = np.arange(theirs.n)
             elif theirs.n < SMALL and other.name != table.name:
-                found = slots(to[to >= 0], world.root(table)[to >= 0], theirs.n, least=protect)
+                whose = world.root(table) if self._guarded(world) else np.arange(rows.n)
+                found = slots(to[to >= 0], whose[to >= 0], theirs.n, least=protect)
                 theirs.groups[(table.name, k)], theirs.degrees[(table.name, k)] = found
             else:
                 own = features(featured(world.columns[other.name], theirs.seen), theirs.n)
@@ -293,14 +293,24 @@ class Branch:
         if root is not None:
             subject = np.zeros(len(count), np.int64)
             subject[count > 0] = root
+        guarded = self._guarded(world)
         first = [c for k in kin.early[table.name] for c in self.namings_[k].columns(late=False)]
         self.structure_ = Family(tuple(first), world.seen_columns(table, paths), (), self.inner, self.settings)
-        self.structure_.fit(above, mine, count, rng=rng, whose=subject, on_step=part(on_step, 0, 0.4 if first else 0))
+        self.structure_.fit(above, mine, count, rng=rng, whose=subject, guarded=guarded, on_step=part(on_step, 0, 0.4 if first else 0))
         beside = self._beside(world, order, mine)
         self.own_ = Family(self.drawn_, world.seen_columns(table, paths), self._beside_columns(world), self.inner, self.settings)
-        self.own_.fit(above, mine, count, rng=rng, beside=beside, whose=subject, on_step=part(on_step, 0.4 if first else 0, 1))
+        self.own_.fit(
+            above, mine, count, rng=rng, beside=beside, whose=subject, guarded=guarded, on_step=part(on_step, 0.4 if first else 0, 1)
+        )
         self.keys_ = self._keyed(rows)
         return self
+
+    def _guarded(self, world: World) -> bool:
+        """Whether rows belong to the rows of a table that was declared to be the subject's."""
+        schema, name = world.schema, self.table.name
+        while schema.subject is not None and name != schema.subject_table.name and world.kin.owner[name] is not None:
+            name = schema[name].links[world.kin.owner[name]].table
+        return schema.subject is not None and name == schema.subject_table.name != self.table.name
 
     def _name(self, world: World) -> None:
         """Settle the columns that are drawn."""
@@ -337,6 +347,10 @@ class Branch:
         for name in kin.owned(world.schema, self.table.name):
             owner = world.rows[name].links[kin.owner[name]]
             self.spreads_[f"(rows) {name}"] = Spread.of(np.bincount(owner[owner >= 0], minlength=rows.n), protect)
+        for k in kin.late[self.table.name]:
+            if self.namings_[k].depth:
+                level = self.namings_[k].level
+                self.spreads_[level] = Spread.of(self.namings_[k].told(world)[level].to_numpy(), protect)
         for name, k in kin.references(world.schema, self.table.name):
             if (name, k) in self._learned(world):
                 self.spreads_[f"(named) {name}.{k}"] = Spread.of(rows.degrees[(name, k)].astype(np.int64), protect)
@@ -493,6 +507,8 @@ class Branch:
         for name in kin.owned(world.schema, table.name):
             spread = self.spreads_[f"(rows) {name}"]
             rows.counts[name] = spread.put(whole(drawn[f"(rows) {name}"]), rng)
+            if single(world.schema[name], kin.owner[name]):
+                rows.counts[name] = np.minimum(rows.counts[name], 1)
             drawn[f"(rows) {name}"] = pa.array(rows.counts[name])
         for name, k in self._learned(world):
             spread = self.spreads_[f"(named) {name}.{k}"]
@@ -502,6 +518,10 @@ class Branch:
             turns = -(-rows.n // max(len(group), 1))
             order = np.concatenate([np.zeros(0, np.int64), *(rng.permutation(len(group)) for _ in range(turns))])[: rows.n]
             rows.groups[key], rows.degrees[key] = group[order], degree[order]
+        for k in kin.late[table.name]:
+            level = self.namings_[k].level
+            if level in self.spreads_:
+                drawn[level] = pa.array(self.spreads_[level].put(whole(drawn[level]), rng))
         for place in self.places_:
             drawn[place.column] = pa.array(positions_of(sizes) + place.base).cast(formats.canonical(table[place.column]))
         for copy in self.copies_:
@@ -637,6 +657,12 @@ class Branch:
             rows.table[total.column] = made
 
 
+def single(table: Table, link: int) -> bool:
+    """Whether a link is declared to name each row once at most."""
+    columns = table.links[link].columns
+    return table.key == columns or any(table[c].unique for c in columns)
+
+
 def either(choose: Any, yes: pa.Array, no: Any) -> pa.Array:
     """`yes` where `choose`, else `no`; of the type of `yes`."""
     choose, no = (x.combine_chunks() if isinstance(x, pa.ChunkedArray) else x for x in (choose, no))
@@ -680,9 +706,12 @@ def _unpacked(raw: np.ndarray) -> pa.Table:
     return pa.ipc.open_stream(pa.py_buffer(raw.tobytes())).read_all()
 
 
-def _dense(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """int64 [n]: levels without gaps, from 0."""
-    return np.unique(whole(values), return_inverse=True)[1].ravel()
+def _dense(level: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """int64 [n]: levels without gaps, from 0, of which there are two at least if all are below the first."""
+    dense = np.unique(level, return_inverse=True)[1].ravel()
+    if len(level) > 1 and level.min() > 0 and not dense.any():
+        dense = (np.arange(len(level)) != rng.integers(len(level))).astype(np.int64)
+    return dense
 
 
 def _levels(to: np.ndarray) -> np.ndarray | None:

@@ -67,6 +67,11 @@ class Settings(BaseModel):
         description="columns that are given when rows are drawn and not learned: the others are drawn by them, and only so",
         json_schema_extra={"inert": "a forest with context draws no rows of its own"},
     )
+    together: str | None = Field(
+        None,
+        description="column of the context: rows that share a value of it are learned from together by a tree, or left out together",
+        json_schema_extra={"inert": "it is of the context, with which a forest draws no rows of its own"},
+    )
 
 
 class Forest:
@@ -96,14 +101,14 @@ class Forest:
         from lookalike.models._growing import Plan, numbers_of
 
         s, names = self.settings, data.schema.table.names
-        for where, name in (("target", s.target), *(("context", name) for name in s.context)):
+        for where, name in (("target", s.target), ("together", s.together), *(("context", name) for name in s.context)):
             if name is not None and name not in names:
                 raise UnknownName(name, names, what="column", where=where)
         self.schema = data.schema
         self.codebook_ = Codebook.measure_all(data, protect=s.protect, cells=s.cells, on_step=part(on_step, 0, 0.1))
         table = data.table()
         codes = self.codebook_.encode(table).codes
-        plan = Plan(s, self.codebook_, codes, numbers_of(table, self.codebook_), data.subjects() if s.context else None)
+        plan = Plan(s, self.codebook_, codes, numbers_of(table, self.codebook_), table)
         self.maps_ = plan.maps
         order = plan.order(rng)
         self.stages_ = plan.learn(order, rng, on_step=part(on_step, 0.2, 0.95))
