@@ -443,6 +443,17 @@ def test_duckdb_itself_keeps_the_constraints(tmp_path: Path) -> None:
             base.execute("INSERT INTO orders VALUES (5000, 1, 0.5)")
 
 
+def test_rows_come_in_batches_and_before_those_that_they_refer_to(url: str) -> None:
+    data = Dataset.of(shop())
+    with LinkedWriter(url, data.schema) as writer:
+        for name in linked.parents_first(data.schema):
+            rows = data.table(name)
+            for start in reversed(range(0, rows.num_rows, 8)):
+                writer.append(name, rows.slice(start, 8))
+    assert writer.rows == {"addresses": 60, "customers": 40, "orders": 120, "order_lines": 240}
+    assert cells(Dataset.of(url)) == cells(data)
+
+
 def circle() -> dict[str, pd.DataFrame]:
     """Departments have a head, who may be missing, and employees a department."""
     heads = pd.array([3, None, 8, 20], "Int64")
@@ -491,6 +502,15 @@ def test_a_database_made_by_others(tmp_path: Path) -> None:
     assert data.schema["Person"]["land"].kind == "key"
     assert data.schema["Bill"]["nr"].kind == data.schema["Stay"]["nr"].kind
     assert data.notes == ()
+    data.write(f"sqlite:///{tmp_path}/b.db")
+    with (
+        sqlite3.connect(tmp_path / "b.db") as base,
+        pytest.raises(sqlite3.IntegrityError, match=r"UNIQUE constraint failed: Person\.passport"),
+    ):
+        base.execute("UPDATE Person SET passport = 'P000977' WHERE id = 2")
+    base.close()
+    data.write(tmp_path / "folder")
+    assert Dataset.of(tmp_path / "folder").schema["Person"]["passport"].declared == ("unique",)
 
 
 def test_a_database_without_any_links_is_searched(tmp_path: Path) -> None:

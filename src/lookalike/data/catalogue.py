@@ -85,7 +85,7 @@ def to_json(schema: Schema, files: Mapping[str, str], rows: Mapping[str, int]) -
     for t in schema.tables:
         links = [{"columns": list(x.columns), "references": x.table, "ref_columns": list(x.references)} for x in t.links]
         entry: dict[str, Any] = {"primary_key": list(t.key), "foreign_keys": links, "file": files[t.name], "rows": rows[t.name]}
-        if unique := [c.name for c in t if c.unique and c.name not in t.key]:
+        if unique := [c.name for c in t if c.unique and "unique" in c.declared]:
             entry["unique"] = unique
         entry |= {fact: value for fact, value in (("order", t.order), ("public", t.public)) if value}
         tables[t.name] = entry

@@ -90,9 +90,8 @@ class Dataset:
     @classmethod
     def _linked(cls, raw: several.Raw, schema: Schema | None) -> Dataset:
         whole = several.gather(raw, schema)
-        one = len(raw.sources) == 1
-        origin = Origin(raw.frames, raw.suffix)
-        data = cls(whole.schema, whole.tables, frame=next(iter(raw.frames.values())) if one else None, notes=whole.notes, origin=origin)
+        frame = None if whole.schema.linked else raw.frames[whole.schema.table.name]
+        data = cls(whole.schema, whole.tables, frame=frame, notes=whole.notes, origin=Origin(raw.frames, raw.suffix))
         data.notes += linked.check(data)
         return data
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from html import escape
 from itertools import pairwise
 
@@ -262,15 +263,16 @@ def _ordered(layers: list[list[_Node]], near: Mapping[int, list[_Node]]) -> list
             beside = layers[at - 1 if sweep % 2 == 0 else at + 1]
             place = {id(n): i for i, n in enumerate(beside)}
             now = {id(n): i for i, n in enumerate(layers[at])}
-
-            def middle(node: _Node, place: Mapping[int, int] = place, now: Mapping[int, int] = now) -> float:
-                found = [place[id(m)] for m in near[id(node)] if id(m) in place]
-                return sum(found) / len(found) if found else float(now[id(node)])
-
-            layers[at].sort(key=middle)
+            layers[at].sort(key=partial(_middle, near=near, place=place, now=now))
         if (count := _crossings(layers, near)) < fewest:
             best, fewest = [list(layer) for layer in layers], count
     return best
+
+
+def _middle(node: _Node, *, near: Mapping[int, list[_Node]], place: Mapping[int, int], now: Mapping[int, int]) -> float:
+    """Where the neighbours of a node are in the layer beside it; where the node is, if it has none there."""
+    found = [place[id(m)] for m in near[id(node)] if id(m) in place]
+    return sum(found) / len(found) if found else float(now[id(node)])
 
 
 def _crossings(layers: list[list[_Node]], near: Mapping[int, list[_Node]]) -> int:

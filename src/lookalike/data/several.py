@@ -232,6 +232,8 @@ def _keyed(
                 column, cells = made[name, column.name]
                 values = values.set_column(at, pa.field(column.name, formats.canonical(column)), cells)
                 column = column.model_copy(update={"unique": _unique(name, column.name, cells, keys, rows)})
+            if column.name in said.unique and column.kind in ("key", "personal"):  # a catalogue is no private datum
+                column = column.model_copy(update={"unique": True, "declared": tuple(sorted({*column.declared, "unique"}))})
             columns.append(column)
         facts = {"columns": tuple(columns), "key": said.key, "links": said.links, "order": said.order, "public": said.public}
         out[name], data[name] = table.model_copy(update=facts), values

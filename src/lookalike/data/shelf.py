@@ -31,7 +31,8 @@ class LinkedWriter:
 
     A folder appears when all is written, with a `keys.json` by which it can be read again. In a database the tables appear at the end
     of one transaction, with primary keys, foreign keys and unique constraints. Rows may come in any order of tables, but for DuckDB,
-    which checks each statement by itself: parents first (`linked.parents_first`).
+    which checks each statement by itself: parents first (`linked.parents_first`). DuckDB has no constraints that wait: of links in a
+    circle, the one that may be null goes without.
 
     Args:
         overwrite: replace what is there; by default only a folder that holds nothing but such tables is replaced.
@@ -140,6 +141,7 @@ class _Database:
         self._schema = schema
         self._order = linked.parents_first(schema)
         self._plan = {t.name: _Plan(schema, t) for t in schema.tables}
+        self._held: tuple[_Plan, list[pa.Table]] | None = None
         self._fresh = self._place.path is not None and not self._place.path.exists()
         self._base = self._place.connect(write=True)
         with ExitStack() as undo:
@@ -180,11 +182,23 @@ class _Database:
         plan = self._plan[self._schema[table].name]
         rows = database.plain(plan.stored(batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])))
         with self._base.told(self._place.shown):
-            for part in _by_depth(rows, plan.table) if isinstance(self._base, DuckDB) else [rows]:
-                self._base.insert(plan.table.name, part)
+            if self._held and self._held[0] is not plan:
+                self._release()
+            if isinstance(self._base, DuckDB) and any(x.table == plan.table.name for x in plan.links):
+                self._held = (plan, [*(self._held[1] if self._held else []), rows])
+            else:
+                self._base.insert(plan.table.name, rows)
+
+    def _release(self) -> None:
+        """Insert rows that link to others of their table, which DuckDB must have first: it checks each statement by itself."""
+        if self._held:
+            (plan, held), self._held = self._held, None
+            for rows in _by_depth(pa.concat_tables(held), plan.table):
+                self._base.insert(plan.table.name, rows)
 
     def close(self, rows: dict[str, int]) -> None:
         with self._base.told(self._place.shown):
+            self._release()
             if isinstance(self._base, Postgres):
                 self._constrain()
             elif isinstance(self._base, Sqlite):
@@ -223,6 +237,7 @@ class _Plan:
 
     def __init__(self, schema: Schema, table: Table) -> None:
         self.table, self.links = table, table.links
+        self._referred = {x.references for t in schema.tables for x in t.links if x.table == table.name} - {table.key}
         self._whole = {c.name: _is_number(_root(schema, table, c)) for c in table if c.kind == "key"}
 
     def stored(self, rows: pa.Table) -> pa.Table:
@@ -241,10 +256,10 @@ class _Plan:
         return out
 
     def constraints(self) -> list[str]:
-        """Primary key, and columns without repeats, as SQL."""
+        """Primary key; and what others link to, or somebody declared to have no repeats: what only happens to have none is not bound."""
         found = [f"PRIMARY KEY ({_names(self.table.key)})"] if self.table.key else []
-        once = [c.name for c in self.table if c.unique and (c.kind == "key" or "unique" in c.declared)]
-        return found + [f"UNIQUE ({_name(c)})" for c in once if (c,) != self.table.key]
+        once = {(c.name,) for c in self.table if c.unique and "unique" in c.declared} | self._referred
+        return found + [f"UNIQUE ({_names(c)})" for c in sorted(once) if c != self.table.key]
 
     def needed(self) -> list[str]:
         """Columns that hold keys and are never null."""
@@ -275,7 +290,7 @@ def _is_number(column: Column) -> bool:
 
 
 def _by_depth(rows: pa.Table, table: Table) -> list[pa.Table]:
-    """Rows that link to others of the same table after those: DuckDB checks each statement by itself."""
+    """Rows in parts, those that link to others of the same table after those."""
     own = [x for x in table.links if x.table == table.name]
     if not own or not rows.num_rows:
         return [rows]
