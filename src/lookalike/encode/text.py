@@ -1,7 +1,8 @@
 """Free text: a chain of words over the words and word pairs that enough subjects use; similar in look and length, never a copy.
 
 A step looks two words back, and after WINDOW such steps only one, to a word that is not known to follow those two: runs that follow one
-source are short. Every step is one that at least `protect` subjects have written, or else any word. What is left of whole sentences that
+source are short. Every step is one that at least `protect` subjects have written, or else any word; a word of few is spelled anew
+(`_spell`). What is left of whole sentences that
 the steps could still give is found once, in `freeze`, and made impossible, so that no sentence of SENTENCE words or more is copied. Digits
 are drawn anew. A text ends at a word that ends texts, within PATIENCE words of its drawn length.
 """
@@ -20,7 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lookalike.encode import _arrow, _fresh, _people
+from lookalike.encode import _arrow, _fresh, _people, _spell, _steps
 from lookalike.schema import Column
 
 KINDS = frozenset({"text"})
@@ -73,15 +74,19 @@ def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) 
         for word in {_shade(w) for w in words}:
             weight[word] += counts[text][1]
     least = protect * _people.UNIT
-    words = ["", "", *sorted(w for w, n in weight.items() if n >= least)]
+    known = {w for w, n in weight.items() if n >= least}
+    spelled = _stand_ins(split, counts, known, least)
+    words = ["", "", *sorted(known | set(spelled.values()))]
     number = {w: i for i, w in enumerate(words) if i > _END}
     coded = {t: [number.get(_shade(w), -1) for w in ws] for t, ws in split.items()}
-    kept = {t: [w for w in ws if w >= 0] for t, ws in coded.items()}
+    told = {t: [number.get(spelled.get(s, s), -1) for s in map(_shade, ws)] for t, ws in split.items()}
+    kept = {t: [w for w in ws if w >= 0] for t, ws in told.items()}
     lengths = np.sort(np.repeat([len(k) for k in kept.values()], [min(counts[t][0], 1_000) for t in kept])) if kept else np.zeros(1)
     book: Book = {"words": words, "lengths": _spread(lengths, protect), **_chain(kept, counts, least)}
     book["never"] = _never(coded.values(), words, book)
+    book["spelling"] = _spell.learn(split, counts, least) if spelled else {}
     some = stats["rows"] > stats["missing"]
-    return book | {"parts": [_arrow.part(2 if some else 1)], "protected": {"words": len(weight) - len(number)}}
+    return book | {"parts": [_arrow.part(2 if some else 1)], "protected": {"words": len(weight) - len(known)}}
 
 
 def encode(values: pa.ChunkedArray | pa.Array, book: Book, column: Column) -> np.ndarray:
@@ -93,7 +98,7 @@ def decode(codes: np.ndarray, inside: np.ndarray, book: Book, column: Column, *,
     """Texts made anew, string [n], a function of `inside` and the row number; null where the code is 0."""
     there = np.flatnonzero(codes[0] > 0)
     lot = np.ascontiguousarray(inside, np.float64)[there].view(np.uint64) ^ _fresh.mix(there + start)
-    made = _write(_walk(lot, book), lot, book["words"])
+    made = _write(_walk(lot, book), lot, book)
     place = np.full(codes.shape[1], -1)
     place[there] = np.arange(len(there))
     return made.take(pa.array(place, mask=place < 0))
@@ -111,6 +116,18 @@ def _sampled(texts: dict[str, list[int]]) -> dict[str, list[int]]:
     names = list(texts)
     hashes = pd.util.hash_array(np.array(names, object), categorize=False)
     return {names[i]: texts[names[i]] for i in np.argsort(hashes, kind="stable")[:SAMPLE]}
+
+
+def _stand_ins(split: dict[str, list[str]], counts: dict[str, list[int]], known: set[str], least: int) -> dict[str, str]:
+    """What stands for each word of few: as many subjects have some such word as a word needs to be known."""
+    weight: dict[str, int] = defaultdict(int)
+    found: dict[str, str] = {}
+    for text, words in split.items():
+        mine = {s: _spell.token(s) for s in map(_shade, words) if s not in known}
+        found |= {s: t for s, t in mine.items() if t is not None}
+        for t in set(mine.values()) - {None}:
+            weight[t] += counts[text][1]
+    return {s: t for s, t in found.items() if weight[t] >= least}
 
 
 def _shade(word: str) -> str:
@@ -146,7 +163,7 @@ def _chain(kept: dict[str, list[int]], counts: dict[str, list[int]], least: int)
     held = {step: n for step, n in found.items() if n[1] >= least}
     one = {s: n for s, n in held.items() if len(s) == 2 and s[-1] != _END} | common
     two = {s: n for s, n in held.items() if len(s) == 3 and s[-1] != _END}
-    return {"one": _table(one), "two": _table(two), "ends": sorted(s[0] for s in held if len(s) == 2 and s[-1] == _END)}
+    return {"one": _steps.table(one), "two": _steps.table(two), "ends": sorted(s[0] for s in held if len(s) == 2 and s[-1] == _END)}
 
 
 def _never(texts: Iterable[list[int]], words: list[str], book: Book) -> list[list[int]]:
@@ -188,46 +205,37 @@ def _sentences(text: list[int], words: list[str]) -> Iterator[list[int]]:
         sentence.append(number)
 
 
-def _table(steps: dict[Any, list[int]]) -> dict[str, Any]:
-    """Steps sorted by where they come from: {"from": distinct contexts, "first": their first step, "to", "edge": rising counts}."""
-    order = sorted(steps)
-    contexts = sorted({s[:-1] for s in order})
-    index = {c: i for i, c in enumerate(contexts)}
-    first = np.searchsorted([index[s[:-1]] for s in order], np.arange(len(contexts) + 1)).tolist() if order else [0]
-    edge = np.cumsum([steps[s][0] for s in order]).tolist()
-    return {"from": [list(c) for c in contexts], "first": first, "to": [s[-1] for s in order], "edge": edge}
-
-
 def _walk(lot: np.ndarray, book: Book) -> np.ndarray:
     """int32 [n, longest]: word numbers of each text, _END after its end."""
     size = len(book["words"])
-    most = np.interp(_uniform(lot, 0), np.linspace(0, 1, len(book["lengths"])), book["lengths"])
+    most = np.interp(_steps.uniform(lot, 0), np.linspace(0, 1, len(book["lengths"])), book["lengths"])
     most = np.clip(np.rint(most), 0, WORDS).astype(np.int64)
     out = np.full((len(lot), int(most.max(initial=0)) + PATIENCE), _END, np.int32)
-    one, two = (_keyed(book[name], size) for name in ("one", "two"))
-    ends = np.isin(np.arange(size), book["ends"])
+    one, two = (_steps.keyed(book[name], size) for name in ("one", "two"))
+    ends, fresh = np.isin(np.arange(size), book["ends"]), np.array([_spell.MARK in word for word in book["words"]])
     never = np.array([a * size + b for a, b in book["never"]], np.int64) if "never" in book else None  # models of 0.1 have none
     live = np.flatnonzero(most > 0) if size > _END + 1 else np.zeros(0, np.int64)
     last, before = np.full((2, len(lot)), _START)
     for step in range(out.shape[1]):
         if not len(live):
             break
-        u = _uniform(lot[live], step + 1)
-        found = _step(one, last[live], u)
+        u = _steps.uniform(lot[live], step + 1)
+        found = _steps.step(one, last[live], u)
         pairs = before[live] * size + last[live]
         if step % (WINDOW + 1) < WINDOW:
-            pair = _step(two, pairs, u)
+            pair = _steps.step(two, pairs, u)
             found = np.where(pair >= 0, pair, found)
         for context in (np.where(ends[last[live]], _START, _END), np.full(len(live), _END)):
-            found = np.where(found >= 0, found, _step(one, context, u))  # a new sentence, or any word
+            found = np.where(found >= 0, found, _steps.step(one, context, u))  # a new sentence, or any word
         if never is not None and step % (WINDOW + 1) == WINDOW:
             here = (pairs, last[live])
-            barred = partial(_barred, here=here, two=two, never=never, size=size)
+            barred = partial(_barred, here=here, two=two, never=never, fresh=fresh)
             found = _broken(found, here[1], lot[live], one=one, step=step, barred=barred)
             live, found = live[found >= 0], found[found >= 0]
         before[live], last[live], out[live, step] = last[live], found, found
         left = most[live] - (step + 1)
-        live = live[(left > PATIENCE) | ((left > -PATIENCE) & ~ends[found])]
+        early = np.minimum(PATIENCE, most[live] // PATIENCE)  # a short text does not end long before its time
+        live = live[(left > early) | ((left > -PATIENCE) & ~ends[found])]
     return out
 
 
@@ -238,11 +246,14 @@ def _barred(
     here: tuple[np.ndarray, np.ndarray],
     two: dict[str, np.ndarray],
     never: np.ndarray,
-    size: int,
+    fresh: np.ndarray,
 ) -> np.ndarray:
-    """bool: words that may not break the runs of rows `at`; here: the last two words of each row as one number, and the last."""
+    """bool: words that may not break the runs of rows `at`; here: the last two words of each row as one number, and the last.
+
+    fresh: bool, of each word, whether it is spelled anew: it breaks any run.
+    """
     pairs, last = here
-    return _holds(two, pairs[at], word) | np.isin(last[at] * size + word, never)
+    return (_steps.holds(two, pairs[at], word) | np.isin(last[at] * len(fresh) + word, never)) & ~fresh[word]
 
 
 def _broken(
@@ -261,55 +272,31 @@ def _broken(
         rows = rows[barred(rows, found[rows])]
         if not len(rows) or turn == TRIES:
             break
-        u = _uniform(lot[rows], WORDS * (turn + 2) + step)
-        word = _step(one, last[rows] if turn < TRIES // 2 else np.full(len(rows), _END), u)
-        found[rows] = np.where(word >= 0, word, _step(one, np.full(len(rows), _END), u))
+        u = _steps.uniform(lot[rows], WORDS * (turn + 2) + step)
+        word = _steps.step(one, last[rows] if turn < TRIES // 2 else np.full(len(rows), _END), u)
+        found[rows] = np.where(word >= 0, word, _steps.step(one, np.full(len(rows), _END), u))
     found[rows] = -1
     return found
 
 
-def _holds(table: dict[str, np.ndarray], context: np.ndarray, word: np.ndarray) -> np.ndarray:
-    """bool [n]: the table has a step from the context to the word."""
-    if not len(table["key"]):
-        return np.zeros(len(context), bool)
-    at = np.minimum(np.searchsorted(table["key"], context), len(table["key"]) - 1)
-    steps, width = table["step"], table["width"]
-    place = np.minimum(np.searchsorted(steps, at * width + word), len(steps) - 1)
-    return (table["key"][at] == context) & (steps[place] == at * width + word)
-
-
-def _keyed(table: dict[str, Any], size: int) -> dict[str, np.ndarray]:
-    """A table of steps as arrays, contexts as one number each."""
-    key = np.array([c[0] if len(c) == 1 else c[0] * size + c[1] for c in table["from"]], np.int64)
-    edge = np.concatenate([[0], np.array(table["edge"], np.int64)])
-    first, to = np.array(table["first"]), np.array(table["to"], np.int64)
-    step = np.repeat(np.arange(len(key)), np.diff(first)) * size + to if len(key) else to
-    return {"key": key, "first": first, "to": to, "edge": edge, "step": step, "width": np.int64(size)}
-
-
-def _step(table: dict[str, np.ndarray], context: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """int64 [n]: the next word, -1 where the context is not known."""
-    if not len(table["key"]):
-        return np.full(len(context), -1)
-    at = np.minimum(np.searchsorted(table["key"], context), len(table["key"]) - 1)
-    low, high = table["edge"][table["first"][at]], table["edge"][table["first"][at + 1]]
-    pick = np.searchsorted(table["edge"], low + u * (high - low), side="right") - 1
-    pick = np.minimum(pick, table["first"][at + 1] - 1)
-    return np.where(table["key"][at] == context, table["to"][pick], -1)
-
-
-def _write(paths: np.ndarray, lot: np.ndarray, words: list[str]) -> pa.Array:
-    """Texts of word numbers; digits drawn anew, the filler where there is no word."""
+def _write(paths: np.ndarray, lot: np.ndarray, book: Book) -> pa.Array:
+    """Texts of word numbers; digits drawn anew, words of few spelled anew; the filler where there is no word."""
+    words = book["words"]
     lengths = (paths > _END).sum(axis=1)
     flat = paths[paths > _END]
     pieces = pa.array(words, pa.string()).take(pa.array(flat))
     digits = np.array([w.strip("0") in ("", " ", "\n") and w != "" and "0" in w for w in words])
-    where = np.flatnonzero(digits[flat])
+    spelled = np.array([_spell.MARK in w for w in words])
+    where = np.flatnonzero((digits | spelled)[flat])
     if len(where):
         rows = np.repeat(np.arange(len(lot)), lengths)[where]
         place = where - (np.cumsum(lengths) - lengths)[rows]
-        drawn = _fresh.mix(lot[rows] ^ _fresh.mix(place + WORDS)).tolist()
-        new = [_number(words[w], d) for w, d in zip(flat[where].tolist(), drawn, strict=True)]
+        drawn = _fresh.mix(lot[rows] ^ _fresh.mix(place + WORDS))
+        letters = spelled[flat[where]]
+        new = np.empty(len(where), object)
+        if letters.any():
+            new[letters] = _spelled([words[w] for w in flat[where[letters]]], drawn[letters], book)
+        new[~letters] = [_number(words[w], d) for w, d in zip(flat[where[~letters]].tolist(), drawn[~letters].tolist(), strict=True)]
         mask = np.zeros(len(flat), bool)
         mask[where] = True
         pieces = pc.replace_with_mask(pieces, pa.array(mask), pa.array(new, pa.string()))
@@ -318,12 +305,13 @@ def _write(paths: np.ndarray, lot: np.ndarray, words: list[str]) -> pa.Array:
     return pc.if_else(pc.equal(pc.utf8_length(joined), 0), FILLER, joined)
 
 
+def _spelled(tokens: list[str], lot: np.ndarray, book: Book) -> list[str]:
+    """A word for each token, with the white space before it."""
+    made = _spell.spell(lot, book["spelling"])
+    return [t.split(_spell.MARK)[0] + _spell.written(w, t[-1]) for t, w in zip(tokens, made, strict=True)]
+
+
 def _number(pattern: str, drawn: int) -> str:
     """`pattern` with its zeros made digits of `drawn`."""
     width = pattern.count("0")
     return pattern[: len(pattern) - width] + str(drawn % 9 + 1) + (str(drawn)[::-1] * (width // 10 + 1))[: width - 1]
-
-
-def _uniform(lot: np.ndarray, salt: int) -> np.ndarray:
-    """float64 [n] in [0, 1), another for each salt."""
-    return (_fresh.mix(lot + np.uint64((salt + 1) * 0x9E37_79B1)) >> np.uint64(11)) * 2.0**-53
