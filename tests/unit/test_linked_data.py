@@ -601,6 +601,22 @@ def test_orders_of_rows() -> None:
         Dataset.of(tables | {"order_lines": lines}, schema=schema.amend("order_lines.quantity", nullable=True))
 
 
+def test_orders_of_rows_of_a_single_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = pd.DataFrame({"who": np.arange(300) % 20, "step": np.arange(300) // 20 % 14, "x": np.arange(300) / 8})
+    log.to_csv(tmp_path / "log.csv", index=False)
+    schema = Dataset.of(tmp_path / "log.csv").schema.amend_table("log", order="step").model_copy(update={"subject": "who"})
+    for held in (1 << 28, 100):  # in memory, and streamed
+        monkeypatch.setattr("lookalike.data.infer.HELD", held)
+        notes = Dataset.of(tmp_path / "log.csv", schema=schema).notes
+        assert notes == (
+            "log.step: 20 of 300 rows have the same place as an earlier row of the same who; such rows keep the order they are in",
+        )
+    log["step"] = log["step"].astype("Int64").mask(log.index == 7)
+    log.to_csv(tmp_path / "log.csv", index=False)
+    with pytest.raises(DataError, match=r"log\.step: orders the rows, and is missing in 1 of 300 rows"):
+        Dataset.of(tmp_path / "log.csv", schema=schema.amend("step", nullable=True))
+
+
 @pytest.mark.parametrize(
     ("tables", "what"),
     [

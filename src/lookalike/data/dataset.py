@@ -84,8 +84,8 @@ class Dataset:
         found = conform(raw, schema.table) if schema is not None else infer(raw)
         whole = schema or Schema(tables=(found.table,))
         if found.canonical is not None:
-            return cls(whole, {found.table.name: found.canonical}, frame=frame, notes=raw.notes)
-        return cls(whole, {}, frame=frame, notes=raw.notes, stream=_Stream(raw, found.table, found.rows))
+            return cls(whole, {found.table.name: found.canonical}, frame=frame, notes=raw.notes)._ordered()
+        return cls(whole, {}, frame=frame, notes=raw.notes, stream=_Stream(raw, found.table, found.rows))._ordered()
 
     @classmethod
     def _linked(cls, raw: several.Raw, schema: Schema | None) -> Dataset:
@@ -112,7 +112,16 @@ class Dataset:
             linked.check(data)
             return data
         raw = formats.restore(self.table(), self.schema.table)
-        return Dataset(schema, {schema.table.name: formats.parse(raw, schema.table)}, frame=self._frame, notes=self.notes)
+        return Dataset(schema, {schema.table.name: formats.parse(raw, schema.table)}, frame=self._frame, notes=self.notes)._ordered()
+
+    def _ordered(self) -> Dataset:
+        """The same single table, with what is to be told of the column that orders it; refused if that has gaps."""
+        table = self.schema.table
+        if table.order is not None:
+            names = dict.fromkeys([table.order, *linked.owner_of(self.schema, table)[0]])
+            rows = {n: pa.chunked_array([b.column(n) for b in self._columns(n)], formats.canonical(table[n])) for n in names}
+            self.notes += linked.check_order(self.schema, table, pa.table(rows))
+        return self
 
     def seen_as(self, schema: Schema) -> Dataset:
         """The same rows under a schema of the same columns that says otherwise of keys, links, order or subject."""

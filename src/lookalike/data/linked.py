@@ -114,7 +114,7 @@ def check(data: Dataset) -> tuple[str, ...]:
     for t in schema.tables:
         for link in t.links:
             _check_link(t, link, tables)
-    return tuple(note for t in schema.tables if t.order is not None for note in _check_order(schema, t, tables))
+    return tuple(note for t in schema.tables for note in check_order(schema, t, tables[t.name]))
 
 
 def _check_key(table: Table, rows: pa.Table) -> None:
@@ -154,9 +154,14 @@ def _check_link(table: Table, link: Link, tables: Tables) -> None:
         )  # fmt: skip
 
 
-def _check_order(schema: Schema, table: Table, tables: Tables) -> list[str]:
-    """Nulls are refused; what is told of equal places."""
-    rows = tables[table.name]
+def check_order(schema: Schema, table: Table, rows: pa.Table) -> tuple[str, ...]:
+    """What a reader should be told of the column that orders rows, if there is one: rows with the same place.
+
+    Raises:
+        DataError: the column is missing in some rows.
+    """
+    if table.order is None:
+        return ()
     places = rows.column(table.order)
     where = f"{table.name}.{table.order}"
     if places.null_count:
@@ -164,15 +169,25 @@ def _check_order(schema: Schema, table: Table, tables: Tables) -> list[str]:
             f"orders the rows, and is missing in {places.null_count:,} of {rows.num_rows:,} rows", where=where,
             fix="fill the cells, remove the rows, or name another column as order in the schema",
         )  # fmt: skip
-    owner = owner_link(schema, table)
-    of = [rows.column(c) for c in owner.columns] if owner is not None else []
-    twice = repeats([*of, places])
+    whose, owner = owner_of(schema, table)
+    twice = repeats([*(rows.column(c) for c in whose), places])
     if not twice:
-        return []
-    within = f" of the same {owner.table}" if owner is not None else ""
-    return [
+        return ()
+    within = f" of the same {owner}" if owner else ""
+    told = (
         f"{where}: {twice:,} of {rows.num_rows:,} rows have the same place as an earlier row{within}; such rows keep the order they are in"
-    ]
+    )
+    return (told,)
+
+
+def owner_of(schema: Schema, table: Table) -> tuple[tuple[str, ...], str]:
+    """The columns that say whose a row is, and what to call the owner: of a single table the subject's, of linked ones those of the
+    link to the owner. Nothing, if rows are nobody's."""
+    if not schema.linked:
+        column = schema.column(schema.subject)[1].name if schema.subject is not None else ""
+        return ((column,) if column else ()), column
+    link = owner_link(schema, table)
+    return ((), "") if link is None else (link.columns, link.table)
 
 
 def owner_link(schema: Schema, table: Table) -> Link | None:
