@@ -208,6 +208,8 @@ def test_values_stay_within_what_was_seen(fitted: Model, data: Dataset) -> None:
     for column in data.schema.table:
         if column.kind in ("category", "boolean", "constant"):
             assert set(made[column.name].to_pylist()) <= {None, *real[column.name].to_pylist()}, column.name
+        elif column.name == data.schema.table.order and fitted.can.unit == "row":
+            assert made[column.name].to_pylist() == sorted(made[column.name].to_pylist()), column.name  # a series goes on
         elif column.kind in ("integer", "number", "date", "datetime", "time", "duration"):
             low, high = (f(v for v in real[column.name].to_pylist() if v is not None) for f in (min, max))
             assert all(low <= v <= high for v in made[column.name].to_pylist() if v is not None), column.name
