@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -141,9 +142,8 @@ def series(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns float64 [pieces] and float64 [TERMS], coefficients of the normalised Hermite polynomials 1 … TERMS. Two variables with
     correlation r, cut to means, have the covariance Σ r^m a_m b_m (Mehler).
     """
-    from scipy.special import ndtri
-
-    at = ndtri(edges)
+    quantile = NormalDist().inv_cdf  # quicker here than the import of SciPy's
+    at = np.array([quantile(e) if 0 < e < 1 else np.inf * (e - 0.5) for e in edges.tolist()])
     inner = np.where(np.isfinite(at), at, 0.0)
     density = np.where(np.isfinite(at), np.exp(-(inner**2) / 2) / np.sqrt(2 * np.pi), 0.0)
     means = -np.diff(density) / np.diff(edges)
