@@ -42,6 +42,8 @@ REPEATED = 0.01
 """Share of rows that must say again what the last one said, exactly, for this to be learned as such."""
 FEW_OWNERS = 20
 """With fewer owners than this, trees learn from rows chosen at random, whosever they are."""
+FEW = 16
+"""Of so many features all are tried at each split."""
 NEVER = frozenset({"key", "personal", "constant", "empty"})
 """Kinds whose values are not repeated: they are made afresh, or there is only one."""
 
@@ -52,8 +54,8 @@ class How:
 
     trees: int = 20
     sample: float = 0.6
-    leaf: int = 8
-    features: float = 0.6
+    leaf: int = 20
+    features: float = 0.8
     rounds: int = 60
     lags: int = 2
     protect: int = 5
@@ -196,7 +198,8 @@ class Chain:
         if how.rounds and target.ordered and target.size > SCORED_CELLS:
             levels, kept = replace(target, codes=plain), np.ascontiguousarray(bins[features])
             boosts = score(levels, kept, self._nominal[features], rounds=how.rounds, most=SCORED_ROWS, rng=rng, worth=WORTH)
-        growing = Growing(how.trees, how.sample, how.leaf, how.features)
+        tried = 1.0 if mode == "span" or len(features) <= FEW else how.features  # one of them may tell all: it must not be missed
+        growing = Growing(how.trees, how.sample, how.leaf, tried)
         return learn(target, features, bins, self._nominal, how=growing, boosts=boosts, rows=None, rng=rng)
 
     def _target(self, view: _View, c: int, p: int, mode: Mode) -> tuple[Target, np.ndarray]:

@@ -135,7 +135,7 @@ class Walk:
         step, left = step.copy(), self.end[:a] - self.last[chain._order][:a]
         more = self.sizes[:a] - 1 - t
         share = np.where(more > 0, 1 - self.rng.random(a) ** (1 / (more + 1)), 1.0)  # the first of as many even spacings (Pyke 1965)
-        over = (left > 0) & ((more == 0) | (step > left))
+        over = (left > 0) & (more > 0) & (step > left)
         rows = np.flatnonzero(over)
         if len(rows):
             wanted = steps.values((share * left)[rows], spec)
