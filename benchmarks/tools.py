@@ -17,8 +17,10 @@ HERE = Path(__file__).resolve().parent
 ENVS = HERE / ".envs"
 BY_OTHERS = ("auto", "relational", "ruled", "sequence", "series", "surrogate")
 """Models that draw by others, or draw sequences."""
-UNWANTED = {"mostlyai": ("torchvision", "torchaudio")}
+UNWANTED = dict.fromkeys(("mostlyai", "mostlyai_sdk"), ("torchvision", "torchaudio"))
 """Packages that come along unasked, do not match the torch wheel and break the import."""
+ALONE_IN = {"gretel": ("gretel-synthetics==0.22.20",), "tsgm": ("tsgm==0.1.0", "tf-keras==2.20.1")}
+"""Packages installed without what they ask for: old versions that their models of series do not need, or a second TensorFlow."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ def environment(name: str) -> Path:
     pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
     subprocess.run([*pip, "install", "-r", str(HERE / "peers" / f"{name}.txt")], check=True)
+    if name in ALONE_IN:
+        subprocess.run([*pip, "install", "--no-deps", *ALONE_IN[name]], check=True)
     if name in UNWANTED:
         subprocess.run([*pip, "uninstall", "--yes", *UNWANTED[name]], check=True)
     done.write_text(asked)
