@@ -95,6 +95,7 @@ def sample(
     model: Sampler,
     n: int | None = None,
     *,
+    scale: float | None = None,
     plan: PlanLike | None = None,
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
@@ -106,6 +107,7 @@ def sample(
         model: what `fit` or `load` returned.
         n: rows, at least 1; of a model of linked tables or sequences, subjects with all their rows. Not given where `plan` fixes rows in
             part: as many come as are given.
+        scale: instead of `n`, of a model of linked tables or sequences: times as many subjects as it learned from.
         plan: what is asked of the rows, or a JSON or YAML file of it; `steer` also returns the account of what was achieved.
         seed: the same seed gives the same rows; the first rows of a longer draw are those of a shorter one up to the last whole block.
         out: a file (.csv .parquet .jsonl …) or database URL to write to with constant memory, whatever `n` is; for linked tables a folder,
@@ -122,7 +124,7 @@ def sample(
         CannotError: the model cannot draw what the plan asks.
         FileError: `out` cannot be written.
     """
-    return steer(model, plan, n=n, seed=seed, out=out, on_step=on_step).rows
+    return steer(model, plan, n=n, scale=scale, seed=seed, out=out, on_step=on_step).rows
 
 
 def steer(
@@ -130,6 +132,7 @@ def steer(
     plan: PlanLike | None,
     *,
     n: int | None = None,
+    scale: float | None = None,
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
     on_step: OnStep = quiet,
@@ -140,6 +143,7 @@ def steer(
         `.rows`, what `sample` returns, and `.account`, with `.lines`, `.accepted`, `.text()` and `.to_json()`.
     """
     asked = _asking.plan_of(plan)
+    n = n if scale is None else _asking.scaled(model, n, scale)
     if asked.fix is not None:
         return complete(model, asked, n, seed=seed, out=out, on_step=on_step)
     if n is None:
@@ -327,13 +331,20 @@ def audit(
 def save(what: Model | Schema | Plan, path: str | os.PathLike[str]) -> Path:
     """Write a fitted model as one file of JSON and plain arrays, or a schema or plan as JSON text that a person can edit.
 
+    A schema whose file is an .svg is drawn: its tables and how they hang together.
+
     Raises:
         StoreError: the model is not fitted.
         FileError: the file cannot be written.
     """
     if not isinstance(what, Schema | Plan):
         return store.save(what, path)
-    text = what.to_json() if isinstance(what, Schema) else json.dumps(what.to_json(), indent=1, ensure_ascii=False) + "\n"
+    if isinstance(what, Schema):
+        from lookalike.data import draw
+
+        text = draw.svg(what) if Path(path).suffix.lower() == ".svg" else what.to_json()
+    else:
+        text = json.dumps(what.to_json(), indent=1, ensure_ascii=False) + "\n"
     with whole(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
     return Path(path)

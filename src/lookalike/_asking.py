@@ -21,6 +21,7 @@ from lookalike.schema import Schema
 
 FEWEST = 10
 """A model of fewer rows would tell of single people."""
+MOST_TIMES = 1_000_000
 ORDERED = frozenset({"integer", "number", "date", "datetime", "time", "duration", "key"})
 """Kinds of columns that can put rows in order."""
 
@@ -164,6 +165,24 @@ def units(data: Dataset, model: Sampler) -> int:
     """How many `data` has of what `model` counts when it draws: rows of the table or of the subjects' table, or subjects."""
     subjects = data.subjects() if unit(model) == "subject" and not data.schema.linked else None
     return data.rows if subjects is None else len(np.unique(subjects))
+
+
+def scaled(model: Sampler, n: int | None, scale: float) -> int:
+    """`scale` times as many subjects as `model` learned from.
+
+    Raises:
+        SettingError: `n` is given, too, or `scale` is no number above 0.
+        CannotError: the model does not tell how many it learned from.
+    """
+    if n is not None:
+        raise SettingError("given beside a number", where="scale", fix="give one of them")
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < MOST_TIMES:
+        raise SettingError(f"must be a number above 0 and below {MOST_TIMES:,}, not {scale!r}", where="scale", fix="2 draws twice as many")
+    learned = getattr(model, "units_", None)
+    if learned is None:
+        fix = "give the number of rows"
+        raise CannotError("the model does not tell how many rows it learned from", where="scale", fix=fix)
+    return max(1, round(scale * learned))
 
 
 def like(model: Model, data: Dataset) -> Model:

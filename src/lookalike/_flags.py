@@ -130,6 +130,13 @@ def check_place(path: str) -> None:
         raise la.errors.FileError("its folder is not there", where=path, fix=f"mkdir -p {folder}")
 
 
+def check_picture(path: str) -> None:
+    """Refuse a picture whose name is not that of one, or whose folder is not there."""
+    if Path(path).suffix.lower() != ".svg":
+        raise la.errors.SettingError("pictures are SVG files", where=f"--draw {path}", fix=f"--draw {Path(path).with_suffix('.svg')}")
+    check_place(path)
+
+
 def keep_secret(path: Path, key: bytes) -> None:
     """Write a secret to a file that is not there yet, which only its owner may read."""
     try:

@@ -43,6 +43,15 @@ def schema(table: Any) -> RenderableType:
     return shown
 
 
+def links(schema: Any) -> RenderableType:
+    """How tables hang together, for the terminal."""
+    from rich.text import Text
+
+    from lookalike.data import draw
+
+    return Text(draw.text(schema))
+
+
 def _written(column: Any) -> str:
     """How values of a column are written, in short."""
     if column.labels:

@@ -166,6 +166,7 @@ def make(
 def schema(
     source: Source,
     out: Annotated[str | None, _option("--out", metavar="FILE", help="write the schema there, to look at and correct")] = None,
+    draw: Annotated[str | None, _option("--draw", metavar="FILE", help="draw the tables and their links as an SVG picture")] = None,
     public: Annotated[bool, typer.Option("--public", help="a skeleton of public facts to fill in, for fits with --epsilon")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -175,20 +176,28 @@ def schema(
     lookalike schema census.csv
     lookalike schema census.csv > schema.json
     lookalike schema census.csv --public --out public.json
+    lookalike schema shop/ --draw shop.svg
     """
+    if draw is not None:
+        _flags.check_picture(draw)
     data = None if source.endswith(".json") else la.Dataset.of(source)
     found = la.schema(source) if data is None else data.schema
     if public:
         found = la.privacy.skeleton(found)
     _console.tell(data)
-    if out is not None:
-        la.save(found, out)
-        _console.say(f"Wrote {out}")
-    elif as_json or not sys.stdout.isatty():
+    written = [path for path in (draw, out) if path is not None]
+    for path in written:
+        la.save(found, path)
+        _console.say(f"Wrote {path}")
+    if written:
+        return
+    if as_json or not sys.stdout.isatty():
         typer.echo(found.to_json(), nl=False)
     else:
         for table in found.tables:
             _console.show(_shown.schema(table))
+        if found.linked:
+            _console.show(_shown.links(found))
 
 
 @app.command()
@@ -247,8 +256,13 @@ def fit(
 @app.command()
 def sample(
     model: Annotated[str, _argument("MODEL", "a model file, made by `lookalike fit` or `make`")],
-    rows: Annotated[int | None, _option("--rows", "-n", help="rows to draw; as many as --fix gives, with that")] = None,
-    out: Annotated[str | None, _option("--out", help="file or database URL to write; CSV on stdout if not given")] = None,
+    rows: Annotated[int | None, _option("--rows", "-n", help="rows to draw, or subjects; as many as --fix gives, with that")] = None,
+    scale: Annotated[
+        float | None, _option("--scale", help="instead of --rows, for linked tables and sequences: times as many subjects")
+    ] = None,
+    out: Annotated[
+        str | None, _option("--out", help="file, folder for linked tables, or database URL to write; CSV on stdout if not given")
+    ] = None,
     plan: PlanFile = None,
     given: Given = None,
     share: Shares = None,
@@ -268,14 +282,17 @@ def sample(
     lookalike sample census.lookalike -n 1000 --given sex=Female --given age=20..30 --share "income=>50K:0.5" --out some.csv
     lookalike sample census.lookalike -n 1000 --rule "capital_gain >= capital_loss" | head
     lookalike sample census.lookalike --fix partly.csv --out completed.csv
+    lookalike sample shop.lookalike --scale 10 --out sqlite:///shop.db
     """
     if as_json and out is None:
         raise la.errors.SettingError("the rows take the standard output", where="--json", fix="give --out, too")
     asked = _flags.planned(plan, given=given, share=share, rebalance=rebalance, parity=[parity] if parity else [], rule=rule, fix=fix)
     fitted = la.load(model)
+    if out is None and fitted.schema.linked:
+        raise la.errors.SettingError("linked tables need a place of their own", where="--out", fix="name a folder or a database URL")
     with tempfile.TemporaryDirectory(prefix="lookalike-") as folder:
         with _console.progress(quiet) as on_step:
-            made = la.steer(fitted, asked, n=rows, seed=seed, out=out or Path(folder) / "synthetic.csv", on_step=on_step)
+            made = la.steer(fitted, asked, n=rows, scale=scale, seed=seed, out=out or Path(folder) / "synthetic.csv", on_step=on_step)
         if out is None:
             with open(made.rows, "rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)
@@ -286,7 +303,8 @@ def sample(
         if not asked.empty:
             _console.say(made.account.text())
         if out is not None:
-            _console.say(f"Wrote {made.account.kept:,} rows to {out}")
+            counted = "rows" if getattr(fitted, "unit_", fitted.can.unit) == "row" else "subjects, with all their rows,"
+            _console.say(f"Wrote {made.account.kept:,} {counted} to {out}")
 
 
 @app.command()
