@@ -232,8 +232,10 @@ def _layers(schema: Schema, boxes: Mapping[str, _Box], lines: list[_Line]) -> li
         below = [depth[t] for t, parents in above.items() if name in parents and depth[t] > depth[name]]
         depth[name] = max(min(below) - 1, depth[name]) if below else depth[name]
     layers: list[list[_Node]] = [[] for _ in range(max(depth.values()) + 1)]
-    for t in schema.tables:
-        layers[depth[t.name]].append(boxes[t.name])
+    linked = {line.child for line in lines} | {line.link.table for line in lines}
+    for t in sorted(schema.tables, key=lambda t: t.name not in linked):
+        short = min(layers, key=lambda layer: sum(n.height + _GAP for n in layer))
+        (layers[depth[t.name]] if t.name in linked else short).append(boxes[t.name])  # tables without links stand where there is room
     near: dict[int, list[_Node]] = {id(b): [] for b in boxes.values()}
     for line in lines:
         chain: list[_Node] = [boxes[line.link.table]]
