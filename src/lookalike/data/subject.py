@@ -8,6 +8,8 @@ from lookalike.schema import Schema, Table
 
 __all__ = ["likely"]
 
+PERSONS = frozenset({"name", "first_name", "last_name", "email", "user_name", "phone", "iban", "card", "national_id"})
+"""What a row of persons has one of; addresses and companies are also of things."""
 FEWEST = 20
 """Rows of a subject's table at least: a handful of employees, shops or years are not those whom a guarantee protects."""
 
@@ -23,7 +25,7 @@ def likely(schema: Schema, rows: Mapping[str, int]) -> str | None:
 
     def rank(table: Table) -> tuple[bool, int]:
         hanging = sum(rows[name] for name in schema.descendants(table.name))
-        return any(c.personal is not None for c in table), hanging
+        return any(c.personal in PERSONS for c in table), hanging
 
     best = max(able, key=rank)
     return f"{best.name}.{best.key[0]}"
