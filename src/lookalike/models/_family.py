@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lookalike.protocol import Model
 
-__all__ = ["VISIBLE", "Family", "Given", "numbers", "taken"]
+__all__ = ["VISIBLE", "Family", "Given", "numbers", "of_kind", "taken"]
 
 VISIBLE = frozenset({"integer", "number", "category", "boolean", "date", "datetime", "time", "duration"})
 """Kinds that others are drawn by."""
@@ -327,7 +327,7 @@ class _Past:
                     known = ~np.isnan(values)
                     self.sums[c.name] = tuple(np.concatenate([[0.0], np.cumsum(x)]) for x in (np.where(known, values, 0.0), known))
                 total, many = (x[np.minimum(first + since, len(x) - 1)] - x[np.minimum(first, len(x) - 1)] for x in self.sums[c.name])
-                made[f"(last) {c.name}"] = _of_kind(np.where(none, np.nan, values[last]), c)
+                made[f"(last) {c.name}"] = of_kind(np.where(none, np.nan, values[last]), c)
                 with np.errstate(invalid="ignore", divide="ignore"):
                     mean = total / many
                 made[f"(mean) {c.name}"] = pa.array(mean, mask=~(many > 0))
@@ -360,7 +360,7 @@ def _numpy(values: pa.ChunkedArray) -> np.ndarray:
     return values.cast(pa.float64(), safe=False).to_numpy()
 
 
-def _of_kind(x: np.ndarray, column: Column) -> pa.Array:
+def of_kind(x: np.ndarray, column: Column) -> pa.Array:
     """A canonical array of numbers or ticks; NaN becomes null."""
     from lookalike.data import formats
 

@@ -17,183 +17,28 @@ from lookalike.data import Dataset, formats
 from lookalike.encode import Codebook, Coded
 from lookalike.models import _kin_exact as exact
 from lookalike.models._family import VISIBLE, Family, numbers
-from lookalike.models._kin import named, positions_of, sorted_by
+from lookalike.models._kin import positions_of, sorted_by
 from lookalike.models._kin_groups import Spread, features, groups, slots
-from lookalike.models._kin_pick import assign, repeated
-from lookalike.models._kin_world import Rows, World, ancestors, featured, within
+from lookalike.models._kin_line import Line
+from lookalike.models._kin_naming import Naming, codes, labels, single, whole
+from lookalike.models._kin_world import Rows, World, featured, together
 from lookalike.protocol import OnStep, State, part
 from lookalike.schema import Column, Schema, Table
 
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["Branch", "Naming"]
+__all__ = ["Branch"]
 
 FEW = 255
 """Rows of a public table that are groups of their own at most."""
-AGAIN = 0.01
-"""Share of rows that must name what a sibling names, for this to be learned."""
 SMALL = 50
 """Rows below which a table's rows are named as they are, one by one, if enough subjects name them."""
+SORTING = frozenset({"integer", "number", "date", "datetime"})
+FEWEST_PAIRS, RISING = 50, 0.2
+"""Siblings that follow one another, by which it is told that they are sorted; share of them in which the column must rise."""
 TINY = 10
 """Rows below which a table is too small to learn from."""
-DEEPEST = 100
-"""Levels of a table that names itself; in deeper ones a row is named whatever its level."""
-
-
-class Naming:
-    """How the rows that link `link` of a table names are found.
-
-    once: no row is named twice. apart: links whose rows, together, never name a row twice; None: they may. within: see `_kin_world`.
-    depth: rows name only rows of the level above. loops: rows that name nobody name themselves. nullable: there may be none.
-    """
-
-    def __init__(self, table: Table, link: int, **facts: Any) -> None:
-        self.table, self.link, self.facts = table, link, facts
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("facts", "__setstate__"):
-            raise AttributeError(name)
-        return self.facts[name]
-
-    @property
-    def label(self) -> str:
-        """The column that says in which group the row is that is named."""
-        return f"(group of) {'+'.join(self.table.links[self.link].columns)}"
-
-    @property
-    def again(self) -> str:
-        """The column that says whether a sibling names the same row."""
-        return f"(again) {'+'.join(self.table.links[self.link].columns)}"
-
-    @property
-    def level(self) -> str:
-        """The column that says how many rows are above."""
-        return f"(level) {'+'.join(self.table.links[self.link].columns)}"
-
-    @classmethod
-    def from_json(cls, table: Table, link: int, facts: Mapping[str, Any]) -> Naming:
-        """The inverse of `facts`, whose tuples JSON makes lists."""
-        return cls(table, link, **{k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()})
-
-    def columns(self, *, late: bool) -> list[Column]:
-        """What is drawn of it."""
-        found = [Column(name=self.label, kind="category")]
-        if self.again_ and not late:
-            found.append(Column(name=self.again, kind="boolean"))
-        if self.depth:
-            found.append(Column(name=self.level, kind="integer"))
-        return found
-
-    @classmethod
-    def study(cls, world: World, table: Table, link: int, *, late: bool) -> Naming:
-        """What holds of a link in the data."""
-        rows, mine = world.rows[table.name], table.links[link]
-        to, at = rows.links[link], world.kin.owner[table.name]
-        here = to[to >= 0]
-        distinct = len(np.unique(here)) == len(here)
-        others = world.rows[mine.table].n
-        once = distinct and (single(table, link) or (len(here) >= 20 and len(here) > 0.3 * others))
-        keyed = [k for k, other in enumerate(table.links) if k != link and set(other.columns) <= set(table.key)]
-        apart: tuple[int, ...] | None = None
-        if set(mine.columns) <= set(table.key) and keyed and {c for k in (*keyed, link) for c in table.links[k].columns} == set(table.key):
-            apart = tuple(keyed)
-        elif at is not None and not repeated(rows.links[at], to)[rows.links[at] >= 0].any():
-            apart = (at,)
-        self_ = mine.table == table.name
-        loops = bool(self_ and (to == np.arange(len(to))).any())
-        levels = _levels(to) if self_ else None
-        again = 0.0
-        if at is not None and len(to):
-            again = float(repeated(np.where(rows.links[at] < 0, -1 - np.arange(len(to)), rows.links[at]), to).mean())
-        facts = {
-            "once": once,
-            "apart": apart,
-            "within": within(world, table, link),
-            "depth": levels is not None and int(levels.max(initial=0)) <= DEEPEST,
-            "loops": loops,
-            "nullable": all(table[c].nullable for c in mine.columns) and bool((to < 0).any()),
-            "again_": bool(not late and apart is None and not once and again >= AGAIN),
-        }
-        return cls(table, link, **facts)
-
-    def told(self, world: World) -> dict[str, pa.Array]:
-        """The columns of the data."""
-        rows = world.rows[self.table.name]
-        to = rows.links[self.link]
-        if self.loops:
-            to = np.where(to == np.arange(len(to)), -1, to)
-        theirs = world.rows[self.table.links[self.link].table].groups[(self.table.name, self.link)]
-        group = np.where(to >= 0, theirs[np.maximum(to, 0)] if len(theirs) else -1, -1)
-        made: dict[str, pa.Array] = {self.label: labels(group)}
-        if self.depth:
-            made[self.level] = pa.array(_levels(rows.links[self.link]))
-        if self.again_:
-            at = world.kin.owner[self.table.name]
-            owner = rows.links[at]
-            made[self.again] = pa.array(repeated(np.where(owner < 0, -1 - np.arange(len(to)), owner), to))
-        return made
-
-    def found(self, world: World, drawn: Mapping[str, pa.Array | pa.ChunkedArray], n: int, rng: np.random.Generator) -> np.ndarray:
-        """int64 [n]: the rows that are named, by what was `drawn`; -1: none."""
-        mine, other = world.rows[self.table.name], world.rows[self.table.links[self.link].table]
-        theirs, degree = other.groups[(self.table.name, self.link)], other.degrees[(self.table.name, self.link)]
-        label = codes(drawn[self.label])
-        wants = label >= 0 if self.nullable or self.depth else np.ones(n, bool)
-        must, its = np.zeros(n, np.int64), np.zeros(other.n, np.int64)
-        if self.depth:
-            level = _dense(whole(drawn[self.level]), rng)
-            wants, must, its = level > 0, level, level + 1
-        if self.within is not None:
-            up, above = self.within
-            a = ancestors(world, self.table, up, np.arange(n))
-            b = ancestors(world, world.schema[self.table.links[self.link].table], above, np.arange(other.n))
-            must, its = _paired([must, a], [its, b])
-        fresh = wants.copy()
-        leads = np.arange(n)
-        if self.again_:
-            leads = self._leads(world, drawn, label, wants, rng)
-            fresh &= leads == np.arange(n)
-        near = _paired([must, label], [its, theirs])
-        wider = [near, (must, its)]
-        if self.within is not None or (self.depth and not self.nullable):
-            wider = wider if self.nullable else [*wider, (np.zeros(n, np.int64), np.zeros(other.n, np.int64))]
-        asked = [(np.where(fresh, a, -1), b) for a, b in wider]
-        family = self._family(mine, n) if self.apart is not None else None
-        row = assign(asked, degree, rng=rng, family=family, once=self.once)
-        if self.depth and self.loops:
-            row = np.where(level == 0, np.arange(n), row)
-        return np.where(wants, row[leads], row) if self.again_ else row
-
-    def _family(self, rows: Rows, n: int) -> np.ndarray:
-        """int64 [n]: rows that must not name the same row have the same number."""
-        whose = [rows.links[k] for k in self.apart]
-        gone = np.any([w < 0 for w in whose], axis=0)
-        number = np.unique(np.stack(whose), axis=1, return_inverse=True)[1].ravel()
-        return np.where(gone, -1 - np.arange(n), number)
-
-    def _leads(self, world: World, drawn: Mapping[str, Any], label: np.ndarray, wants: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """int64 [n]: the sibling whose row is named again; the row itself where none is."""
-        n = len(label)
-        owner = world.rows[self.table.name].links[world.kin.owner[self.table.name]]
-        again = pc.fill_null(drawn[self.again], False)
-        again = np.asarray(again.to_numpy(zero_copy_only=False) if isinstance(again, pa.Array) else again.to_numpy()) & wants & (owner >= 0)
-        order = np.lexsort((np.arange(n), label, owner))
-        order = order[wants[order]]
-        new = np.ones(len(order), bool)
-        new[1:] = (owner[order][1:] != owner[order][:-1]) | (label[order][1:] != label[order][:-1])
-        start = np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))
-        rank = np.arange(len(order)) - start
-        chosen = start + (rng.random(len(order)) * np.maximum(rank, 1)).astype(np.int64)
-        lead = np.where(again[order] & (rank > 0), chosen, np.arange(len(order)))
-        while True:
-            further = lead[lead]
-            if (further == lead).all():
-                break
-            lead = further
-        out = np.arange(n)
-        out[order] = order[lead]
-        return out
 
 
 class Branch:
@@ -204,6 +49,11 @@ class Branch:
         self.table, self.inner, self.settings = table, inner, dict(settings)
         self.copies_: list[exact.Copy] = []
         self.places_: list[exact.Place] = []
+        self.sorted_: str | None = None
+        self.line_: Line | None = None
+        self.structure_: Family | None = None
+        self.own_: Family | None = None
+        self.left_out_ = 0
         self.totals_: list[exact.Total] = []
         self.namings_: dict[int, Naming] = {}
         self.spreads_: dict[str, Spread] = {}
@@ -281,7 +131,7 @@ class Branch:
         self._spreads(world, protect)
         at = kin.owner[table.name]
         owner = rows.links[at] if at is not None else None
-        order = np.arange(rows.n) if owner is None else sorted_by(owner, self._ranks(rows))
+        order = np.arange(rows.n) if owner is None else sorted_by(owner, self._ranks(world, owner, rng))
         count = np.ones(rows.n, np.int64) if owner is None else self._sizes(owner, world.rows[table.links[at].table].n)
         work = {**self._worked(world), **{n: v for k in kin.early[table.name] for n, v in self.namings_[k].told(world).items()}}
         mine = pa.table(work).take(pa.array(order)) if work else None
@@ -293,17 +143,27 @@ class Branch:
         if root is not None:
             subject = np.zeros(len(count), np.int64)
             subject[count > 0] = root
-        guarded = self._guarded(world)
-        first = [c for k in kin.early[table.name] for c in self.namings_[k].columns(late=False)]
-        self.structure_ = Family(tuple(first), world.seen_columns(table, paths), (), self.inner, self.settings)
-        self.structure_.fit(above, mine, count, rng=rng, whose=subject, guarded=guarded, on_step=part(on_step, 0, 0.4 if first else 0))
-        beside = self._beside(world, order, mine)
-        self.own_ = Family(self.drawn_, world.seen_columns(table, paths), self._beside_columns(world), self.inner, self.settings)
-        self.own_.fit(
-            above, mine, count, rng=rng, beside=beside, whose=subject, guarded=guarded, on_step=part(on_step, 0.4 if first else 0, 1)
-        )
+        first = tuple(c for k in kin.early[table.name] for c in self.namings_[k].columns(late=False))
+        near, told = world.seen_columns(table, paths), part(on_step, 0.4 if first else 0, 1)
+        if self._follows(world):
+            self.line_ = Line((*first, *self.drawn_), near, str(table.order), self.settings).fit(
+                above, mine, count, rng=rng, on_step=on_step
+            )
+        else:
+            guarded = self._guarded(world)
+            self.structure_ = Family(first, near, (), self.inner, self.settings)
+            early = part(on_step, 0, 0.4 if first else 0)
+            self.structure_.fit(above, mine, count, rng=rng, whose=subject, guarded=guarded, on_step=early)
+            beside = self._beside(world, order, mine)
+            self.own_ = Family(self.drawn_, near, self._beside_columns(world), self.inner, self.settings)
+            self.own_.fit(above, mine, count, rng=rng, beside=beside, whose=subject, guarded=guarded, on_step=told)
         self.keys_ = self._keyed(rows)
         return self
+
+    def _follows(self, world: World) -> bool:
+        """Whether rows of an owner follow one another by a column that is drawn."""
+        drawn = {c.name for c in self.drawn_}
+        return self.rows_ > 0 and world.kin.owner[self.table.name] is not None and self.table.order in drawn
 
     def _guarded(self, world: World) -> bool:
         """Whether rows belong to the rows of a table that was declared to be the subject's."""
@@ -328,6 +188,7 @@ class Branch:
             columns.append(Column(name=f"(named) {name}.{k}", kind="integer", nullable=False))
             columns.append(Column(name=f"(group) {name}.{k}", kind="category", nullable=False))
         columns += [Column(name=f"(rows) {name}", kind="integer", nullable=False) for name in kin.owned(world.schema, table.name)]
+        columns += [Column(name=name, kind="number") for name in self._together(world)]
         self.drawn_ = tuple(columns)
         seen = [c for k in kin.early[table.name] for c in self.namings_[k].columns(late=False)]
         world.columns[table.name] = tuple(c for c in (*seen, *columns) if c.kind in VISIBLE)
@@ -335,6 +196,14 @@ class Branch:
     def _gappy(self, world: World) -> list[Column]:
         """Keys that are missing in some rows."""
         return [c for c in self.fresh_ if world.rows[self.table.name].table[c.name].null_count]
+
+    def _together(self, world: World) -> dict[str, pa.Array]:
+        """What the rows that are owned, or that name a row, are together."""
+        links = [(name, world.kin.owner[name]) for name in world.kin.owned(world.schema, self.table.name)]
+        found: dict[str, pa.Array] = {}
+        for name, k in (*links, *self._learned(world)):
+            found |= together(world, world.schema[name], k)
+        return found
 
     def _learned(self, world: World) -> list[tuple[str, int]]:
         """References that lead here, of which it is learned how often and by whom a row is named; else rows have `slots_`."""
@@ -379,22 +248,35 @@ class Branch:
         for name in kin.owned(world.schema, table.name):
             owner = world.rows[name].links[kin.owner[name]]
             made[f"(rows) {name}"] = pa.array(np.bincount(owner[owner >= 0], minlength=rows.n))
+        made |= self._together(world)
         rows.seen = {c.name: made[c.name] for c in world.columns[table.name] if c.name in made}
         for k in kin.early[table.name]:
             rows.seen |= self.namings_[k].told(world)
         return made
 
-    def _ranks(self, rows: Rows) -> np.ndarray | None:
-        """int64 [n]: how siblings are ordered, if not as they stand."""
-        name = self.places_[0].column if self.places_ else self.table.order
-        if name is None:
-            return None
-        values = rows.table[name]
-        values = values.cast(pa.float64()) if self.places_ else values
+    def _ranks(self, world: World, owner: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
+        """int64 [n]: in which order siblings are learned, if not as they stand: by their place, at random if a column sorts them."""
+        rows = world.rows[self.table.name]
+        by = self.places_[0].column if self.places_ else self.table.order if self._follows(world) else None
+        if by is None:
+            self.sorted_ = self._sorting(rows, owner)
+            return None if self.sorted_ is None else rng.permutation(rows.n)
+        values = rows.table[by].cast(pa.float64()) if self.places_ else rows.table[by]
         at = pc.array_sort_indices(values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values).to_numpy()
         ranks = np.empty(len(at), np.int64)
         ranks[at] = np.arange(len(at))
         return ranks
+
+    def _sorting(self, rows: Rows, owner: np.ndarray) -> str | None:
+        """The column that siblings are sorted by as they stand, if there is one."""
+        order = sorted_by(owner)
+        same = (owner[order][1:] == owner[order][:-1]) & (owner[order][1:] >= 0)
+        for c in self.attributes_:
+            if c.kind in SORTING and same.sum() >= FEWEST_PAIRS and not rows.table[c.name].null_count:
+                step = np.diff(numbers(rows.table[c.name], c)[order])[same]
+                if np.mean(step >= 0) >= exact.ALWAYS and np.mean(step > 0) >= RISING:
+                    return c.name
+        return None
 
     @staticmethod
     def _sizes(owner: np.ndarray, owners: int) -> np.ndarray:
@@ -435,6 +317,7 @@ class Branch:
     def draw(self, world: World, scale: float, *, rng: np.random.Generator, start: int = 0) -> Rows:
         """Rows of the table, whose owner is there; late links are not yet. start: rows that were drawn before."""
         table, kin = self.table, world.kin
+        self.left_out_ = 0
         if table.public:
             return self._given(world, scale)
         at = kin.owner[table.name]
@@ -454,21 +337,41 @@ class Branch:
         context = world.look(table, paths, whose, owner=True) if paths else None
         if not rows.n:
             return self._none(world, rows)
-        mine = self.structure_.draw(context, sizes, rng=rng, start=start)
-        kept = np.ones(rows.n, bool)
-        for k in kin.early[table.name]:
-            naming = self.namings_[k]
-            rows.links[k] = naming.found(world, {c: mine[c] for c in mine.column_names} if mine is not None else {}, rows.n, rng)
-            if not naming.nullable:
-                kept &= rows.links[k] >= 0
+        made = None if self.line_ is None else self.line_.draw(context, sizes, rng=rng, start=start)
+        mine = self.structure_.draw(context, sizes, rng=rng, start=start) if made is None else made
+        kept = self._named(world, mine, rng)
         if not kept.all():
-            self._leave_out(rows, kept, f"{named(table, table.links[k])} could name no other row")
             sizes = np.bincount(np.repeat(np.arange(len(sizes)), sizes)[kept], minlength=len(sizes))
-            mine = None if mine is None else mine.filter(pa.array(kept))
-        beside = self._beside(world, np.arange(rows.n), mine)
-        made = self.own_.draw(context, sizes, rng=rng, beside=beside, start=start)
+            mine, made = (None if x is None else x.filter(pa.array(kept)) for x in (mine, made))
+        if made is None:
+            beside = self._beside(world, np.arange(rows.n), mine)
+            made = self.own_.draw(context, sizes, rng=rng, beside=beside, start=start)
+        if self.sorted_ is not None and made is not None:
+            made, mine = self._in_order(rows, made, mine, sizes)
         drawn = {} if made is None else {name: made[name] for name in made.column_names}
         return self._finish(world, rows, drawn, mine, sizes, rng=rng, start=start)
+
+    def _named(self, world: World, mine: pa.Table | None, rng: np.random.Generator) -> np.ndarray:
+        """bool [n]: rows that are kept; of all it is found which rows they name. Those that must name one and cannot are left out."""
+        rows, table = world.rows[self.table.name], self.table
+        kept = np.ones(rows.n, bool)
+        told = {} if mine is None else {name: mine[name] for name in mine.column_names}
+        for k in world.kin.early[table.name]:
+            rows.links[k] = self.namings_[k].found(world, told, rows.n, rng)
+            if not self.namings_[k].nullable:
+                kept &= rows.links[k] >= 0
+        if not kept.all():
+            self.left_out_ += int((~kept).sum())
+            rows.n = int(kept.sum())
+            rows.links = {k: to[kept] for k, to in rows.links.items()}
+        return kept
+
+    def _in_order(self, rows: Rows, made: pa.Table, mine: pa.Table | None, sizes: np.ndarray) -> tuple[pa.Table, pa.Table | None]:
+        """Siblings sorted by the column that they are sorted by."""
+        place = np.repeat(np.arange(len(sizes)), sizes)
+        order = np.lexsort((numbers(made[self.sorted_], self.table[self.sorted_]), place))
+        rows.links = {k: to[order] for k, to in rows.links.items()}
+        return made.take(pa.array(order)), None if mine is None else mine.take(pa.array(order))
 
     def _given(self, world: World, scale: float) -> Rows:
         """The rows of a public table, with how often they are to be named."""
@@ -485,11 +388,6 @@ class Branch:
         rows.links |= {k: np.zeros(0, np.int64) for k in world.kin.early[self.table.name]}
         drawn = {c.name: pa.nulls(0, formats.canonical(c)) for c in (*self.drawn_, *early)}
         return self._finish(world, rows, drawn, None, np.zeros(0, np.int64), rng=np.random.default_rng(0), start=0)
-
-    def _leave_out(self, rows: Rows, kept: np.ndarray, why: str) -> None:
-        self.left_out_ = (int((~kept).sum()), why)
-        rows.n = int(kept.sum())
-        rows.links = {k: to[kept] for k, to in rows.links.items()}
 
     def _finish(
         self,
@@ -575,16 +473,21 @@ class Branch:
 
     def notes(self) -> list[str]:
         """What a reader should be told."""
-        if self.table.public or self.rows_ >= TINY or not self.rows_:
-            return []
-        what = f"{self.table.name} has {self.rows_} rows, too few to learn from without telling of single ones"
-        return [f"{what}; if it is a list that anybody may see, declare it public"]
+        told = []
+        if self.left_out_:
+            told.append(
+                f"{self.table.name}: {self.left_out_:,} rows of the last draw were left out, as there was no row left that they could name"
+            )
+        if not self.table.public and 0 < self.rows_ < TINY:
+            what = f"{self.table.name} has {self.rows_} rows, too few to learn from without telling of single ones"
+            told.append(f"{what}; if it is a list that anybody may see, declare it public")
+        return told
 
     # --------------------------------------------------------------------------------------------------------- storing
 
     def state(self) -> State:
         """What was learned."""
-        card: dict[str, Any] = {"rows": self.rows_, "alone": self.alone_}
+        card: dict[str, Any] = {"rows": self.rows_, "alone": self.alone_, "sorted": self.sorted_}
         if self.table.public:
             arrays = {"kept": _packed(self.kept_)}
             arrays |= {f"links.{k}": to for k, to in self.public_.links.items()}
@@ -599,7 +502,9 @@ class Branch:
         arrays = {f"spread.{what}.{name}": getattr(x, what) for name, x in self.spreads_.items() for what in ("share", "mean", "half")}
         for (name, k), (group, degree) in self.slots_.items():
             arrays |= {f"slot.group.{k}.{name}": group, f"slot.degree.{k}.{name}": degree}
-        for name in ("structure", "own"):
+        for name in ("structure", "own", "line"):
+            if getattr(self, f"{name}_") is None:
+                continue
             inner = getattr(self, f"{name}_").state()
             card[name] = inner.card
             arrays |= {f"{name}.{key}": array for key, array in inner.arrays.items()}
@@ -608,7 +513,7 @@ class Branch:
     def restore(self, state: State) -> Self:
         """Become the branch that `state` was taken from."""
         card, arrays = state.card, state.arrays
-        self.rows_, self.alone_ = card["rows"], card["alone"]
+        self.rows_, self.alone_, self.sorted_ = card["rows"], card["alone"], card["sorted"]
         if self.table.public:
             self.kept_ = _unpacked(arrays["kept"])
             self.public_ = Rows(self.kept_.num_rows)
@@ -635,9 +540,9 @@ class Branch:
             elif kind == "slot" and what == "group":
                 k, _, child = name.partition(".")
                 self.slots_[(child, int(k))] = array, arrays[f"slot.degree.{name}"]
-        for name in ("structure", "own"):
+        for name, kind in (("structure", Family), ("own", Family), ("line", Line)):
             mine = {key.partition(".")[2]: array for key, array in arrays.items() if key.startswith(name + ".")}
-            setattr(self, f"{name}_", Family.restore(State(card=card[name], arrays=mine)))
+            setattr(self, f"{name}_", kind.restore(State(card=card[name], arrays=mine)) if name in card else None)
         return self
 
     def add_up(self, world: World) -> None:
@@ -657,12 +562,6 @@ class Branch:
             rows.table[total.column] = made
 
 
-def single(table: Table, link: int) -> bool:
-    """Whether a link is declared to name each row once at most."""
-    columns = table.links[link].columns
-    return table.key == columns or any(table[c].unique for c in columns)
-
-
 def either(choose: Any, yes: pa.Array, no: Any) -> pa.Array:
     """`yes` where `choose`, else `no`; of the type of `yes`."""
     choose, no = (x.combine_chunks() if isinstance(x, pa.ChunkedArray) else x for x in (choose, no))
@@ -670,27 +569,6 @@ def either(choose: Any, yes: pa.Array, no: Any) -> pa.Array:
     if pa.types.is_dictionary(yes.type):
         return pc.if_else(choose, yes.cast(pa.string()), no.cast(pa.string())).dictionary_encode()
     return pc.if_else(choose, yes, no.cast(yes.type))
-
-
-def labels(group: np.ndarray) -> pa.Array:
-    """Groups (below 0: none) as a category."""
-    levels = pa.array([str(g) for g in range(int(group.max(initial=-1)) + 1)], pa.string())
-    return pa.DictionaryArray.from_arrays(pa.array(group.astype(np.int32), mask=group < 0), levels)
-
-
-def codes(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """int64 [n]: the groups of a category, -1: none."""
-    plain = values.cast(pa.string())
-    plain = plain.combine_chunks() if isinstance(plain, pa.ChunkedArray) else plain
-    coded = plain.dictionary_encode()
-    table = np.array([*(int(v) if v.isdigit() else -1 for v in coded.dictionary.to_pylist()), -1], np.int64)
-    return table[pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False)]
-
-
-def whole(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """int64 [n]: whole numbers, 0 where missing or below."""
-    values = pc.fill_null(values, 0)
-    return np.maximum(values.to_numpy(zero_copy_only=False) if isinstance(values, pa.Array) else values.to_numpy(), 0).astype(np.int64)
 
 
 def _packed(table: pa.Table) -> np.ndarray:
@@ -704,31 +582,3 @@ def _packed(table: pa.Table) -> np.ndarray:
 def _unpacked(raw: np.ndarray) -> pa.Table:
     """The inverse of `_packed`."""
     return pa.ipc.open_stream(pa.py_buffer(raw.tobytes())).read_all()
-
-
-def _dense(level: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """int64 [n]: levels without gaps, from 0, of which there are two at least if all are below the first."""
-    dense = np.unique(level, return_inverse=True)[1].ravel()
-    if len(level) > 1 and level.min() > 0 and not dense.any():
-        dense = (np.arange(len(level)) != rng.integers(len(level))).astype(np.int64)
-    return dense
-
-
-def _levels(to: np.ndarray) -> np.ndarray | None:
-    """int64 [n]: how many rows are above each, by the row that it names (-1 or itself: none); None if rows are above themselves."""
-    up = np.where(to == np.arange(len(to)), -1, to)
-    level, at = np.zeros(len(up), np.int64), up.copy()
-    for _ in range(DEEPEST + 1):
-        live = at >= 0
-        if not live.any():
-            return level
-        level += live
-        at = np.where(live, up[np.maximum(at, 0)], -1)
-    return None
-
-
-def _paired(of_child: list[np.ndarray], of_row: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers for pairs of codes, the same for children and rows; children with a code below 0 have a number that no row has."""
-    child, row = np.stack(of_child), np.stack(of_row)
-    number = np.unique(np.concatenate([child, row], axis=1), axis=1, return_inverse=True)[1].ravel()
-    return number[: child.shape[1]], number[child.shape[1] :]

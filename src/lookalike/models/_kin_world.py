@@ -11,11 +11,17 @@ import pyarrow.compute as pc
 
 from lookalike.models._family import VISIBLE, numbers, taken
 from lookalike.models._kin import Kin
-from lookalike.models._kin_groups import features
 from lookalike.schema import Column, Schema, Table
 
-__all__ = ["Rows", "World", "featured", "link_name", "within"]
+__all__ = ["Rows", "World", "ancestors", "featured", "link_name", "together", "within"]
 
+MOST_TOGETHER = 8
+"""Columns of the rows of one link of which it is told at most what they are together."""
+MOST_COUNTED = 3
+"""Links by which rows are named that are counted for this, at most."""
+SEVERAL = 1.2
+"""Rows that a row must own, or be named by, on average for this to be told."""
+ORDERED = frozenset({"integer", "number", "date", "datetime", "duration"})
 MOST_SEEN = 60
 """Columns of others that a row is drawn given at most; those of the nearest come first."""
 
@@ -158,9 +164,42 @@ def _chain(world: World, table: Table, up: int) -> tuple[int, ...] | None:
     return tuple(found)
 
 
+def together(world: World, table: Table, k: int) -> dict[str, pa.Array]:
+    """What the rows that name a row by link `k` of `table` are together: of each column of numbers or moments mean, least and most.
+
+    Children drawn given these differ between families as they do in the data; by their siblings alone they differ less.
+    """
+    rows, n = world.rows[table.name], world.rows[table.links[k].table].n
+    to = rows.links[k]
+    if (to >= 0).sum() < SEVERAL * len(np.unique(to[to >= 0])):
+        return {}
+    found: dict[str, pa.Array] = {}
+    for name, x in _told(world, table).items():
+        there = (to >= 0) & ~np.isnan(x)
+        order = np.flatnonzero(there)[np.argsort(to[there], kind="stable")]
+        whose, first, many = np.unique(to[order], return_index=True, return_counts=True)
+        for what, add in (("mean", np.add), ("least", np.minimum), ("most", np.maximum)):
+            made = np.full(n, np.nan)
+            if len(order):
+                made[whose] = add.reduceat(x[order], first) / (many if what == "mean" else 1)
+            found[f"({what}) {table.name}.{k}.{name}"] = pa.array(made, mask=np.isnan(made))
+    return found
+
+
+def _told(world: World, table: Table) -> dict[str, np.ndarray]:
+    """Numbers and moments of which it is told what they are together, float64 [n]: columns, and how many rows own or name each row."""
+    rows, seen = world.rows[table.name], {c.name for c in world.columns[table.name]}
+    own = [c for c in table if c.name in seen and c.kind in ORDERED][:MOST_TOGETHER]
+    found = {c.name: numbers(rows.table[c.name], c) for c in own}
+    links = [
+        (t.name, j) for t in world.schema.tables if not t.public for j, link in enumerate(t.links) if link.table == table.name != t.name
+    ]
+    for child, j in links[:MOST_COUNTED]:
+        to = world.rows[child].links[j]
+        found[f"(rows) {child}.{j}"] = np.bincount(to[to >= 0], minlength=rows.n).astype(np.float64)
+    return found
+
+
 def ancestors(world: World, table: Table, up: int, rows: np.ndarray) -> np.ndarray:
     """int64: the owner of rows so many steps up, -1 where there is none."""
     return world.follow(table, _chain(world, table, up) or (), rows)
-
-
-__all__ += ["ancestors", "featured", "features"]
