@@ -12,6 +12,7 @@ import tempfile
 import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,12 @@ def shop() -> dict[str, pd.DataFrame]:
     return {"addresses": addresses, "customers": customers, "orders": orders, "order_lines": lines}
 
 
+@cache
+def the_shop() -> Dataset:
+    """The shop, read once."""
+    return Dataset.of(shop())
+
+
 LINKS = {
     ("customers", "billing_address_id", "addresses", "address_id"),
     ("customers", "shipping_address_id", "addresses", "address_id"),
@@ -80,7 +87,7 @@ def cells(data: Dataset) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def test_keys_and_links_are_found_in_a_dict_of_frames() -> None:
-    data = Dataset.of(shop())
+    data = the_shop()
     assert links_of(data.schema) == LINKS
     assert keys_of(data.schema) == {
         "addresses": ("address_id",),
@@ -227,7 +234,7 @@ def test_a_link_to_a_key_of_two_columns() -> None:
 
 
 def test_a_folder_goes_out_and_comes_back(tmp_path: Path) -> None:
-    data = Dataset.of(shop())
+    data = the_shop()
     data.write(tmp_path / "out")
     assert sorted(os.listdir(tmp_path / "out")) == ["addresses.csv", "customers.csv", "keys.json", "order_lines.csv", "orders.csv"]
     back = Dataset.of(tmp_path / "out")
@@ -269,7 +276,7 @@ def test_files_of_equal_columns_are_shards_and_others_are_tables(tmp_path: Path)
 
 
 def test_a_catalogue_decides(tmp_path: Path) -> None:
-    data = Dataset.of(shop())
+    data = the_shop()
     schema = data.schema.amend_table("order_lines", order="line_no").amend_table("addresses", public=True)
     data = Dataset.of(data, schema=schema.model_copy(update={"subject": "customers.customer_id"}))
     data.write(tmp_path / "out")
@@ -320,14 +327,14 @@ def test_a_catalogue_that_is_wrong_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_one_file_cannot_hold_several_tables(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="4 tables do not fit into one file"):
-        Dataset.of(shop()).write(tmp_path / "all.csv")
+        the_shop().write(tmp_path / "all.csv")
     assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 @pytest.mark.parametrize("place", ["out", "sqlite", "duckdb"])
 def test_all_or_nothing(tmp_path: Path, place: str, error: type[BaseException]) -> None:
-    data = Dataset.of(shop())
+    data = the_shop()
     target = tmp_path / place if place == "out" else f"{place}:///{tmp_path}/new.db"
     with pytest.raises(error), LinkedWriter(target, data.schema) as writer:
         writer.append("addresses", data.table("addresses"))
@@ -390,7 +397,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def test_a_database_goes_out_and_comes_back_with_its_constraints(url: str) -> None:
-    data = Dataset.of(shop())
+    data = the_shop()
     data.write(url, overwrite=True)
     back = Dataset.of(url)
     assert (links_of(back.schema), keys_of(back.schema)) == (LINKS, keys_of(data.schema))  # its own catalogue says so
@@ -412,7 +419,7 @@ def broken(data: Dataset) -> Dataset:
 
 
 def test_a_link_that_leads_nowhere_does_not_get_into_a_database(url: str, tmp_path: Path) -> None:
-    data = Dataset.of(shop())
+    data = the_shop()
     data.write(url, overwrite=True)
     with pytest.raises(LookalikeError):
         broken(data).write(url, overwrite=True)
@@ -420,7 +427,7 @@ def test_a_link_that_leads_nowhere_does_not_get_into_a_database(url: str, tmp_pa
 
 
 def test_sqlite_itself_finds_nothing_wrong(tmp_path: Path) -> None:
-    Dataset.of(shop()).write(f"sqlite:///{tmp_path}/shop.db")
+    the_shop().write(f"sqlite:///{tmp_path}/shop.db")
     with sqlite3.connect(tmp_path / "shop.db") as base:
         assert base.execute("PRAGMA foreign_key_check").fetchall() == []
         assert len(base.execute("PRAGMA foreign_key_list(customers)").fetchall()) == 3
@@ -435,7 +442,7 @@ def test_sqlite_itself_finds_nothing_wrong(tmp_path: Path) -> None:
 
 
 def test_duckdb_itself_keeps_the_constraints(tmp_path: Path) -> None:
-    Dataset.of(shop()).write(f"duckdb:///{tmp_path}/shop.db")
+    the_shop().write(f"duckdb:///{tmp_path}/shop.db")
     with duckdb.connect(str(tmp_path / "shop.db")) as base:
         with pytest.raises(duckdb.ConstraintException, match="foreign key"):
             base.execute("INSERT INTO orders VALUES (1, 777, 0.5)")
@@ -444,7 +451,7 @@ def test_duckdb_itself_keeps_the_constraints(tmp_path: Path) -> None:
 
 
 def test_rows_come_in_batches_and_before_those_that_they_refer_to(url: str) -> None:
-    data = Dataset.of(shop())
+    data = the_shop()
     with LinkedWriter(url, data.schema) as writer:
         for name in linked.parents_first(data.schema):
             rows = data.table(name)
@@ -527,7 +534,7 @@ def test_a_database_without_any_links_is_searched(tmp_path: Path) -> None:
 
 def amended(tables: dict[str, pd.DataFrame], **changes: pd.DataFrame) -> Dataset:
     """Other rows under the schema of the good ones."""
-    return Dataset.of(tables | changes, schema=Dataset.of(tables).schema)
+    return Dataset.of(tables | changes, schema=the_shop().schema)
 
 
 def test_orphans_are_counted_and_not_shown() -> None:
@@ -546,7 +553,7 @@ def test_orphans_are_counted_and_not_shown() -> None:
 
 def test_keys_that_repeat_or_are_missing() -> None:
     tables = shop()
-    schema = Dataset.of(tables).schema
+    schema = the_shop().schema
     twice = pd.concat([tables["customers"], tables["customers"].iloc[:2]])
     with pytest.raises(DataError, match=r"customers\.customer_id: the primary key is not unique: 2 of 42 rows"):
         Dataset.of(tables | {"customers": twice}, schema=schema)
@@ -571,7 +578,7 @@ def test_a_link_to_what_repeats() -> None:
 
 def test_a_table_that_is_not_there() -> None:
     tables = shop()
-    schema = Dataset.of(tables).schema
+    schema = the_shop().schema
     del tables["customers"]
     with pytest.raises(DataError, match=r"no table 'customers' in the data, and orders\.customer_id links to it"):
         Dataset.of(tables, schema=schema)
@@ -590,7 +597,7 @@ def test_a_circle_without_a_beginning() -> None:
 
 def test_orders_of_rows() -> None:
     tables = shop()
-    schema = Dataset.of(tables).schema.amend_table("order_lines", order="quantity")
+    schema = the_shop().schema.amend_table("order_lines", order="quantity")
     twice = int(tables["order_lines"].duplicated(["order_id", "quantity"]).sum())
     assert twice > 0
     notes = Dataset.of(tables, schema=schema).notes
@@ -647,8 +654,9 @@ def is_whole(data: Dataset) -> bool:
     return all((linked.owners(tables, t.name, x) > -2).all() for t in data.schema.tables for x in t.links)
 
 
+@cache
 def by_customer() -> Dataset:
-    data = Dataset.of(shop())
+    data = the_shop()
     return Dataset.of(data, schema=data.schema.model_copy(update={"subject": "customers.customer_id"}))
 
 
@@ -661,7 +669,7 @@ def test_rows_are_those_of_the_subject() -> None:
     assert len(set(subjects.tolist())) == N
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.95))
 def test_split_is_a_partition_that_keeps_every_link(seed: int, share: float) -> None:
     data = by_customer()
@@ -734,7 +742,7 @@ def test_owners_of_one_column_and_of_two() -> None:
 
 
 def test_tables_can_be_amended() -> None:
-    schema = Dataset.of(shop()).schema
+    schema = the_shop().schema
     bare = schema.amend_table("orders", links=[])
     assert links_of(bare) == {x for x in LINKS if x[0] != "orders"}
     assert links_of(schema) == LINKS
