@@ -141,7 +141,7 @@ def within(world: World, table: Table, k: int) -> tuple[int, int] | None:
     other = world.schema[table.links[k].table]
     to = world.rows[table.name].links[k]
     rows = np.flatnonzero(to >= 0)
-    for up in (1, 2):
+    for up in (0, 1, 2):
         for theirs in (1, 2):
             a, b = _chain(world, table, up), _chain(world, other, theirs)
             if a is None or b is None or world.led_to(table, a).name != world.led_to(other, b).name or len(rows) < 10:
