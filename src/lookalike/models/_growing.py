@@ -185,7 +185,7 @@ def decimals(codebook: Codebook, column: int) -> int | None:
     return codebook.books[column]["line"]["decimals"]
 
 
-def numbers_of(table: pa.Table, codebook: Codebook, columns: Iterable[int] | None = None) -> dict[int, np.ndarray]:
+def numbers_of(table: pa.Table, codebook: Codebook, *, columns: Iterable[int] | None = None) -> dict[int, np.ndarray]:
     """{column: float64 [n], NaN is missing} of the integers and numbers of a canonical table, or of some of its `columns`."""
     found = {}
     for k in range(len(codebook.books)) if columns is None else columns:

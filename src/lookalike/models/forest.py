@@ -233,7 +233,7 @@ class Forest:
         seeds, coded = rng.integers(0, 1 << 62, len(self.stages_)), self._blank(n, rng)
         for c in context:
             coded.codes[self.codebook_.owners == c] = encoder(spec[c]).encode(table[spec[c].name], self.codebook_.books[c], spec[c])
-        tied = self._fill(coded, seeds, numbers_of(table, self.codebook_, context))
+        tied = self._fill(coded, seeds, numbers_of(table, self.codebook_, columns=context))
         drawn = self._table(coded, tied, start)
         return pa.table({c.name: table[c.name] if k in context else drawn[c.name] for k, c in enumerate(spec)})
 
