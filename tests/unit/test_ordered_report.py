@@ -12,10 +12,11 @@ from lookalike.compare import steps
 from lookalike.compare.frame import Frame, code
 from lookalike.compare.stats import auc, blocks
 from lookalike.data import Dataset
-from lookalike.report import Report, build, ordered
+from lookalike.report import Report, build, ordered, verdict, windowed
 from lookalike.report.items import ORDERED
 from lookalike.report.views import measured
 from lookalike.schema import Column, Schema, Table
+from lookalike.score import Score
 
 PATIENTS = 165
 SCHEMA = Schema(
@@ -184,3 +185,60 @@ def test_the_error_of_an_area_grows_with_what_owners_share() -> None:
     # Ten equal rows of one owner say no more than one.
     assert clustered == pytest.approx(one_each, rel=0.05)
     assert clustered == pytest.approx(plain * np.sqrt(10), rel=0.05)
+
+
+# ---- windows
+
+MEMORY = 0.9
+
+
+def walks(seed: int, *, memory: float = MEMORY, owners: int = 60, length: int = 60) -> steps.Sequences:
+    """Two numbers of an autoregressive process, the second following the first."""
+    rng = np.random.default_rng(seed)
+    x = np.empty((owners, length))
+    x[:, 0] = rng.normal(0, 1 / np.sqrt(1 - memory**2), owners)
+    for t in range(1, length):
+        x[:, t] = memory * x[:, t - 1] + rng.normal(0, 1, owners)
+    values = {"x": x.ravel(), "y": x.ravel() + rng.normal(0, 0.5, x.size)}
+    rows = Frame((Column(name="x", kind="number"), Column(name="y", kind="number")), values, {}, x.size)
+    return steps.sequences(rows, np.repeat(np.arange(owners), length), np.tile(np.arange(float(length)), owners))
+
+
+@cache
+def windowed_scores(memory: float) -> dict[str, Score]:
+    of = windowed.windows({"real": walks(1), "synthetic": walks(3, memory=memory), "holdout": walks(2)}, 0)
+    return {s.name: s for s in windowed.scores(of, 0, "standard" if memory == MEMORY else "quick")}
+
+
+def test_a_process_of_the_same_law_is_at_the_ceiling_in_every_window_measure() -> None:
+    found = windowed_scores(MEMORY)
+    assert set(found) == {m.name for m in windowed.MEASURES}
+    for name, score in found.items():
+        assert not verdict.worse(score), name
+    # What the rows of a window are is perfect in the floor; when they come is not.
+    assert found["spectrum"].zero == found["predictive"].zero == "floor"
+    # Windows that overlap would be told by their neighbours.
+    assert found["discriminative"].value < 0.25
+
+
+def test_a_process_of_shorter_memory_is_seen() -> None:
+    found = windowed_scores(0.3)
+    for name in ("cross_correlation", "spectrum"):
+        assert verdict.worse(found[name]), name
+
+
+def test_windows_are_of_one_owner_and_missing_numbers_are_those_before() -> None:
+    of = walks(4, owners=30, length=30)
+    of.frame.values["x"][of.order == 5] = np.nan
+    made = windowed.windows({"real": of, "synthetic": of, "holdout": of}, 0)["real"]
+    assert made.values.shape[1:] == (24, 2) and np.isfinite(made.values).all()
+    own = of.frame["x"].reshape(30, 30)
+    for window, owner in zip(made.values[:20, :, 1], made.owner[:20], strict=True):
+        assert window.min() >= 0 and window.max() <= 1
+        assert 0 <= owner < 30
+    assert np.isnan(own[:, 5]).all()
+
+
+def test_too_few_rows_make_no_windows() -> None:
+    few = walks(1, owners=5, length=8)
+    assert windowed.windows({"real": few, "synthetic": few}, 0) is None

@@ -51,12 +51,14 @@ def measure(real: Frame, other: Frame, *, context: Context) -> list[Finding]:
     owner = stack(pair).owner
     # An owner's rows are alike: unless all are in one fold, whose rows they are tells which table they come from.
     group = _groups(*(hashes(f, scale=real).sum(0, dtype=np.uint64) for f in pair)) if owner is None else owner
-    fold = rng.permutation(np.arange(group.max() + 1) % FOLDS)[group]
+    fold = rng.permutation(np.arange(group.max() + 1) % FOLDS)[group] if owner is None else _level(group, truth, rng)
     score = np.empty(len(truth))
     seed = int(rng.integers(2**31))
     for k in range(FOLDS):
         model = boost.classifier(x[fold != k], truth[fold != k], labels, seed=seed)
         score[fold == k] = model.predict_proba(x[fold == k])[:, 1]
+        if owner is not None:
+            score[fold == k] = _odds(score[fold == k]) - _odds(truth[fold != k].mean())
     value, error = auc(truth, score, owner=owner)
     # Folds share the rows they learn from, so that their errors go together (Nadeau & Bengio 2003).
     low, high = around(value, error * np.sqrt(1 + FOLDS / (FOLDS - 1)), least=0, most=1)
@@ -82,6 +84,28 @@ def _groups(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     value = np.unique(np.concatenate([a, b]), return_inverse=True)[1]
     turn = np.concatenate([_turns(value[: len(a)]), _turns(value[len(a) :])])
     return np.unique(value * (turn.max() + 1) + turn, return_inverse=True)[1]
+
+
+def _level(owner: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A fold for each row, all of an owner in one, and of either table about as many rows in each: large owners are dealt first."""
+    out = np.empty(len(owner), np.int64)
+    for side in (False, True):
+        rows = np.flatnonzero(truth == side)
+        _, code, sizes = np.unique(owner[rows], return_inverse=True, return_counts=True)
+        order = np.lexsort((rng.random(len(sizes)), -sizes))
+        place = np.empty(len(sizes), np.int64)
+        turn = np.arange(len(sizes))
+        # There and back: 0 1 2 3 4 4 3 2 1 0 …
+        place[order] = np.where(turn // FOLDS % 2 == 0, turn % FOLDS, FOLDS - 1 - turn % FOLDS)
+        out[rows] = place[code]
+    return out
+
+
+def _odds(share: np.ndarray) -> np.ndarray:
+    """Log odds. Less those of the rows learned from, scores of all folds can be ranked together: a fold with more rows of one table than
+    the others has learned from fewer."""
+    kept = np.clip(share, 1e-6, 1 - 1e-6)
+    return np.log(kept / (1 - kept))
 
 
 def _turns(values: np.ndarray) -> np.ndarray:

@@ -10,18 +10,21 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.compare import steps
+from lookalike.compare.boost import one_thread
 from lookalike.compare.database import codes, ordering
 from lookalike.compare.frame import Frame
-from lookalike.report import items
-from lookalike.report.measure import Effort, Stage
+from lookalike.report import items, windowed
+from lookalike.report.measure import Stage
 from lookalike.report.plan import Plan
-from lookalike.report.views import Measured, View, measured, ordered_views, staged
+from lookalike.report.views import View, measured, ordered_views, staged
 from lookalike.schema import Schema
 from lookalike.score import Score
 
 NOTE = (
     "Rows of one {subject} go together: intervals are those of drawing other subjects. Copies, nearness and attacks are of whole subjects."
 )
+
+GAPS = "The holdout has other gaps between rows than the training part: it is no stretch of the series, and order is judged without it."
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,16 @@ class Order:
 
     views: tuple[View, ...]
     subjects: Stage | None
+    windows: Mapping[str, windowed.Windows] | None
+    note: str = ""
 
-    def measured(self, plan: Plan, effort: Effort) -> Measured:
-        """The figures of all views."""
-        return measured(self.views, items.ORDERED, seed=plan.seed, effort=effort, subject=None, on_view=lambda _: None)[0]
+    def scores(self, plan: Plan) -> list[Score]:
+        """The figures of all views and windows."""
+        found = measured(self.views, items.ORDERED, seed=plan.seed, effort=plan.effort, subject=None, on_view=lambda _: None)[0].scores
+        if self.windows is not None:
+            with one_thread():
+                found += windowed.scores(self.windows, plan.seed, plan.effort)
+        return found
 
 
 def order(tables: Mapping[str, pa.Table], schema: Schema, frames: Mapping[str, Frame], seed: int) -> Order | None:
@@ -73,17 +82,28 @@ def order(tables: Mapping[str, pa.Table], schema: Schema, frames: Mapping[str, F
     if table.order is None or any(table.order not in t.column_names for t in tables.values()):
         return None
     told = {role: ordering(t, table, frames[role]) for role, t in tables.items()}
+    alone, note = all(f.owner is None for f in frames.values()), ""
+    if alone and "holdout" in told and not _alike(told["real"], told["holdout"]):
+        # Rows taken out here and there are no stretch of the series, and nothing follows anything in them.
+        told, note = {role: t for role, t in told.items() if role != "holdout"}, GAPS
+    frames = {role: frames[role] for role in told}
     owner = {role: f.owner if f.owner is not None else np.zeros(f.rows, np.int64) for role, f in frames.items()}
-    alone = all(f.owner is None for f in frames.values())
     free = {role: replace(f, owner=None) for role, f in frames.items()}
     of = {role: steps.sequences(f.only(n for n in f.names if n != table.order), owner[role], told[role]) for role, f in free.items()}
     found = [v for v in ordered_views(of, table.name) if not (alone and v.kind in ("lengths", "features"))]
     features = next((v for v in found if v.kind == "features"), None)
     subjects = None if features is None else staged(View("subject", features.title, features.frames), seed)
-    return Order(tuple(found), subjects)
+    return Order(tuple(found), subjects, windowed.windows(of, seed), note)
+
+
+def _alike(real: np.ndarray, held: np.ndarray) -> bool:
+    """Whether the rows of two parts of one series follow each other at about the same distance."""
+    gaps = [float(np.median(np.diff(np.sort(t)))) for t in (real, held) if len(t) > 1]
+    return len(gaps) == 2 and max(gaps) <= 1.5 * max(min(gaps), 1e-12)
 
 
 def definitions(found: list[Score]) -> list[dict[str, Any]]:
     """What the figures of order mean."""
     shown = {s.metric for s in found}
-    return list({i.called: i.entry() for i in items.ORDERED if i.called in shown}.values())
+    entries = {i.called: i.entry() for i in items.ORDERED if i.called in shown}
+    return [*entries.values(), *(windowed.definition(m) for m in windowed.MEASURES if m.name in shown)]

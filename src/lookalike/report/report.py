@@ -185,6 +185,7 @@ def build(real: Source, synthetic: Source, *, holdout: Source | None = None, on_
     laid = {n: _laid(tables, frames, real.schema, plan.seed, name=n) for n in (None, *plan.others)}
     if laid[None] is not None and laid[None].subjects is not None and subjects is not None:
         notes.append(ordered.NOTE.format(subject=subjects.name))
+    notes += [laid[None].note] if laid[None] is not None and laid[None].note else []
     found, data = _compose(setting, {n: frames[f"other: {n}"] for n in plan.others}, plan, facts, steps, laid=laid)
     report = Report(data, found)
     data["gates"] = [_gated(gate, one) for one in [data, *data["others"]] for gate in plan.gates()]
@@ -297,7 +298,7 @@ def _tried(
         return side_by_side(setting, plan, kept, steps, offers=offers)
     # What a model tells of single rows says nothing of whole subjects.
     found, raids = side_by_side(setting, plan, kept, steps, offers=offers if laid.subjects is None else {}, subjects=laid.subjects)
-    return found + laid.measured(plan, plan.effort).scores, raids
+    return found + laid.scores(plan), raids
 
 
 def _answered(laid: ordered.Order | None) -> tuple[str, ...]:

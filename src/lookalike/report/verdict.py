@@ -23,8 +23,21 @@ in a hundred of their own."""
 VAGUE = 0.5
 """Width of an interval of a share that says nothing."""
 SEQUENCES = ("step_trend", "step_dependence", "intervals", "length", "sequence_shape")
+WINDOWS = ("autocorrelation", "cross_correlation", "spectrum", "context_fid", "discriminative", "predictive", "dtw")
 """Scores of the order of rows that are told together."""
-ALONE = ("c2st_sequence", *SEQUENCES, "shape", "trend", "dependence", "correlation", "c2st", "utility", "exact_copies", "dcr_share")
+ALONE = (
+    "c2st_sequence",
+    *SEQUENCES,
+    *WINDOWS,
+    "shape",
+    "trend",
+    "dependence",
+    "correlation",
+    "c2st",
+    "utility",
+    "exact_copies",
+    "dcr_share",
+)
 """Scores with a statement of their own; the others are told together, an area at a time."""
 
 
@@ -211,7 +224,7 @@ def told(score: Score | None, title: str = "A classifier's view") -> Said:
 
 def in_order(by: Mapping[str, Score]) -> list[Said]:
     """Statements on sequences, where there are any."""
-    found = [by[n] for n in SEQUENCES if n in by]
+    found = [by[n] for n in (*SEQUENCES, *WINDOWS) if n in by]
     if not found:
         return []
     return [s for s in (together(found, "Order"), told(by.get("c2st_sequence"), "A classifier's view of sequences")) if s]
