@@ -168,9 +168,7 @@ def _fewness(bases: Mapping[str, Database], fresh: set[str], schema: Schema) -> 
         out.append(f"There are {rows:,} + {held:,} rows of {top!r}, the subjects: too few to say anything of memory of whole subjects.")
     whole = [t.name for t in schema.tables if t.name not in fresh and t.name != top and not t.public]
     if whole:
-        out.append(
-            f"{_listed(whole)} in both parts alike, as not hanging on {top!r}: ceilings there come from two halves of the real rows."
-        )
+        out.append(f"{_listed(whole)} do not hang on {top!r} and stand in both parts: ceilings there are of two halves of the real rows.")
     return out
 
 

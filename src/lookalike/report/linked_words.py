@@ -7,7 +7,7 @@ from typing import Any
 
 from lookalike.report import danger
 from lookalike.report.integrity import violations
-from lookalike.report.verdict import Said, alone, doubted, figure, in_order, say, told, tone, worse
+from lookalike.report.verdict import VAGUE, Said, alone, doubted, figure, in_order, say, told, tone, worse
 from lookalike.report.views import Measured
 from lookalike.score import Score
 
@@ -87,7 +87,8 @@ def _worst(said: Said, out: Measured, names: tuple[str, ...]) -> Said:
         found = "poor" if any(tone(s) == "poor" for _, s in off) else "fair"
         _, _, mean = said["text"].partition(": ")
         return said | {"tone": found, "text": f"Off at {text}. On the whole: {mean}"}
-    return said | {"text": f"{said['text']} Off at {text}."}
+    found = "poor" if any(tone(s) == "poor" for _, s in off) else said["tone"]
+    return said | {"tone": found, "text": f"{said['text'].replace(WORD['fair'], WORD[found], 1)} Off at {text}."}
 
 
 def _memory(by: Mapping[str, Score], raids: list[dict[str, Any]], *, given: bool, subject: str, subjects: int) -> list[Said]:
@@ -102,14 +103,14 @@ def _memory(by: Mapping[str, Score], raids: list[dict[str, Any]], *, given: bool
         pair += f"{copies.ceiling:.2f} % of fresh real ones do"
         upper = copies.ceiling_interval[1] if copies.ceiling_interval else copies.ceiling
         out.append(say("good" if copies.low <= upper else "poor", "privacy", "Copied subjects", f"{pair}."))
-    if near is not None and near.value is not None:
+    if near is not None and near.value is not None and near.low is not None and near.high is not None and near.high - near.low <= VAGUE:
         text = (
             f"{100 * near.value:.1f} % of the synthetic subjects lie nearer to a training subject than to a held-out one; 50 % means that "
         )
         tones = "good" if not worse(near) or near.value <= 0.51 else "fair" if near.value <= 0.54 else "poor"
         out.append(say(tones, "privacy", "Memory of whole subjects", text + "no trace is left. This finds copying, not every leak."))
     elif near is not None:
-        out.append(say("open", "privacy", "Memory of whole subjects", f"Not computed: {near.note}."))
+        out.append(say("open", "privacy", "Memory of whole subjects", f"Cannot be judged: {near.note or 'too few subjects'}."))
     if not raids:
         text = f"None was made: {subjects:,} rows of {subject!r} in the training part are too few."
         return [*out, say("open", "privacy", "Attacks on whole subjects", text)]
@@ -126,9 +127,9 @@ def limited(out: Measured, facts: Mapping[str, Any], *, given: bool, subject: st
         said.append("The holdout is not what it must be, and every comparison with it is in doubt: see the first statement.")
     if not given:
         said.append("There is no holdout. Ceilings come from two halves of the real rows; copies, nearness and attacks cannot be judged.")
-    for kind, names in out.skipped.items():
-        if kind in KINDS:
-            said.append(f"Too few rows, or no columns to compare, for {KINDS[kind]}: {_listed(names)}.")
+    skipped = "; ".join(f"{KINDS[kind]} ({_listed(names)})" for kind, names in out.skipped.items() if kind in KINDS)
+    if skipped:
+        said.append(f"Too few rows, or no columns to compare: {skipped}.")
     said.append(
         f"Rows that hang on one row of {subject!r} are no independent draws: intervals are those of drawing other such rows, and single "
         "columns and pairs are not tested one by one where rows hang together."

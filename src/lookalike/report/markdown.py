@@ -25,7 +25,7 @@ def render(data: Mapping[str, Any]) -> str:
     parts.append(f"**Split**: {MARKS[data['split']['tone']]} {escape(data['split']['text'])}")
     parts += _listed(data["notes"])
     parts += [*_verdict(data), *_gates(data), "## What limits this", *_listed(data["limits"])]
-    parts += [*_figures(data), *_attacks(data), *_promised(data), *_untested(data), *_about(data)]
+    parts += [*_figures(data), *_linked(data), *_attacks(data), *_promised(data), *_untested(data), *_about(data)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -79,6 +79,10 @@ def _figures(data: Mapping[str, Any]) -> list[str]:
     target = data["target"]
     why = "given" if target["given"] else f"guessed: {target['why']}" if target["why"] else "guessed"
     return [*parts, f"Utility predicts {escape(target['name'])} ({escape(why)})."] if target["name"] else parts
+
+
+def _linked(data: Mapping[str, Any]) -> list[str]:
+    return [part for grid in tables.linked(data) for part in _drawn(grid, "##")]
 
 
 def _attacks(data: Mapping[str, Any]) -> list[str]:

@@ -67,7 +67,7 @@ def _link(link: Mapping[str, Any]) -> dict[str, Any]:
     for i, (label, real, made) in enumerate(zip(children["labels"], children["real"], children["synthetic"], strict=True)):
         said = f"real {'fewer than five rows' if real is None else f'{real:g} %'}, synthetic {made:g} %"
         height = {"real": None if real is None else round(HEIGHT * real / most, 1), "synthetic": round(HEIGHT * made / most, 1)}
-        bars.append({"x": i * STEP + 3, "label": label, "short": label.replace(" and more", "+").partition("–")[0], "said": said, **height})
+        bars.append({"x": i * STEP + 3, "label": label, "short": _short(label), "said": said, **height})
     missing = [link[role]["missing"] / max(1, link[role]["rows"]) for role in ("real", "synthetic")]
     mean = children["mean"]
     return {
@@ -83,6 +83,12 @@ def _link(link: Mapping[str, Any]) -> dict[str, Any]:
         "figures": [{"title": LINK[s["name"]], **f} for s in link["scores"] if s["name"] in LINK and (f := shown(s))],
         "worst": next((s["worst"] for s in link["scores"] if s["worst"]), []),
     }
+
+
+def _short(label: str) -> str:
+    """Where a bar begins, in few letters: 3, 20+, 2k."""
+    first, more = label.partition("–")[0].partition(" ")[0], "+" if " and more" in label else ""
+    return (first if int(first) < 1_000 else f"{int(first) / 1_000:.0f}k") + more
 
 
 def _hop(hop: Mapping[str, Any]) -> dict[str, Any]:

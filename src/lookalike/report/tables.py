@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lookalike.report import page_links
 from lookalike.report.view import number, span
 
 AREAS = {"fidelity": "Fidelity", "diversity": "Diversity", "utility": "Utility", "fairness": "Fairness", "privacy": "Privacy"}
@@ -94,6 +95,25 @@ def attacks(data: Mapping[str, Any], table: Mapping[str, Any], *, wide: bool) ->
     columns["informative"] = lambda a: "yes" if a["informative"] else "no"
     rows = [(str(a["title"]), *(draw(a) for draw in columns.values())) for a in ran]
     return _lean(Grid("Attacks", ("", *columns), rows, _notes(table["attacks"])))
+
+
+def linked(data: Mapping[str, Any]) -> list[Grid]:
+    """Tables and links, each figure with that of fresh real rows in brackets; nothing where there is one table, or in public."""
+    if not data.get("linked"):
+        return []
+    drawn = page_links.linked(data)
+    heads = [title for _, title in drawn["table_figures"]]
+    rows = [(t["name"], t["rows"], *map(_beside_fresh, t["figures"])) for t in drawn["linked_tables"]]
+    grids = [Grid("Tables", ("", "rows", *heads), rows, ("In brackets: fresh real rows of the same number.",))]
+    links = [
+        (e["title"], f"{e['broken']:,} of {e['rows']:,}", e["mean"], *(_beside_fresh(f) for f in e["figures"] or [None, None]))
+        for e in drawn["linked_links"]
+    ]
+    return [*grids, Grid("Links", ("", "broken", "children per parent", "trends", "dependence"), links)]
+
+
+def _beside_fresh(found: Mapping[str, str] | None) -> str:
+    return NONE if found is None else f"{found['value']} ({found['ceiling']})"
 
 
 def figure(data: Mapping[str, Any], score: Mapping[str, Any], what: str) -> str:

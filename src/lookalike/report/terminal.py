@@ -27,7 +27,15 @@ def render(data: Mapping[str, Any], *, width: int = 100, color: bool = False) ->
     console = Console(
         file=io.StringIO(), width=width, force_terminal=color, color_system="truecolor" if color else None, legacy_windows=False
     )
-    parts = [_head(data), *_verdict(data, width), *_gates(data), *_limits(data), *_figures(data, width), *_attacks(data, width)]
+    parts = [
+        _head(data),
+        *_verdict(data, width),
+        *_gates(data),
+        *_limits(data),
+        *_figures(data, width),
+        *_linked(data),
+        *_attacks(data, width),
+    ]
     console.print(Group(*parts, *_worst(data), _untested(data)))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
@@ -99,6 +107,10 @@ def _figures(data: Mapping[str, Any], width: int) -> list[RenderableType]:
     why = "given" if target["given"] else f"guessed: {target['why']}" if target["why"] else "guessed"
     note = [_text(f"Utility predicts {target['name']} ({why}).", "dim")] if target["name"] else []
     return [*parts, *note]
+
+
+def _linked(data: Mapping[str, Any]) -> list[RenderableType]:
+    return [_drawn(grid) for grid in tables.linked(data)]
 
 
 def _attacks(data: Mapping[str, Any], width: int) -> list[RenderableType]:

@@ -165,7 +165,7 @@ def named(found: Sequence[Score], item: Item) -> list[Score]:
 def _merge(results: Sequence[tuple[Item, View, list[Score]]], items: Sequence[Item], out: Measured) -> None:
     """Write each view's scores, and the means of all views."""
     for item in items:
-        mine = [(view, scores) for i, view, scores in results if i is item]
+        mine = [(view, [_placed(s, view.title) for s in scores]) for i, view, scores in results if i is item]
         for view, scores in mine:
             out.by_view.setdefault((view.kind, view.place), []).extend(scores)
         for name, _ in item.names.values():
@@ -173,6 +173,11 @@ def _merge(results: Sequence[tuple[Item, View, list[Score]]], items: Sequence[It
             if found:
                 mean = merged(found, metrics.load(item.metric).ABOUT)
                 out.scores.append(replace(mean, detail=_detail(name, mine)))
+
+
+def _placed(score: Score, title: str) -> Score:
+    """The score, in which what differs is named with its table."""
+    return replace(score, flagged=tuple(f | {"name": f"{title}.{f['name']}"} for f in score.flagged))
 
 
 def _detail(name: str, mine: Sequence[tuple[View, list[Score]]]) -> dict[str, Any]:
