@@ -11,12 +11,13 @@ import torch
 
 import lookalike as la
 from lookalike.models.ctgan import Ctgan
-from lookalike.nets.adversary import Adversaries, Bank, Blocks, Shape, Watch
+from lookalike.nets.adversary import Adversaries, Bank, Blocks, Lessons, Moments, Placing, Shape, Watch
 from lookalike.nets.blocks import start
 from lookalike.nets.modes import axis, mixture
 from lookalike.nets.train import generator
 
 SMALL = {"width": 64, "depth": 1, "noise": 16, "pac": 1, "critic": 2, "epochs": 50, "batch": 256, "rate": 0.003, "patience": 40, "line": 60}
+SMALL |= {"moments": 5.0}
 
 
 def frame(rows: int = 2_000, seed: int = 0) -> pd.DataFrame:
@@ -141,3 +142,54 @@ def test_a_generator_with_one_answer_is_watched_through_its_net() -> None:
         looks.append(watch.looks[0]["levels"])
     assert looks[0] > 0.9 and looks[1] < 0.25
     assert watch.flaws()
+
+
+BLOCKS = Blocks((3, 4, 6), (2,), (2,))
+"""Two parts of levels and one line with two bare modes."""
+
+
+def some(rows: int, *, bound: bool, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Modes int64 [rows, 3] and places float32 [rows, 1]; `bound`: the second part follows from the first."""
+    rng = np.random.default_rng(seed)
+    first = rng.choice(3, rows, p=[0.6, 0.3, 0.1])
+    modes = np.stack([first, first + 1 if bound else rng.permutation(first) + 1, rng.integers(0, 6, rows)], axis=1)
+    places = np.where(modes[:, 2:] >= 2, rng.uniform(-1, 1, (rows, 1)), 0)
+    return torch.from_numpy(modes), torch.from_numpy(places).float()
+
+
+def test_moments_are_least_where_rows_are_alike() -> None:
+    modes, places = some(4_000, bound=True, seed=0)
+    counts = [np.bincount(m, minlength=k) for m, k in zip(modes.numpy().T, BLOCKS.sizes, strict=True)]
+    moments, real = Moments(BLOCKS, counts, places.numpy()), BLOCKS.dense(modes, places)
+    alike = [float(moments(real, BLOCKS.dense(*some(2_000, bound=True, seed=s)))) for s in range(1, 6)]
+    other = [float(moments(real, BLOCKS.dense(*some(2_000, bound=False, seed=s)))) for s in range(1, 6)]
+    assert max(alike) < min(other) - 0.1, "margins are the same, only how two columns hang together is not"
+
+
+def test_a_place_is_that_of_its_mode_and_bare_modes_have_none() -> None:
+    placing = Placing(BLOCKS)
+    told = torch.linspace(-1, 1, 6).expand(2, -1)
+    modes = torch.tensor([[0, 0, 5], [1, 2, 1]])
+    assert torch.allclose(placing.at(modes, told)[:, 0], told[0, [5, 1]].tanh())
+    assert placing.there(modes)[:, 0].tolist() == [True, False]
+    soft = BLOCKS.dense(modes, torch.zeros(2, 1))[:, :-1]
+    assert torch.allclose(placing(soft, told)[:, 0], torch.tensor([float(told[0, 5].tanh()), 0.0]))
+
+
+def test_a_reader_learns_with_the_generator_and_is_not_kept(model: Ctgan) -> None:
+    assert any(name.startswith("generator.reader") for name, _ in model.net_.named_parameters())
+    assert not any("reader" in name or "critic" in name for name in model.state().arrays)
+    modes, places = some(600, bound=True, seed=0)
+    counts = [np.bincount(m, minlength=k) for m, k in zip(modes.numpy().T, BLOCKS.sizes, strict=True)]
+    bank = Bank.of(modes.numpy(), places.numpy(), (), BLOCKS.sizes)
+    shape = Shape(noise=4, width=32, depth=1, pac=1, loss="hinge")
+    net = Adversaries(BLOCKS, counts, bank=bank, parts=(), shape=shape, lessons=Lessons(rows=1.0, space=0.1))
+    start(net, generator(1))
+    maker, lost = torch.optim.Adam(net.generator.parameters(), 0.01), []
+    for k in range(120):
+        loss = net._rebuilt(BLOCKS.dense(modes, places), modes, None, generator(k))
+        maker.zero_grad()
+        loss.backward()
+        maker.step()
+        lost.append(loss.item())
+    assert np.mean(lost[-10:]) < 0.5 * np.mean(lost[:3])

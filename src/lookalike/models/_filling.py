@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lookalike.nets.adversary import Blocks, Critic, Generator, Shape, critic_loss
+from lookalike.nets.adversary import Blocks, Critic, Generator, Placing, Shape, critic_loss
 from lookalike.nets.blocks import Linear
 from lookalike.nets.train import generator
 
@@ -32,40 +32,29 @@ class Filling(nn.Module):
     def __init__(self, blocks: Blocks, owners: np.ndarray, *, given: float, shape: Shape) -> None:
         super().__init__()
         self.blocks, self.given, self.shape, self.columns = blocks, given, shape, int(owners[-1]) + 1
-        ends = blocks.ends
-        lines = [np.arange(ends[p], ends[p + 1]) for p in blocks.lined]
-        self.spans = list(pairwise(np.cumsum([0, *map(len, lines)]).tolist()))
-        inner, told = blocks.width + self.columns, ends[-1] + self.spans[-1][1] if lines else ends[-1]
+        self.placing = Placing(blocks)
+        inner, told = blocks.width + self.columns, blocks.ends[-1] + self.placing.width
         known = Linear(inner, shape.width, scale=math.sqrt(inner), bias=False)  # each number known weighs as much as all the noise
         self.generator = Generator(told, known, shape)
         self.critic = Critic(inner, shape)
-        placed = [np.arange(len(line)) >= bare for line, bare in zip(lines, blocks.bare, strict=True)]
-        kept = {
-            "owner": np.concatenate([np.repeat(owners, blocks.sizes), owners[list(blocks.lined)]]),
-            "line": np.concatenate([np.zeros(0, np.int64), *lines]),
-            "placed": np.concatenate([np.zeros(0, bool), *placed]),
-            "lined": np.array(blocks.lined, np.int64),
-            "first": np.array([a for a, _ in self.spans], np.int64),
-        }
-        for name, array in kept.items():
-            self.register_buffer(name, torch.from_numpy(array), persistent=False)
+        owner = np.concatenate([np.repeat(owners, blocks.sizes), owners[list(blocks.lined)]])
+        self.register_buffer("owner", torch.from_numpy(owner), persistent=False)
 
     def forward(self, batch: tuple[Tensor, ...], draw: torch.Generator, turn: str) -> Tensor:
         """The loss of the critic, or of the generator, on rows of modes int64 [n, parts] and places float32 [n, lines]."""
         modes, places = batch
         known = self._masks(len(modes), draw)
-        with torch.autocast(modes.device.type, enabled=False):
-            real, free = self.blocks.dense(modes, places), ~known[:, self.owner]
-            with torch.set_grad_enabled(turn != "critic" and torch.is_grad_enabled()):
-                told = self.generator(self._noise(len(modes), draw), self._seen(real, known))
-                made = torch.where(free, self._made(told, draw), real)
+        real, free = self.blocks.dense(modes, places), ~known[:, self.owner]
+        with torch.set_grad_enabled(turn != "critic" and torch.is_grad_enabled()):
+            told = self.generator(self._noise(len(modes), draw), self._seen(real, known)).float()
+            made = torch.where(free, self._made(told, draw), real)
 
-            def critic(rows: Tensor) -> Tensor:
-                return self.critic(torch.cat([rows, known.float()], dim=1))
+        def critic(rows: Tensor) -> Tensor:
+            return self.critic(torch.cat([rows, known.float()], dim=1))
 
-            if turn == "critic":
-                return critic_loss(critic, real, made, shape=self.shape, draw=draw, free=free)
-            return self._missed(told, real, known) - critic(made).mean()
+        if turn == "critic":
+            return critic_loss(critic, real, made, shape=self.shape, draw=draw, free=free)
+        return self._missed(told, real, known) - critic(made).mean()
 
     def _masks(self, n: int, draw: torch.Generator) -> Tensor:
         """bool [n, columns]: which are known: none, any share of them, or all but one."""
@@ -96,8 +85,7 @@ class Filling(nn.Module):
         """What the generator tells, as the critic sees it: the place of a line is that of its mode, 0 where the mode has none."""
         ends = self.blocks.ends[-1]
         modes = self.blocks.soft(told[:, :ends], draw)
-        places = modes[:, self.line] * self.placed * told[:, ends:].tanh()
-        return torch.cat([modes, *(places[:, a:b].sum(1, keepdim=True) for a, b in self.spans)], dim=1)
+        return torch.cat([modes, self.placing(modes, told[:, ends:])], dim=1)
 
     @torch.no_grad()
     def seen(self, modes: Tensor, places: Tensor, known: Tensor) -> Tensor:
@@ -115,7 +103,11 @@ class Filling(nn.Module):
         return self.generator.told(body, slice(*self.blocks.ends[part : part + 2]))
 
     @torch.no_grad()
+    def every(self, body: Tensor) -> Tensor:
+        """Logits of the modes of all parts, [n, modes]."""
+        return self.generator.told(body, slice(self.blocks.ends[-1]))
+
+    @torch.no_grad()
     def places(self, body: Tensor, modes: Tensor) -> Tensor:
         """Places on the lines, [n, lines], of rows of which the modes int64 [n, parts] are drawn."""
-        told = self.generator.told(body, slice(self.blocks.ends[-1], None)).tanh()
-        return told.gather(1, modes[:, self.lined] + self.first)
+        return self.placing.at(modes, self.generator.told(body, slice(self.blocks.ends[-1], None)).float())

@@ -6,6 +6,7 @@ What adversarial models have in common around their networks: coding, drawing, s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,11 @@ from torch import Tensor, nn
 from lookalike.encode import Codebook, Coded
 from lookalike.nets.adversary import Blocks
 from lookalike.nets.blocks import arrays_of, put_arrays
+from lookalike.nets.lots import Lots
 from lookalike.nets.modes import Axis, axis
 from lookalike.nets.rows import codes_of, counts_of
-from lookalike.nets.shares import NEVER, drawn_after, settle
-from lookalike.nets.train import generator, whole_threads
+from lookalike.nets.shares import NEVER, settle
+from lookalike.nets.train import generator, precision, whole_threads
 from lookalike.protocol import OnStep, State
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ __all__ = ["Modes", "put_generator"]
 
 PIECE = 2_048
 """Rows drawn by one thread at a time."""
+Given = Callable[["Maker", int, int], Tensor]
+"""(net, first row, rows) → what rows are told from of which something is known."""
 SETTLED = 20_480
 """Rows by which shares and places are set right."""
 
@@ -103,37 +107,34 @@ class Modes:
         never = [torch.from_numpy(n) for n in self.never]
         with whole_threads() as pool, torch.inference_mode():
             pieces = range(SETTLED // PIECE)
-            bodies = list(pool.map(lambda k: net.body(PIECE, (seed, k)), pieces))
+            quick = _ready(net)
+            bodies = list(pool.map(lambda k: quick.body(PIECE, (seed, k)), pieces))
             how = {"first": self.firsts, "seed": seed, "pool": pool}
-            shifts = settle(lambda p, k: net.part(bodies[k], p) + never[p], len(pieces), self.counts, **how)
+            shifts = settle(lambda p, k: quick.part(bodies[k], p).float() + never[p], len(pieces), self.counts, **how)
         found = replace(self, shifts=tuple((s + n).numpy() for s, n in zip(shifts, never, strict=True)))
         modes, places = found.draw(net, SETTLED, seed=seed + 1)
         lines = zip(self.lined, places, strict=True)
         return replace(found, drawn=tuple(self.axes[p].quantiles(modes[p], place) for p, place in lines))
 
-    def draw(
-        self, net: Maker, n: int, *, seed: int, given: Callable[[int, int], Tensor] | None = None, fill: bool = False
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Modes int64 [parts, n] and places float32 [lines, n] of rows drawn; they are the same on any number of threads.
+    def draw(self, net: Maker, n: int, *, seed: int, given: Given | None = None, fill: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """Modes uint16 [parts, n] and places float32 [lines, n] of rows drawn; they are the same on any number of threads.
 
-        given: (first row, rows) → what rows are told from of which something is known; the net alone tells their shares. Not given:
-        nothing is known, and columns keep the shares that were seen. fill: nothing that is drawn is missing, where there is more.
+        given: what rows are told from of which something is known; the net alone tells their shares. Not given: nothing is known, and
+        columns keep the shares that were seen. fill: nothing that is drawn is missing, where there is more.
         """
-        first, shifts = self.firsts, [torch.from_numpy(s) for s in (self.shifts if given is None else self.never)]
-        modes, places = np.zeros((len(self.axes), n), np.int64), np.zeros((len(self.lined), n), np.float32)
-        full = [fill and bool((c[1:] > 0).any()) for c in self.counts]
+        added = [s.copy() for s in (self.shifts if given is None else self.never)]
+        for more, counts in zip(added, self.counts, strict=True):
+            if fill and (counts[1:] > 0).any():
+                more[0] = NEVER
+        lots, quick = Lots(added, first=self.firsts), _ready(net)
+        modes, places = np.zeros((len(self.axes), n), np.uint16), np.zeros((len(self.lined), n), np.float32)
 
         def piece(low: int) -> None:
             here, draw, rows = slice(low, low + PIECE), generator(seed, 1, low), min(PIECE, n - low)
             with torch.inference_mode():
-                body = net.body(rows, (seed, 0, low)) if given is None else given(low, rows)
-                for p, shift in enumerate(shifts):
-                    told = net.part(body, p) + shift
-                    if full[p]:
-                        told[:, 0] = NEVER
-                    head: Tensor | None = torch.from_numpy(modes[first[p], here]) if first[p] != p else None
-                    modes[p, here] = drawn_after(told, head, draw).numpy()
-                places[:, here] = net.places(body, torch.from_numpy(modes[:, here].T)).T.numpy()
+                body = quick.body(rows, (seed, 0, low)) if given is None else given(quick, low, rows)
+                lots.draw(quick.every(body), modes[:, here], draw)
+                places[:, here] = quick.places(body, torch.from_numpy(modes[:, here].T.astype(np.int64))).T.numpy()
 
         with whole_threads() as pool:
             list(pool.map(piece, range(0, n, PIECE)))
@@ -152,8 +153,9 @@ class Modes:
         return self.codebook.decode(Coded(codes, inside), start=start)
 
     def state(self, net: nn.Module, trained: dict[str, Any]) -> State:
-        """Codebook and course of the training as JSON; modes and the weights of the generator as arrays. The critic is of no more use."""
-        arrays = {f"net.{name}": a for name, a in arrays_of(net).items() if name.startswith("generator.")}
+        """Codebook and course of the training as JSON; modes and the weights of the generator as arrays; critic and reader are done."""
+        made = ((name, a) for name, a in arrays_of(net).items() if name.startswith("generator."))
+        arrays = {f"net.{name}": a for name, a in made if not name.startswith("generator.reader.")}
         arrays |= {"counts": np.concatenate(self.counts), "shift": np.concatenate(self.shifts)}
         arrays |= {f"axis.{p}.{name}": a for p, one in enumerate(self.axes) for name, a in one.arrays().items()}
         arrays |= {f"drawn.{k}": a for k, a in enumerate(self.drawn)}
@@ -183,6 +185,15 @@ def put_generator(net: nn.Module, state: State) -> None:
     """Give `net` the generator of `state`, and set it to be used."""
     put_arrays(net.generator, {k.removeprefix("net.generator."): a for k, a in state.arrays.items() if k.startswith("net.generator.")})
     net.eval()
+
+
+def _ready(net: Maker) -> Maker:
+    """A copy of `net` for much drawing, its weights in the precision of products."""
+    with precision(torch.device("cpu")):
+        low = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+    quick = copy(net)
+    quick._modules = dict(net._modules) | {"generator": deepcopy(net.generator).to(low)}
+    return quick
 
 
 def _sole(codebook: Codebook, part: int) -> int | None:

@@ -1,8 +1,10 @@
 """A generator learns to deceive a critic, with conditions: CTGAN over the codes of a table.
 
 Numbers are modes and places in them, levels that are rare are learned from as often as their logarithm says, and the critic judges
-several rows at once. The generator that comes nearest to the real rows is kept, and columns keep their shares exactly.
-(Xu et al. 2019, CTGAN; Lin et al. 2018, PacGAN; docs/decisions.md has what was tried.)
+several rows at once. A reader finds the noise that a row could be made of, so that the generator also learns to rebuild rows, and it is
+taught their second moments. The generator that comes nearest to the real rows is kept, and columns keep their shares exactly.
+(Xu et al. 2019, CTGAN; Lin et al. 2018, PacGAN; Larsen et al. 2016, VAE-GAN; Li et al. 2017, MMD-GAN;
+docs/decisions.md has what was tried.)
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from lookalike.nets import need_torch
-from lookalike.nets.settings import Learning, budget, waits
+from lookalike.nets.settings import Learning, budget, passes, waits
 from lookalike.protocol import Can, OnStep, State, Step, part, quiet
 from lookalike.schema import KINDS
 
@@ -42,6 +44,9 @@ class Settings(Learning):
         description="what the critic learns by: Wasserstein with gradient penalty, or the faster hinge loss with spectral norm",
     )
     critic: int = Field(2, ge=1, le=20, description="steps of the critic for each of the generator")
+    epochs: int = passes(40)
+    rebuild: float = Field(1.0, ge=0, le=100, description="weight of rebuilding rows from what a reader finds in them; 0: critic alone")
+    moments: float = Field(10.0, ge=0, le=1_000, description="weight of having the rows' second moments; 0: critic alone")
     patience: int = waits(15, "looks at the generator", epochs=20, batch=128)
     minutes: float | None = budget(25)
 
@@ -125,11 +130,12 @@ class Ctgan:
 
     def _net(self, modes: Modes, bank: Bank | None) -> Adversaries:
         """The networks, their weights not yet filled."""
-        from lookalike.nets.adversary import Adversaries, Shape
+        from lookalike.nets.adversary import Adversaries, Lessons, Shape
 
         s = self.settings
         shape = Shape(noise=s.noise, width=s.width, depth=s.depth, pac=s.pac, loss=s.loss)
-        return Adversaries(modes.blocks, modes.counts, bank=bank, parts=_conditions(modes), shape=shape)
+        lessons = Lessons(moments=s.moments, rows=s.rebuild)
+        return Adversaries(modes.blocks, modes.counts, bank=bank, parts=_conditions(modes), shape=shape, lessons=lessons)
 
 
 def _conditions(modes: Modes) -> tuple[int, ...]:

@@ -172,9 +172,9 @@ class Gan:
         starts = np.unique(self.modes_.firsts)
         told = np.logical_and.reduceat(known & met, starts, axis=1)
 
-        def given(low: int, rows: int) -> Tensor:
+        def given(net: Filling, low: int, rows: int) -> Tensor:
             here = slice(low, low + rows)
-            seen = self.net_.seen(*(torch.from_numpy(a[here]) for a in (modes, places, told)))
-            return self.net_.body(rows, (seed, 0, low), seen=seen)
+            seen = net.seen(*(torch.from_numpy(a[here]) for a in (modes, places, told)))
+            return net.body(rows, (seed, 0, low), seen=seen.to(net.generator.into.weight.dtype))
 
         return self.modes_.draw(self.net_, len(codes), seed=seed, given=given, fill=fill)

@@ -8,6 +8,7 @@ columns keep their shares exactly. `encode`, `decode`, `interpolate` and `around
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -48,8 +49,8 @@ class Settings(Learning):
     width: int = Field(256, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower")
     depth: int = Field(2, ge=0, le=16, description="residual layers of encoder and decoder, each")
     vector: int = Field(16, ge=2, le=256, description="length of the vector that stands for a code")
-    epochs: int = passes(24)
-    patience: int = waits(8, epochs=10, batch=32, warm=0.0)
+    epochs: int = passes(40)
+    patience: int = waits(10, epochs=10, batch=32, warm=0.0)
 
 
 class Vae:
@@ -247,10 +248,11 @@ class Vae:
         from lookalike.data import Dataset
         from lookalike.encode import Coded
         from lookalike.nets.lots import Lots
-        from lookalike.nets.train import generator, precision
+        from lookalike.nets.train import generator
 
-        seed, net = int(rng.integers(0, 1 << 62)), self.net_
-        weight, bias = net.table()
+        seed = int(rng.integers(0, 1 << 62))
+        weight, bias = self.net_.table()
+        quick = deepcopy(self.net_).to(weight.dtype)
         added = bias.numpy() if shift is None else bias.numpy() + shift
         lots = Lots([added[span] for span in self._spans()], first=self._firsts())
         codes = np.zeros((len(lots.first), n), np.uint16)
@@ -260,8 +262,7 @@ class Vae:
             with torch.inference_mode():
                 z = points(low, min(PIECE, n - low))
                 for at, some in zip(range(low, n, BIT), z.split(BIT), strict=False):
-                    with precision(torch.device("cpu")):
-                        h = net.writer(some).to(weight.dtype)
+                    h = quick.writer(some.to(weight.dtype))
                     lots.draw(torch.nn.functional.linear(h, weight), codes[:, at : at + len(some)], draw)
 
         _each(piece, range(0, n, PIECE))

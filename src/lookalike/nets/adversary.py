@@ -2,11 +2,13 @@
 
 Rows are blocks, one a part: a softmax over its modes, and on lines a place in the mode. The critic judges `pac` rows at once
 (Lin et al. 2018, PacGAN), by the Wasserstein loss with a gradient penalty (Gulrajani et al. 2017) or the hinge loss with spectral
-norm (Miyato et al. 2018).
+norm (Miyato et al. 2018). Beside deceiving it, a generator can be taught to rebuild rows from what a reader finds in them (Larsen et al.
+2016, VAE-GAN) and to have the second moments of the rows (Li et al. 2017, MMD GAN): what small tables and short trainings need.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,12 +21,25 @@ from torch import Tensor, nn
 
 from lookalike.nets.blocks import Linear, Residual, draw_codes
 from lookalike.nets.train import Turn, generator, train
-from lookalike.protocol import OnStep
+from lookalike.protocol import OnStep, Step
 
 if TYPE_CHECKING:
     from lookalike.nets.settings import Learning
 
-__all__ = ["Adversaries", "Bank", "Blocks", "Critic", "Generator", "Maker", "Shape", "Watch", "contest", "critic_loss"]
+__all__ = [
+    "Adversaries",
+    "Bank",
+    "Blocks",
+    "Critic",
+    "Generator",
+    "Lessons",
+    "Maker",
+    "Placing",
+    "Shape",
+    "Watch",
+    "contest",
+    "critic_loss",
+]
 
 PENALTY = 10.0
 """Weight of the gradient penalty."""
@@ -38,6 +53,16 @@ FEW = 5
 FLAW = 0.6
 """Coverage below which a reader is warned."""
 LEAKY = 0.2
+RARE, PLACED = 0.02, 0.5
+"""Moments: a mode counts as if it had this share more, so that rare ones do not drown the others; and what a place counts beside a mode."""
+PIECE = 256
+"""Rows learned from by one thread at a time."""
+FADES, LEFT = 2.0, 0.1
+"""Lessons count less and less over the first half of the training, and then this share of what they did: at last the critic decides."""
+NEAR = 0.15
+"""Standard deviation of a place that is rebuilt."""
+NARROW, WIDE = -10.0, 2.0
+"""Logarithms of variances stay between these."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +100,40 @@ class Blocks:
         return torch.cat([s.softmax(1) for s in steep], dim=1)
 
 
+class Placing(nn.Module):
+    """Places of lines, one for each mode of a line, so that a place fits the mode that is drawn; modes that come first are bare of them."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        super().__init__()
+        ends, self.bare = blocks.ends, blocks.bare
+        lines = [np.arange(ends[p], ends[p + 1]) for p in blocks.lined]
+        self.spans = list(pairwise(np.cumsum([0, *map(len, lines)]).tolist()))
+        self.width = self.spans[-1][1] if lines else 0
+        placed = [np.arange(len(line)) >= bare for line, bare in zip(lines, blocks.bare, strict=True)]
+        kept = {
+            "line": np.concatenate([np.zeros(0, np.int64), *lines]),
+            "placed": np.concatenate([np.zeros(0, bool), *placed]),
+            "lined": np.array(blocks.lined, np.int64),
+            "first": np.array([a for a, _ in self.spans], np.int64),
+            "least": np.array(blocks.bare, np.int64),
+        }
+        for name, array in kept.items():
+            self.register_buffer(name, torch.from_numpy(array), persistent=False)
+
+    def forward(self, modes: Tensor, told: Tensor) -> Tensor:
+        """Places [n, lines] of modes that are drawn softly, [n, modes], from what is told of all places, [n, width]; 0 for bare modes."""
+        places = modes[:, self.line] * self.placed * told.tanh()
+        return torch.cat([places[:, :0], *(places[:, a:b].sum(1, keepdim=True) for a, b in self.spans)], dim=1)
+
+    def at(self, modes: Tensor, told: Tensor) -> Tensor:
+        """Places [n, lines] of modes int64 [n, parts]."""
+        return told.gather(1, modes[:, self.lined] + self.first).tanh()
+
+    def there(self, modes: Tensor) -> Tensor:
+        """bool [n, lines]: whether the mode has a place at all."""
+        return modes[:, self.lined] >= self.least
+
+
 class Maker(Protocol):
     """What rows are drawn from: a network that tells all parts of a row from one body."""
 
@@ -86,6 +145,10 @@ class Maker(Protocol):
 
     def part(self, body: Tensor, part: int) -> Tensor:
         """Logits of the modes of one part, [n, size]."""
+        ...
+
+    def every(self, body: Tensor) -> Tensor:
+        """The same of all parts, [n, modes]."""
         ...
 
     def places(self, body: Tensor, modes: Tensor) -> Tensor:
@@ -147,53 +210,92 @@ class Shape:
     loss: str
 
 
+@dataclass(frozen=True)
+class Lessons:
+    """What a generator learns beside deceiving the critic: weights in its loss, 0 for nothing.
+
+    moments: to have the second moments of the rows. rows: to rebuild rows from what a reader finds in them; space: weight, in that, of
+    what is found being like noise.
+    """
+
+    moments: float = 0.0
+    rows: float = 0.0
+    space: float = 0.5
+
+
 class Adversaries(nn.Module):
     """Generator and critic. counts: of each part, how often each mode occurred; conditions are levels of `parts`.
 
-    The loop's rows are only a measure of how many: conditions and rows come from the bank.
+    The loop's rows are only a measure of how many: conditions and rows come from the bank, and with it the generator gets its `lessons`.
     """
 
-    def __init__(self, blocks: Blocks, counts: Sequence[np.ndarray], *, bank: Bank | None, parts: tuple[int, ...], shape: Shape) -> None:
+    def __init__(
+        self,
+        blocks: Blocks,
+        counts: Sequence[np.ndarray],
+        *,
+        bank: Bank | None,
+        parts: tuple[int, ...],
+        shape: Shape,
+        lessons: Lessons = Lessons(),
+    ) -> None:
         super().__init__()
-        self.blocks, self.counts, self.parts, self.bank, self.shape = blocks, tuple(counts), parts, bank, shape
+        self.blocks, self.counts, self.parts, self.bank, self.shape, self.lessons = blocks, tuple(counts), parts, bank, shape, lessons
+        self.share = 0.0
         conditions = [0, *(blocks.sizes[p] for p in parts)]
         self.firsts = np.cumsum(conditions)[:-1]
-        self.generator = Generator(blocks.width, Wishes(sum(conditions), shape.width), shape)
+        self.placing = Placing(blocks)
+        told = blocks.ends[-1] + self.placing.width
+        reads = blocks.width if bank is not None and lessons.rows else None
+        self.generator = Generator(told, Wishes(sum(conditions), shape.width), shape, reads=reads)
         self.critic = Critic(blocks.width, shape)
+        if bank is not None and lessons.moments:
+            self.moments = Moments(blocks, counts, bank.places)
 
     def forward(self, batch: tuple[Tensor, ...], draw: torch.Generator, turn: str) -> Tensor:
         """The loss of the critic, or of the generator."""
         (rows,) = batch
         rng = np.random.default_rng(int(torch.randint(0, 2**62, (1,), generator=draw, device=draw.device)))
-        pac = self.shape.pac
+        pac, device = self.shape.pac, rows.device
         n = max(pac, len(rows) // pac * pac)
-        with torch.autocast(rows.device.type, enabled=False):
-            if self.parts:
-                which, level = self.bank.draw(n, rng)
-                taken = self.bank.rows(which, level, rng)
-                condition = torch.from_numpy(self.firsts[which] + level).to(rows.device)
-            else:
-                which, level, condition = None, None, None
-                taken = rng.integers(0, len(self.bank.modes), n)
-            told = self.generator(self._noise(n, draw), condition)
-            if turn == "critic":
-                real, made = self._real(taken, rows.device), self._made(told, draw).detach()
-                return critic_loss(self.critic, real, made, shape=self.shape, draw=draw)
-            fooled = -self.critic(self._made(told, draw)).mean()
-            return fooled if which is None else fooled + self._missed(told, which, level)
+        which = level = condition = None
+        if self.parts:
+            which, level = self.bank.draw(n, rng)
+            condition = torch.from_numpy(self.firsts[which] + level).to(device)
+        taken = self.bank.rows(which, level, rng) if self.parts else rng.integers(0, len(self.bank.modes), n)
+        modes = torch.from_numpy(self.bank.modes[taken].astype(np.int64)).to(device)
+        real = self.blocks.dense(modes, torch.from_numpy(self.bank.places[taken]).to(device))
+        with torch.set_grad_enabled(turn != "critic" and torch.is_grad_enabled()):
+            told = self.generator(self._noise(n, draw), condition).float()
+            made = self._made(told, draw)
+        if turn == "critic":
+            return critic_loss(self.critic, real, made, shape=self.shape, draw=draw)
+        loss = -self.critic(made).mean()
+        left = max(1 - FADES * self.share, LEFT)
+        if self.lessons.moments:
+            loss = loss + left * self.lessons.moments * self.moments(real, made)
+        if self.lessons.rows:
+            loss = loss + left * self.lessons.rows * self._rebuilt(real, modes, condition, draw)
+        return loss if which is None else loss + self._missed(told, which, level)
 
     def _noise(self, n: int, draw: torch.Generator) -> Tensor:
         return torch.randn(n, self.shape.noise, generator=draw, device=draw.device)
 
-    def _real(self, rows: np.ndarray, device: torch.device) -> Tensor:
-        """Rows of the bank as the critic sees them."""
-        modes = torch.from_numpy(self.bank.modes[rows].astype(np.int64)).to(device)
-        return self.blocks.dense(modes, torch.from_numpy(self.bank.places[rows]).to(device))
-
     def _made(self, told: Tensor, draw: torch.Generator) -> Tensor:
         """What the generator tells, as the critic sees it."""
-        modes = self.blocks.ends[-1]
-        return torch.cat([self.blocks.soft(told[:, :modes], draw), told[:, modes:].tanh()], dim=1)
+        ends = self.blocks.ends[-1]
+        modes = self.blocks.soft(told[:, :ends], draw)
+        return torch.cat([modes, self.placing(modes, told[:, ends:])], dim=1)
+
+    def _rebuilt(self, real: Tensor, modes: Tensor, condition: Tensor | None, draw: torch.Generator) -> Tensor:
+        """−log of the chance to rebuild rows from what is found in them, and how unlike noise that is (Kingma and Welling 2014)."""
+        mean, narrow = self.generator.reader(real)
+        noise = mean + torch.randn(mean.shape, generator=draw, device=draw.device) * (0.5 * narrow).exp()
+        told, ends = self.generator(noise, condition).float(), self.blocks.ends
+        each = [(real[:, a:b] * told[:, a:b].log_softmax(1)).sum() for a, b in pairwise(ends)]
+        off = (self.placing.at(modes, told[:, ends[-1] :]) - real[:, ends[-1] :]) * self.placing.there(modes)
+        gap = 0.5 * (mean**2 + narrow.exp() - 1 - narrow).sum()
+        return ((off / NEAR) ** 2 / 2).sum().add(self.lessons.space * gap).sub(torch.stack(each).sum()) / len(real)
 
     def _missed(self, told: Tensor, which: np.ndarray, level: np.ndarray) -> Tensor:
         """Cross-entropy of the conditions, which the generator must obey."""
@@ -225,9 +327,14 @@ class Adversaries(nn.Module):
         return self.generator.told(body, slice(*self.blocks.ends[part : part + 2]))
 
     @torch.no_grad()
+    def every(self, body: Tensor) -> Tensor:
+        """Logits of the modes of all parts, [n, modes]."""
+        return self.generator.told(body, slice(self.blocks.ends[-1]))
+
+    @torch.no_grad()
     def places(self, body: Tensor, modes: Tensor) -> Tensor:
-        """Places on the lines, [n, lines]: the same whatever the modes are."""
-        return self.generator.told(body, slice(self.blocks.ends[-1], None)).tanh()
+        """Places on the lines, [n, lines], of rows of which the modes int64 [n, parts] are drawn."""
+        return self.placing.at(modes, self.generator.told(body, slice(self.blocks.ends[-1], None)).float())
 
 
 def critic_loss(
@@ -252,9 +359,12 @@ def critic_loss(
 
 
 class Generator(nn.Module):
-    """Noise float [n, noise], and a condition or None → float [n, out]. `wish` turns conditions into float [n, width]."""
+    """Noise float [n, noise], and a condition or None → float [n, out]. `wish` turns conditions into float [n, width].
 
-    def __init__(self, out: int, wish: nn.Module, shape: Shape) -> None:
+    reads: numbers of a row, if a reader learns with it that finds the noise a row is made of.
+    """
+
+    def __init__(self, out: int, wish: nn.Module, shape: Shape, *, reads: int | None = None) -> None:
         super().__init__()
         width = shape.width
         self.into = Linear(shape.noise, width)
@@ -262,6 +372,8 @@ class Generator(nn.Module):
         self.blocks = nn.ModuleList(Residual(width) for _ in range(shape.depth))
         self.norm = nn.LayerNorm(width)
         self.out = Linear(width, out)
+        if reads is not None:
+            self.reader = Reader(reads, shape)
 
     def forward(self, noise: Tensor, condition: Tensor | None) -> Tensor:
         """See the class."""
@@ -269,7 +381,7 @@ class Generator(nn.Module):
 
     def body(self, noise: Tensor, condition: Tensor | None) -> Tensor:
         """float [n, width]: what `out` tells from."""
-        h = self.into(noise)
+        h = self.into(noise.to(self.into.weight.dtype))
         if condition is not None:
             h = h + self.wish(condition)
         for block in self.blocks:
@@ -279,6 +391,43 @@ class Generator(nn.Module):
     def told(self, body: Tensor, here: slice) -> Tensor:
         """Some of the numbers that `out` tells."""
         return nn.functional.linear(body, self.out.weight[here], self.out.bias[here])
+
+
+class Reader(nn.Module):
+    """Rows float [n, inner] → means and logarithms of variances, float32 [n, noise], of the noise that such a row is made of."""
+
+    def __init__(self, inner: int, shape: Shape) -> None:
+        super().__init__()
+        self.into = Linear(inner, shape.width, scale=math.sqrt(inner) / 6)
+        self.block, self.norm = Residual(shape.width), nn.LayerNorm(shape.width)
+        self.mean, self.spread = Linear(shape.width, shape.noise), Linear(shape.width, shape.noise, scale=0.1)
+
+    def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """See the class."""
+        h = self.norm(self.block(self.into(rows)))
+        return self.mean(h).float(), self.spread(h).float().clamp(NARROW, WIDE)
+
+
+class Moments(nn.Module):
+    """How far made rows are from real ones in means and second moments, weighted as in a test of independence, without bias.
+
+    It is the squared maximum mean discrepancy by the kernel s + s², s the product of two rows whose modes count the more the rarer.
+    """
+
+    def __init__(self, blocks: Blocks, counts: Sequence[np.ndarray], places: np.ndarray) -> None:
+        super().__init__()
+        share = np.concatenate([c / max(c.sum(), 1) for c in counts])
+        spread = PLACED / np.maximum(places.std(0), 0.01)
+        centre, scale = np.append(share, places.mean(0)), np.append((share + RARE) ** -0.5, spread) / math.sqrt(len(counts))
+        self.register_buffer("centre", torch.from_numpy(centre).float(), persistent=False)
+        self.register_buffer("scale", torch.from_numpy(scale).float(), persistent=False)
+
+    def forward(self, real: Tensor, made: Tensor) -> Tensor:
+        """A scalar, but for what real rows have among themselves. real, made: float [n, width], as critics see them."""
+        x, y = ((rows - self.centre) * self.scale for rows in (real, made))
+        own, both = (y @ y.T).float(), (y @ x.T).float()
+        own, n = own + own**2, len(y)
+        return (own.sum() - own.diagonal().sum()) / max(n * (n - 1), 1) - 2 * (both + both**2).mean()
 
 
 class Wishes(nn.Module):
@@ -312,7 +461,7 @@ class Critic(nn.Module):
             h = nn.functional.linear(h, self._held(layer.weight), layer.bias)
             if k < len(self.layers) - 1:
                 h = nn.functional.leaky_relu(h, LEAKY)
-        return h.squeeze(1)
+        return h.squeeze(1).float()
 
     def _held(self, weight: Tensor) -> Tensor:
         """The weight, with the hinge loss divided by its largest singular value: found anew each time, so that nothing is kept."""
@@ -421,7 +570,12 @@ def contest(
     some = np.random.default_rng(seeds[1]).permutation(len(modes))[:WATCHED_FROM]
     watch = Watch(modes[some], net.blocks.sizes, seed=seeds[1])
     turns = (Turn("critic", of="critic", times=critic), Turn("generator", of="generator"))
-    course = settings.course(turns=turns, betas=(0.5, 0.9), decay=1e-6)
-    done = train(net, arrays, course=course, seed=seeds[0], on_step=on_step, judge=watch.judge, checkpoint=settings.checkpoint)
+    course = settings.course(turns=turns, betas=(0.5, 0.9), decay=1e-6, piece=PIECE)
+
+    def told(step: Step) -> None:
+        net.share = step.done / step.total
+        on_step(step)
+
+    done = train(net, arrays, course=course, seed=seeds[0], on_step=told, judge=watch.judge, checkpoint=settings.checkpoint)
     done.notes.extend(watch.flaws())
     return done.to_json() | {"watch": watch.looks}

@@ -70,15 +70,15 @@ class Linear(nn.Module):
 
 
 class Residual(nn.Module):
-    """h + f(norm(h)), f with one hidden layer of twice the width; `drop`: share of the hidden units silenced while training.
+    """h + f(norm(h)), f with one hidden layer; `drop`: share of the hidden units silenced while training.
 
-    plain: hidden units are cut at zero, which is quicker; smooth otherwise (SiLU), which a gradient of a gradient needs.
+    plain: the quick kind, with as many hidden units as the width, cut at zero; otherwise twice as many, and smooth (SiLU).
     """
 
     def __init__(self, width: int, *, drop: float = 0.0, plain: bool = False) -> None:
         super().__init__()
-        self.bend = torch.relu if plain else nn.functional.silu
-        self.norm, self.up, self.down, self.drop = nn.LayerNorm(width), Linear(width, 2 * width), Linear(2 * width, width, scale=0.5), drop
+        self.bend, hidden = (torch.relu, width) if plain else (nn.functional.silu, 2 * width)
+        self.norm, self.up, self.down, self.drop = nn.LayerNorm(width), Linear(width, hidden), Linear(hidden, width, scale=0.5), drop
 
     def forward(self, h: Tensor, draw: torch.Generator | None = None) -> Tensor:
         """float [n, width] → the same; `draw` is needed where `drop` is to work."""

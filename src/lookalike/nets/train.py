@@ -33,7 +33,7 @@ from lookalike.protocol import OnStep, Step, quiet
 __all__ = ["Course", "Trained", "Turn", "choose_device", "generator", "precision", "train", "whole_threads"]
 
 PIECE = 512
-"""Rows of a batch whose gradients are computed at once, by one thread."""
+"""Rows of a batch whose gradients are computed at once, by one thread, where a course says nothing else."""
 PIECES = 8
 """Pieces of a batch at most."""
 HELD_SHARE, HELD_MOST, HELD_FEWEST = 0.1, 5_000, 40
@@ -65,6 +65,8 @@ class Course:
     """Passes over the rows at most."""
     batch: int = 1_024
     """Rows a step; less if that would make fewer than eight steps an epoch."""
+    piece: int = PIECE
+    """Rows of a batch, about, whose gradients are computed at once, by one thread."""
     rate: float = 3e-3
     """Highest learning rate of AdamW, reached after `warm` steps; then it falls along a cosine."""
     patience: int = 10
@@ -292,7 +294,7 @@ class _Run:
 
     def _gradients(self, turn: Turn, weights: list[nn.Parameter], rows: np.ndarray, seed: tuple[int, ...]) -> tuple[float, list[Tensor]]:
         """Mean loss of the rows, and its gradients: piece by piece, added in their order."""
-        count = len(self.devices) if self.devices[0].type != "cpu" else max(1, min(round(len(rows) / PIECE), PIECES))
+        count = len(self.devices) if self.devices[0].type != "cpu" else max(1, min(round(len(rows) / self.course.piece), PIECES))
         pieces = np.array_split(rows, min(count, len(rows)))
 
         def one(k: int) -> tuple[Tensor, tuple[Tensor, ...]]:
