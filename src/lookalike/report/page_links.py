@@ -68,6 +68,8 @@ def _link(link: Mapping[str, Any]) -> dict[str, Any]:
         said = f"real {'fewer than five rows' if real is None else f'{real:g} %'}, synthetic {made:g} %"
         height = {"real": None if real is None else round(HEIGHT * real / most, 1), "synthetic": round(HEIGHT * made / most, 1)}
         bars.append({"x": i * STEP + 3, "label": label, "short": _short(label), "said": said, **height})
+    if not any(children["real"]):
+        bars = []  # of few parents no bar may be shown
     missing = [link[role]["missing"] / max(1, link[role]["rows"]) for role in ("real", "synthetic")]
     mean = children["mean"]
     return {

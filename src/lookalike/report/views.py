@@ -190,6 +190,7 @@ def _detail(name: str, mine: Sequence[tuple[View, list[Score]]]) -> dict[str, An
             columns = {f"{v.title}.{c}": e for v, s in shown for c, e in s.detail.get(role, {}).get("columns", {}).items()}
             out[role] = out.get(role, {}) | {"columns": columns}
     if name.startswith("c2st"):
-        reasons = [{"name": f"{v.title}: {r['name']}", "loss": r["loss"]} for v, s in shown for r in s.detail["synthetic"]["reasons"]]
+        of = "{} with children: {}" if name == "c2st_agg" else "{}: {}"
+        reasons = [{"name": of.format(v.title, r["name"]), "loss": r["loss"]} for v, s in shown for r in s.detail["synthetic"]["reasons"]]
         out["synthetic"]["reasons"] = sorted(reasons, key=lambda r: -r["loss"])[:30]
     return out
