@@ -82,7 +82,7 @@ def _figures(data: Mapping[str, Any]) -> list[str]:
 
 
 def _linked(data: Mapping[str, Any]) -> list[str]:
-    return [part for grid in tables.linked(data) for part in _drawn(grid, "##")]
+    return [part for grid in tables.linked(data, wide=True) for part in _drawn(grid, "##")]
 
 
 def _attacks(data: Mapping[str, Any]) -> list[str]:

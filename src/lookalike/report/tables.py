@@ -97,23 +97,24 @@ def attacks(data: Mapping[str, Any], table: Mapping[str, Any], *, wide: bool) ->
     return _lean(Grid("Attacks", ("", *columns), rows, _notes(table["attacks"])))
 
 
-def linked(data: Mapping[str, Any]) -> list[Grid]:
-    """Tables and links, each figure with that of fresh real rows in brackets; nothing where there is one table, or in public."""
+def linked(data: Mapping[str, Any], *, wide: bool) -> list[Grid]:
+    """Tables and links, if `wide` each figure with that of fresh real rows in brackets; nothing where there is one table, or in public."""
     if not data.get("linked"):
         return []
     drawn = page_links.linked(data)
     heads = [title for _, title in drawn["table_figures"]]
-    rows = [(t["name"], t["rows"], *map(_beside_fresh, t["figures"])) for t in drawn["linked_tables"]]
-    grids = [Grid("Tables", ("", "rows", *heads), rows, ("In brackets: fresh real rows of the same number.",))]
+    rows = [(t["name"], t["rows"], *(_beside_fresh(f, wide=wide) for f in t["figures"])) for t in drawn["linked_tables"]]
+    said = ("In brackets: fresh real rows of the same number.",) if wide else ()
+    grids = [Grid("Tables", ("", "rows", *heads), rows, said)]
     links = [
-        (e["title"], f"{e['broken']:,} of {e['rows']:,}", e["mean"], *(_beside_fresh(f) for f in e["figures"] or [None, None]))
+        (e["title"], f"{e['broken']:,} of {e['rows']:,}", e["mean"], *(_beside_fresh(f, wide=wide) for f in e["figures"] or [None, None]))
         for e in drawn["linked_links"]
     ]
     return [*grids, Grid("Links", ("", "broken", "children per parent", "trends", "dependence"), links)]
 
 
-def _beside_fresh(found: Mapping[str, str] | None) -> str:
-    return NONE if found is None else f"{found['value']} ({found['ceiling']})"
+def _beside_fresh(found: Mapping[str, str] | None, *, wide: bool) -> str:
+    return NONE if found is None else f"{found['value']} ({found['ceiling']})" if wide else found["value"]
 
 
 def figure(data: Mapping[str, Any], score: Mapping[str, Any], what: str) -> str:

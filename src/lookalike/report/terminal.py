@@ -18,6 +18,8 @@ MARKS = {"good": ("✓", "green"), "fair": ("~", "yellow"), "poor": ("✗", "red
 GATES = {True: ("met", "green"), False: ("not met", "red"), None: ("not measured", "cyan")}
 WIDE = 96
 """Characters from which on intervals and floors have columns of their own."""
+FULL = 130
+"""Characters from which on figures of linked tables have those of fresh rows beside them."""
 TITLE, FIGURE = 22, 12
 """Characters that a title and a figure need, to tell whether several tables fit beside one another."""
 
@@ -33,7 +35,7 @@ def render(data: Mapping[str, Any], *, width: int = 100, color: bool = False) ->
         *_gates(data),
         *_limits(data),
         *_figures(data, width),
-        *_linked(data),
+        *_linked(data, width),
         *_attacks(data, width),
     ]
     console.print(Group(*parts, *_worst(data), _untested(data)))
@@ -109,8 +111,8 @@ def _figures(data: Mapping[str, Any], width: int) -> list[RenderableType]:
     return [*parts, *note]
 
 
-def _linked(data: Mapping[str, Any]) -> list[RenderableType]:
-    return [_drawn(grid) for grid in tables.linked(data)]
+def _linked(data: Mapping[str, Any], width: int) -> list[RenderableType]:
+    return [_drawn(grid) for grid in tables.linked(data, wide=width >= FULL)]
 
 
 def _attacks(data: Mapping[str, Any], width: int) -> list[RenderableType]:
