@@ -118,7 +118,10 @@ class Cells:
         """The line on which steps are most alike: by how likely they are if their sizes follow one exponential law everywhere."""
         p, count = channel.part, self.counts[channel.part]
         column, book = self._spec(p)
-        if column.kind not in ("integer", "number") or count[1:].max() > SPIKE * count[1:].sum():
+        if column.kind not in ("integer", "number"):
+            return Line()
+        points = np.equal(book["line"]["low"], book["line"]["high"])
+        if count[1:][points].max(initial=0) > SPIKE * count[1:].sum():
             return Line()
         v, low, high = self._values(p, coded), float(book["line"]["low"][0]), float(book["line"]["high"][-1])
         there = coded.codes[p] > 0

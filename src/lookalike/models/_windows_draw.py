@@ -41,15 +41,17 @@ def draw_piece(
     )
     there = torch.ones((n * length, len(net.channels)), dtype=torch.bool)
     looks = _looks(net, known, lengths) if known is not None else None
+    sure = None
     if known is not None:
         past.state[:] = torch.from_numpy(known.state.reshape(n * length, -1))
-        there[:] = torch.from_numpy(known.there.reshape(n * length, -1))
-    sure = None if known is None else torch.from_numpy(known.known.reshape(n * length, -1))
+        sure = torch.from_numpy(known.known.reshape(n * length, -1))
+        there[:] = torch.from_numpy(known.there.reshape(n * length, -1)) | ~sure
+    piece = _Piece(net, past, there, sure, fill, draw)
     for t in range(int(lengths.max(initial=0))):
         active = int((lengths > t).sum())
         rows = first[:active] + t
         look = None if looks is None else Look(looks[0][rows], looks[1][rows])
-        _one(net, past, there, rows, first[:active], draw=draw, look=look, sure=sure, fill=fill)
+        _one(piece, rows, first[:active], look)
         at = rows + past.shift[rows]  # type: ignore[index]
         steps = torch.zeros((active, len(net.numbers)))
         if t:
@@ -59,19 +61,21 @@ def draw_piece(
     return past.state.view(n, length, -1).numpy(), there.view(n, length, -1).numpy()
 
 
-def _one(
-    net: Net,
-    past: Past,
-    there: Tensor,
-    rows: Tensor,
-    first: Tensor,
-    *,
-    draw: torch.Generator,
-    look: Look | None,
-    sure: Tensor | None,
-    fill: bool,
-) -> None:
+@dataclass(frozen=True)
+class _Piece:
+    """What is drawn: rows so far, which cells are there, and which are known for sure (None: none)."""
+
+    net: Net
+    past: Past
+    there: Tensor
+    sure: Tensor | None
+    fill: bool
+    draw: torch.Generator
+
+
+def _one(piece: _Piece, rows: Tensor, first: Tensor, look: Look | None) -> None:
     """Draw the rows with these numbers, in place."""
+    net, past, there, sure, fill, draw = piece.net, piece.past, piece.there, piece.sure, piece.fill, piece.draw
     steps, tell, fresh = net.steps, net.steps.tell, rows == first
     behind = net.behind(past, rows, first)
     inner = steps.trunk(torch.cat([behind, net.before(past, rows, first, look)], 1))

@@ -88,7 +88,7 @@ class Net(nn.Module):
         self.spans = [(int(a), int(b)) for a, b in itertools.pairwise(ends)]
         self.numbers = [k for k, c in enumerate(channels) if c.kind == "number"]
         self.marks = [k for k, c in enumerate(channels) if c.missing]
-        self.state = int(ends[-1])
+        self.state, self.beside = int(ends[-1]), beside
         edges = [0, 1 << max(1, lags - 1).bit_length()]
         while edges[-1] < window:
             edges.append(min(2 * edges[-1], window))
@@ -105,7 +105,7 @@ class Net(nn.Module):
             "slope": (c, line + total),
             "level": (c,),
             "error": (c,),
-            "slope0": (c, total),
+            "slope0": (c, beside + total),
             "error0": (c,),
             "rough": (c,),
             "bounds": (2, c),
@@ -187,7 +187,8 @@ class Net(nn.Module):
         """(mean, error), float [n, 1] each: slopes on later heads are 0, so `values` may hold anything there."""
         line = behind.shape[1]
         later = behind @ self.slope[c, :line] + values @ self.slope[c, line:] + self.level[c]
-        mean = torch.where(fresh, values @ self.slope0[c], later)
+        first = behind[:, self.past :] @ self.slope0[c, : self.beside] + values @ self.slope0[c, self.beside :]
+        mean = torch.where(fresh, first, later)
         return mean[:, None], torch.where(fresh, self.error0[c], self.error[c])[:, None]
 
     # ----------------------------------------------------------------------------------------------------- learning
@@ -254,8 +255,10 @@ class Net(nn.Module):
             line = behind.shape[1]
             self.slope[c, :line], self.slope[c, line : line + end], self.level[c], self.error[c] = slope[:line], slope[line:], level, error
             use = self.there[at, k]
-            slope, _, error = _ridge(values0[use][:, :end].double(), values0[use, end].double(), centred=False)
-            self.slope0[c, :end], self.error0[c] = slope, error
+            x = torch.cat([past.beside[at[use]], values0[use][:, :end]], 1).double()
+            slope, _, error = _ridge(x, values0[use, end].double(), centred=False)
+            self.slope0[c, : self.beside], self.slope0[c, self.beside : self.beside + end] = slope[: self.beside], slope[self.beside :]
+            self.error0[c] = error
 
     def _fit_shares(self, rows: Tensor, outcome: Tensor) -> None:
         """Marks and levels begin as often as they are."""

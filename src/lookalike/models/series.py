@@ -9,7 +9,9 @@ ahead; so missing cells are drawn given what comes after them, too: imputation a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -17,7 +19,7 @@ from pydantic import Field
 
 from lookalike.errors import DataError
 from lookalike.nets import need_torch
-from lookalike.nets.settings import Learning, passes
+from lookalike.nets.settings import Learning, passes, waits
 from lookalike.protocol import Can, OnStep, State, Step, part, quiet
 from lookalike.schema import KINDS
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from lookalike.models._windows_draw import Known
     from lookalike.models._windows_net import Net
     from lookalike.models._windows_table import Frame
+    from lookalike.nets.train import Course
     from lookalike.schema import Schema
 
 __all__ = ["Series"]
@@ -56,7 +59,11 @@ class Settings(Learning):
     modes: int = Field(8, ge=1, le=64, description="normal laws that a number is drawn from")
     drop: float = Field(0.0, ge=0, le=0.9, description="share of the units silenced while learning, against learning by heart")
     given: float = Field(0.25, ge=0, le=1, description="share of learning spent on rows with something known ahead, as imputation wants it")
-    epochs: int = passes(40)
+    epochs: int = passes(200)
+    steps: int = Field(
+        2_500, ge=1, le=1_000_000, description="steps of training at most, in whole passes", json_schema_extra={"beside": {"epochs": 60}}
+    )
+    patience: int = waits(15)
     batch: int = Field(1_024, ge=16, le=65_536, description="rows of one step")
 
 
@@ -123,7 +130,7 @@ class Series:
         done = train(
             net,
             (learn,),
-            course=s.course(),
+            course=self._course(len(learn)),
             seed=second,
             on_step=part(on_step, 0.1, 1.0),
             judge=lambda one: float(one((wanted.to(one.level.device),), generator(second, 4, device=one.level.device), "")),
@@ -223,6 +230,12 @@ class Series:
                 what, where=where, fix="give a longer series" if least == FEWEST else f"set window={max(4, longest // 8)} or so"
             )
         return self.settings.window or max(4, min(LOOK_BACK, longest // 8))
+
+    def _course(self, rows: int) -> Course:
+        """As many passes as make `steps` steps; small tables are gone through more often."""
+        s = self.settings
+        batch = min(s.batch, max(32, rows // 8))
+        return replace(s.course(), epochs=max(1, min(s.epochs, math.ceil(s.steps * batch / rows))))
 
     def _net(self) -> Net:
         """The network, its weights not yet filled."""
