@@ -13,7 +13,7 @@ from lookalike.compare.database import Database, databases, owners
 from lookalike.compare.views import gathered, unowned
 from lookalike.data import Dataset
 from lookalike.errors import DataError
-from lookalike.report import Report, build, integrity
+from lookalike.report import Report, build, integrity, linked
 from lookalike.report.items import LINKED, SUBJECT
 from lookalike.report.verdict import tone
 from lookalike.report.views import Measured, View, measured, staged, table_views
@@ -282,3 +282,13 @@ def test_all_faces_can_be_drawn() -> None:
     for face in (report.html(), report.markdown(), report.text()):
         assert "order → customer" in face
     assert len(report.html()) < 3_000_000
+
+
+def test_of_very_many_rows_some_subjects_are_looked_at_and_all_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linked, "MOST_ROWS", 60)
+    made = damaged("orphans")
+    report = build(data(shop(1)), data(made), holdout=data(shop(2)))
+    assert any("of the subjects, drawn at random" in n for n in report.json()["notes"])
+    rows = {t["name"]: t["rows"] for t in report.json()["linked"]["tables"]}
+    assert rows["line"] == {role: t["line"].num_rows for role, t in (("real", shop(1)), ("synthetic", made), ("holdout", shop(2)))}
+    assert next(e for e in report.json()["linked"]["links"] if e["table"] == "order")["broken"]["synthetic"] == 25

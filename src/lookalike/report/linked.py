@@ -25,6 +25,8 @@ from lookalike.schema import Schema, Table
 from lookalike.score import Score
 
 Tables = dict[str, dict[str, pa.Table]]
+MOST_ROWS = 1_000_000
+"""Rows of a table beyond which only some of the subjects are looked at."""
 SHOWN = 8
 """Pairs and columns named of each view."""
 WHY = {"key": "a key: values are made afresh", "personal": "personal: values are made afresh", "empty": "no values"}
@@ -39,7 +41,9 @@ def compare(sources: Mapping[str, Any], plan: Plan, facts: dict[str, Any], steps
     """
     schema, notes = _common(sources)
     tables: Tables = {role: {t.name: source.table(t.name) for t in schema.tables} for role, source in sources.items()}
-    bases, path = _coded(tables, schema)
+    some, said = _looked_at(sources, tables, plan.seed)
+    notes += said
+    bases, path = _coded(some, schema)
     fresh, same = _fresh(tables, schema)
     facts = facts | {"notes": [*facts["notes"], *notes, *_fewness(bases, fresh, schema)]}
     facts |= {"compared": _compared(bases["real"], schema)}
@@ -112,6 +116,23 @@ def _common(sources: Mapping[str, Any]) -> tuple[Schema, list[str]]:
             notes += _narrower(role, table, source.table(table.name), gone[table.name])
     kept = tuple(t.model_copy(update={"columns": tuple(c for c in t.columns if c.name not in gone[t.name])}) for t in whole.tables)
     return whole.model_copy(update={"tables": kept}), notes
+
+
+def _looked_at(sources: Mapping[str, Any], tables: Tables, seed: int) -> tuple[Tables, list[str]]:
+    """The tables, or those of some subjects drawn at random where there are more rows than can be looked at: of all databases the same
+    share, so that what does not hang on the subject has as many children in each."""
+    most = max(t.num_rows for of in tables.values() for t in of.values())
+    if most <= MOST_ROWS:
+        return tables, []
+    share, out = MOST_ROWS / most, {}
+    for role, source in sources.items():
+        rng = np.random.default_rng([seed, 1, *role.encode()])
+        count = max(1, round(share * source.rows))
+        part = source.take(np.sort(rng.choice(source.rows, count, replace=False)))
+        out[role] = {name: part.table(name) for name in tables[role]}
+    return out, [
+        f"With up to {most:,} rows of a table, {100 * share:.2g} % of the subjects, drawn at random, were looked at; keys and links all."
+    ]
 
 
 def _narrower(role: str, table: Table, there: pa.Table, gone: set[str]) -> list[str]:
