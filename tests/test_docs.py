@@ -15,6 +15,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -29,7 +30,10 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-GUIDES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/plans.md", "docs/privacy.md")}
+GUIDES = {
+    name: (ROOT / name).read_text(encoding="utf-8")
+    for name in ("README.md", "docs/plans.md", "docs/privacy.md", "docs/linked.md", "docs/sequences.md")
+}
 """Documents whose blocks of code run."""
 
 
@@ -52,7 +56,37 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, part in {"census.csv": rows[:1_200], "later.csv": rows[1_200:1_700]}.items():
         (tmp_path / name).write_text("\n".join([head, *part]) + "\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
+    _shop(tmp_path / "shop")
+    _ordered(tmp_path)
     return tmp_path
+
+
+def _shop(folder: Path) -> None:
+    """Customers, their orders, and lines of these."""
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    size = rng.integers(1, 5, 120)
+    orders = np.repeat(np.arange(120), size)
+    lines = np.repeat(np.arange(len(orders)), rng.integers(1, 4, len(orders)))
+    customers = {"customer_id": 1_001 + np.arange(120), "sex": rng.choice(["f", "m"], 120), "age": rng.integers(18, 80, 120)}
+    bought = {"order_id": 5_001 + np.arange(len(orders)), "customer_id": 1_001 + orders, "paid": rng.choice(["card", "cash"], len(orders))}
+    items = {"line_id": 90_001 + np.arange(len(lines)), "order_id": 5_001 + lines, "price": rng.integers(1, 40, len(lines)) / 2}
+    for name, columns in {"customers": customers, "orders": bought, "lines": items}.items():
+        pd.DataFrame(columns).to_csv(folder / f"{name}.csv", index=False)
+
+
+def _ordered(folder: Path) -> None:
+    """Pulses of stays by the hour, and one series of a sensor."""
+    rng = np.random.default_rng(1)
+    hour = np.tile(np.arange(8), 60)
+    pulse = 60 + np.repeat(rng.integers(0, 30, 60), 8) + 2 * hour + rng.integers(-3, 4, 480)
+    stays = {"stay": np.repeat(1 + np.arange(60), 8), "hour": hour, "ward": np.repeat(rng.choice(["A", "B"], 60), 8), "pulse": pulse}
+    pd.DataFrame(stays).to_csv(folder / "vitals.csv", index=False)
+    time = pd.date_range("2024-01-01", periods=600, freq="h")
+    heat = 20 + 5 * np.sin(np.arange(600) * 2 * np.pi / 24) + rng.normal(0, 0.5, 600)
+    pd.DataFrame({"time": time, "heat": heat.round(2), "load": (3 * heat + rng.normal(0, 1, 600)).round(1)}).to_csv(
+        folder / "sensors.csv", index=False
+    )
 
 
 @pytest.mark.parametrize("guide", GUIDES)

@@ -167,14 +167,14 @@ def test_state_restores_the_same_model_and_the_same_seed_the_same_rows(fitted: M
 
 
 def test_rows_out_of_order_are_sorted_and_ties_are_told(real: pa.Table, fitted: Model, made: pa.Table) -> None:
-    assert fitted.notes_ == []
+    assert fitted.told_ == []
     mixed = real.take(pa.array(np.random.default_rng(5).permutation(real.num_rows)))
     found = models.build("sequence", {"trees": 2}).fit(dataset(mixed), rng=np.random.default_rng(1))
-    assert found.notes_ == ["rows were sorted by at within each who"]
+    assert found.told_ == ["rows were sorted by at within each who"]
     short = {"who": "key", "t": "integer"}
     tied = pa.table({"who": [f"P{k:03d}" for k in range(30) for _ in range(3)], "t": [0, 1, 1] * 30})
     found = models.build("sequence").fit(dataset(tied, short, order="t"), rng=np.random.default_rng(1))
-    assert found.notes_ == ["30 rows have the same t as the row before of their who: they keep the order of the file"]
+    assert found.told_ == ["30 rows have the same t as the row before of their who: they keep the order of the file"]
     drawn = found.sample(20, rng=np.random.default_rng(1)).table()
     assert drawn["t"].to_pylist() == [0, 1, 1] * 20
 
@@ -187,7 +187,7 @@ def test_rows_of_nobody_are_left_out_and_missing_values_follow_one_another() -> 
     kinds = {"who": "integer", "t": "integer", "x": "number"}
     told = pa.table({"who": pa.array([None if w == 0 else w for w in who]), "t": np.tile(np.arange(20), 100), "x": pa.array(x)})
     model = models.build("sequence", {"trees": 5}).fit(dataset(told, kinds, order="t"), rng=rng)
-    assert model.notes_ == ["20 rows without who were left out: whose they are is not known"]
+    assert model.told_ == ["20 rows without who were left out: whose they are is not known"]
     drawn = model.sample(200, rng=rng).table()
     assert drawn["who"].type == pa.int64() and drawn["t"].to_pylist() == [*range(20)] * 200
     missing = drawn["x"].is_null().to_numpy().reshape(200, 20)

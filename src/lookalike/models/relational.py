@@ -172,6 +172,11 @@ class Relational:
         return before
 
     @property
+    def units_(self) -> int | None:
+        """Rows of the subject's table that were learned from; None of a table alone."""
+        return None if self.alone_ is not None else self.rows_[self.schema.subject_table.name]
+
+    @property
     def trained_(self) -> dict[str, Any]:
         """What a reader should be told of the fit."""
         if self.alone_ is not None:

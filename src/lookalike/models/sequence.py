@@ -84,7 +84,7 @@ class Sequence:
     """A model of owners, and a chain of their rows.
 
     Fitted attributes: `inner_`, the model of owners; `chain_`; `statics_`, names of the columns that never change within an owner;
-    `longest_`, rows that an owner has at most; `notes_`, what a reader should be told.
+    `longest_`, rows that an owner has at most; `units_`, how many owners were learned from; `told_`, what a reader should be told.
     """
 
     can: ClassVar[Can] = Can(kinds=frozenset(KINDS), sequences=True, unit="subject")
@@ -94,7 +94,8 @@ class Sequence:
     chain_: Chain
     statics_: tuple[str, ...]
     longest_: int
-    notes_: list[str]
+    units_: int
+    told_: list[str]
 
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(**settings)
@@ -112,9 +113,9 @@ class Sequence:
 
         subject, _ = _named(data.schema)
         self.schema = data.schema
-        table, sizes, self.notes_ = _in_order(data)
+        table, sizes, self.told_ = _in_order(data)
         self.statics_ = _statics(table, sizes, data.schema)
-        self.longest_ = int(sizes.max())
+        self.longest_, self.units_ = int(sizes.max()), len(sizes)
         spec = self._owners
         inner = self._unfitted()
         odd = [c for c in spec.columns if c.kind not in inner.can.kinds]
@@ -128,7 +129,7 @@ class Sequence:
         rows = table.select(list(self._rows.names))
         self.chain_.fit(owners.select(list(self._context.names)), rows, sizes, rng=rng, on_step=part(on_step, 0.2, 1.0))
         if self.chain_.used_ < len(sizes):
-            self.notes_.append(f"learned the rows of {self.chain_.used_:,} of {len(sizes):,} subjects, chosen at random")
+            self.told_.append(f"learned the rows of {self.chain_.used_:,} of {len(sizes):,} subjects, chosen at random")
         on_step(Step(1, 1, "learned"))
         return self
 
@@ -154,7 +155,7 @@ class Sequence:
     @property
     def trained_(self) -> dict[str, Any]:
         """What a reader should be told of the fit."""
-        return {"notes": self.notes_}
+        return {"notes": self.told_}
 
     @property
     def codebook_(self) -> Any:
@@ -176,7 +177,8 @@ class Sequence:
             "chain": chain.card,
             "statics": list(self.statics_),
             "longest": self.longest_,
-            "notes": self.notes_,
+            "units": self.units_,
+            "notes": self.told_,
         }
         arrays = {f"owners/{k}": a for k, a in inner.arrays.items()} | {f"chain/{k}": a for k, a in chain.arrays.items()}
         return State(card=card, arrays=arrays)
@@ -186,7 +188,8 @@ class Sequence:
         from lookalike.models._chain import Chain
 
         card = state.card
-        self.schema, self.statics_, self.longest_, self.notes_ = schema, tuple(card["statics"]), card["longest"], card["notes"]
+        self.schema, self.statics_, self.told_ = schema, tuple(card["statics"]), card["notes"]
+        self.longest_, self.units_ = card["longest"], card["units"]
         own = {k.removeprefix("owners/"): a for k, a in state.arrays.items() if k.startswith("owners/")}
         rows = {k.removeprefix("chain/"): a for k, a in state.arrays.items() if k.startswith("chain/")}
         inner = models.build(card["inner"], card["settings"])
