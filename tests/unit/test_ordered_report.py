@@ -9,13 +9,14 @@ import pyarrow as pa
 import pytest
 
 from lookalike.compare import steps
+from lookalike.compare.database import databases, owners
 from lookalike.compare.frame import Frame, code
 from lookalike.compare.stats import auc, blocks
 from lookalike.data import Dataset
-from lookalike.report import Report, build, ordered, verdict, windowed
+from lookalike.report import Report, build, linked, ordered, verdict, windowed
 from lookalike.report.items import ORDERED
-from lookalike.report.views import measured
-from lookalike.schema import Column, Schema, Table
+from lookalike.report.views import measured, ordered_views
+from lookalike.schema import Column, Link, Schema, Table
 from lookalike.score import Score
 
 PATIENTS = 165
@@ -242,3 +243,30 @@ def test_windows_are_of_one_owner_and_missing_numbers_are_those_before() -> None
 def test_too_few_rows_make_no_windows() -> None:
     few = walks(1, owners=5, length=8)
     assert windowed.windows({"real": few, "synthetic": few}, 0) is None
+
+
+# ---- a sequence that hangs on another table
+
+
+def hospital(seed: int, *, shuffle: bool = False) -> dict[str, pa.Table]:
+    """Patients, and their visits in the order of the hours."""
+    rows = ward(seed)
+    visits = table(shuffled(rows) if shuffle else rows)
+    people = np.random.default_rng(seed).integers(20, 90, PATIENTS)
+    return {"people": pa.table({"id": pa.array(range(PATIENTS)), "age": pa.array(people)}), "visits": visits}
+
+
+def test_a_child_table_in_an_order_is_a_sequence_of_its_parents() -> None:
+    whose = Column(name="id", kind="key", storage="int64")
+    visits = SCHEMA["visits"].model_copy(update={"links": (Link(columns=("patient",), table="people", references=("id",)),)})
+    people = Table(name="people", columns=(whose, Column(name="age", kind="integer")), key=("id",))
+    schema = Schema(tables=(people, visits), subject="people.id")
+    found = databases({"real": hospital(1), "synthetic": hospital(3, shuffle=True), "holdout": hospital(2)}, schema)
+    path = owners(found["real"])
+    bases = {role: base.owned(path) for role, base in found.items()}
+    of = linked.sequences(bases, visits, {"people", "visits"}, path["visits"])
+    views = [v for v in ordered_views(of, "visits") if v.kind in ("steps", "gaps", "lengths")]
+    out = measured(views, ORDERED, seed=0, effort="quick", subject=None, on_view=lambda _: None)[0]
+    scores = {s.name: s for s in out.scores}
+    assert verdict.worse(scores["step_dependence"])
+    assert not verdict.worse(scores["length"]) and not verdict.worse(scores["intervals"])

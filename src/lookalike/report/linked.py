@@ -65,7 +65,12 @@ def _judged(
     schema: Schema = about["schema"]
     given = "holdout" in bases
     found = list(table_views(bases, about["fresh"], about["same"]))
-    ordered = [v for t in schema.tables if t.order is not None for v in ordered_views(_sequences(bases, t, about), t.name)]
+    ordered = [
+        v
+        for t in schema.tables
+        if t.order is not None
+        for v in ordered_views(sequences(bases, t, about["fresh"], about["path"].get(t.name, ())), t.name)
+    ]
     top = schema.subject_table.name
     whole = View("subject", top, {role: _whole(base, top) for role, base in bases.items()}, top)
     stage = staged(whole, plan.seed)
@@ -209,13 +214,13 @@ def _whole(base: Database, top: str) -> Any:
     return views.unowned(views.gathered(base, top))
 
 
-def _sequences(bases: Mapping[str, Database], table: Table, about: Mapping[str, Any]) -> dict[str, steps.Sequences]:
-    """The rows of an ordered table by whose they are: the parent of its first link that leads to the subject, else of its first."""
-    path = about["path"].get(table.name, ())
+def sequences(bases: Mapping[str, Database], table: Table, fresh: set[str], path: tuple[int, ...]) -> dict[str, steps.Sequences]:
+    """The rows of an ordered table by whose they are: the parent of the link that `path`, the way to its owners, begins with, else of
+    its first; without links, of nobody."""
     link = path[0] if path else 0
     out = {}
     for role, base in bases.items():
-        if role == "holdout" and table.name not in about["fresh"]:
+        if role == "holdout" and table.name not in fresh:
             continue
         frame = base.frames[table.name]
         owner = base.up[table.name, link] if table.links else np.zeros(frame.rows, np.int64)
