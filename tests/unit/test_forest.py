@@ -387,3 +387,16 @@ def test_a_line_that_always_holds_is_computed_though_a_cell_decides_the_other() 
     x = np.random.default_rng(0).normal(50, 10, ROWS).round(2)
     made = la.sample(la.fit(pd.DataFrame({"x": x, "y": (2 * x + 1).round(2)})), 1_000)
     assert np.allclose(made.y, 2 * made.x + 1, atol=1e-9)
+
+
+def test_a_share_of_another_number_that_many_rows_have_is_kept() -> None:
+    rng = np.random.default_rng(2)
+    price = np.exp(rng.normal(3, 0.8, ROWS)).round(2)
+    off = rng.random(ROWS) < 0.4
+    paid = np.where(off, (0.8 * price).round(2), np.where(rng.random(ROWS) < 0.8, price, np.exp(rng.normal(3, 0.8, ROWS)).round(2)))
+    made = la.sample(la.fit(pd.DataFrame({"price": price, "paid": paid})), ROWS)
+    assert abs(np.isclose(made.paid, (0.8 * made.price).round(2), atol=1e-9).mean() - off.mean()) < 0.04
+    ties = _ties.find_ties(paid, np.ones(ROWS, bool), {0: price}, 2)
+    assert [(t.a, t.b) for t in ties] == [(1.0, 0.0), (0.8, 0.0)]
+    counts, other = rng.integers(1, 40, (2, ROWS)).astype(float)
+    assert all(t.a == 1 for t in _ties.find_ties(counts / 2, np.ones(ROWS, bool), {0: other}, 1))

@@ -364,3 +364,13 @@ def test_every_mask_is_filled_as_it_stands() -> None:
     assert all(re.fullmatch(r"A\d[A-Z][a-z][0-9a-f]–x", v) for v in out)
     many = _fill.fill("##-##", lot, np.arange(500), _fill.Rule(shift=123)).to_pylist()
     assert len(set(many)) == 500
+
+
+def test_companies_can_be_named_in_every_locale() -> None:
+    from faker.config import AVAILABLE_LOCALES
+
+    from lookalike.encode import _person
+
+    assert set(_person.WEIGHTED) <= set(AVAILABLE_LOCALES)
+    for locale in ("es_CL", "de_DE", "pt_BR"):
+        assert len(_person.pools("company", (locale,)).values) > 50

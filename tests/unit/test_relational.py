@@ -204,7 +204,7 @@ def test_how_many_rows_an_owner_has_goes_with_its_columns(made: dict[str, pd.Dat
 
 
 def test_rows_go_with_their_owners_and_with_owners_of_these(made: dict[str, pd.DataFrame], real: dict[str, pd.DataFrame]) -> None:
-    for column, near in (("channel", 0.06), ("colour", 0.12)):
+    for column, near in (("channel", 0.1), ("colour", 0.12)):
         was, now = (pd.crosstab(j["class"].astype(str), j[column].astype(str), normalize="index") for j in map(joined, (real, made)))
         assert (was - now).abs().to_numpy().max() < near, column
     was, now = (joined(of).groupby("class", observed=True).quantity.mean() for of in (real, made))
@@ -214,7 +214,9 @@ def test_rows_go_with_their_owners_and_with_owners_of_these(made: dict[str, pd.D
 def test_how_often_a_row_is_named_stays_as_it_was(made: dict[str, pd.DataFrame], real: dict[str, pd.DataFrame]) -> None:
     was, now = (np.sort(of["products"].id.map(of["lines"]["product"].value_counts()).fillna(0)) for of in (real, made))
     assert abs(was.mean() - now.mean()) < 0.1 * was.mean()
-    assert abs(was.std() - now.std()) < 0.25 * was.std()
+    assert abs(was.std() - now.std()) < 0.3 * was.std()
+    shares = np.linspace(0.05, 0.95, 19)
+    assert np.abs(np.quantile(was, shares) - np.quantile(now, shares)).mean() < 0.1 * was.mean()
 
 
 def test_public_rows_stay_and_are_named_by_those_who_did(made: dict[str, pd.DataFrame], real: dict[str, pd.DataFrame]) -> None:
@@ -418,6 +420,8 @@ def test_rows_are_named_as_often_as_they_are_meant_to_be() -> None:
     group, child = np.array([0, 0, 0, 0, 0, 1, 1, 1]), np.array([0] * 10 + [1] * 20 + [-1] * 3)
     found = assign([(child, group)], degree, rng=rng())
     assert (found[30:] == -1).all()
+    wide = assign([(child, group), (np.zeros(33, int), np.zeros(8, int))], degree, rng=rng())
+    assert 8 <= (np.isin(wide[:10], [1, 2, 3, 4])).sum() and np.bincount(wide[wide >= 0], minlength=8).max() <= 10
     assert np.bincount(found[:10], minlength=5).tolist() == [0, 1, 2, 3, 4]
     assert np.bincount(found[10:30], minlength=8)[5:].tolist() == [0, 10, 10]
 

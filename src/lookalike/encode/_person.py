@@ -20,6 +20,8 @@ from lookalike.data import _names, _people
 from lookalike.encode import _fresh, _turns
 from lookalike.schema import Column
 
+WEIGHTED = frozenset({"es_CL"})
+"""Locales whose companies Faker cannot name without the weights of names."""
 POOL = 2_000
 """Streets, towns and companies made for a locale."""
 IDENTITY = ("email", "national_id", "iban", "card", "phone", "user_name", "name", "url", "mac", "ipv4", "ipv6")
@@ -224,7 +226,7 @@ def _made(name: str, locale: str) -> tuple[str, ...]:
     """POOL streets, towns or companies of Faker, always the same."""
     from faker import Faker
 
-    fake = Faker(locale, use_weighting=False)
+    fake = Faker(locale, use_weighting=locale in WEIGHTED)
     fake.seed_instance(0)
     make = {"street": fake.street_name, "city": fake.city, "company": fake.company}[name]
     return tuple(dict.fromkeys(" ".join(make().split()) for _ in range(POOL)))

@@ -124,8 +124,8 @@ def find_copies(
                 if source.kind in NEVER or _manner(source) != _manner(c):
                     continue
                 share = _same(rows[name], theirs[source.name], there, to, c)
-                if share > best[0] and (c.nullable or not source.nullable):
-                    best = share, Copy(name, path, source.name, flagged=share < ALWAYS)
+                if share > best[0]:
+                    best = share, Copy(name, path, source.name, flagged=share < ALWAYS or (source.nullable and not c.nullable))
         if best[1] is not None and (best[0] >= ALWAYS or (best[0] >= MOSTLY and c.kind not in NUMBERS)):
             found.append(best[1])
     return found

@@ -204,11 +204,11 @@ def whole(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 
 def _dense(level: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """int64 [n]: levels without gaps, from 0, of which there are two at least if all are below the first."""
-    dense = np.unique(level, return_inverse=True)[1].ravel()
-    if len(level) > 1 and level.min() > 0 and not dense.any():
-        dense = (np.arange(len(level)) != rng.integers(len(level))).astype(np.int64)
-    return dense
+    """int64 [n]: levels without gaps, from 0; where no row is at the top, one of the highest is put there."""
+    level = level.copy()
+    if len(level) > 1 and level.min() > 0:
+        level[rng.choice(np.flatnonzero(level == level.min()))] = 0
+    return np.unique(level, return_inverse=True)[1].ravel()
 
 
 def _levels(to: np.ndarray) -> np.ndarray | None:

@@ -12,6 +12,8 @@ import numpy as np
 
 __all__ = ["assign", "repeated"]
 
+CROWDED = 1.2
+"""How much more often than meant the rows of a group may be named before others are named in their stead."""
 SWAPS = 40
 """Rounds of exchanges before rows are sought anew."""
 SEARCHES = 60
@@ -33,19 +35,36 @@ def assign(
     rows. once: no row is named twice at all.
     """
     found = np.full(len(groups[0][0]), -1, np.int64)
-    used = np.zeros(len(degree), bool)
-    for of_child, of_row in groups:
+    used, left = np.zeros(len(degree), bool), np.maximum(degree.astype(np.float64), 0.0)
+    left *= (groups[0][0] >= 0).sum() / max(left.sum(), 1e-9)
+    for k, (of_child, of_row) in enumerate(groups):
         want = np.flatnonzero((found < 0) & (of_child >= 0))
         able = np.flatnonzero(~used)
         if not len(want) or not len(able):
             break
-        found[want] = _systematic(of_child[want], of_row[able], degree[able], once, rng)
+        if not once and k < len(groups) - 1:
+            want = _room(want, of_child, of_row, left, rng)
+        found[want] = _systematic(of_child[want], of_row[able], (degree if once else left)[able], once, rng)
         found[want] = np.where(found[want] >= 0, able[found[want]], -1)
         if once:
             used[found[found >= 0]] = True
+        else:
+            left = np.maximum(left - np.bincount(found[want[found[want] >= 0]], minlength=len(left)), 0.0)
     if family is not None and not once:
         _apart(found, groups, family, rng)
     return found
+
+
+def _room(want: np.ndarray, of_child: np.ndarray, of_row: np.ndarray, left: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Those of the children `want` for whom there is room in their group; where many more ask than rows are to be named, some at random.
+
+    Groups without any room are left to `_systematic`: their rows are named none the less, if there are any.
+    """
+    size = int(max(of_child.max(initial=0), of_row.max(initial=0))) + 1
+    room = np.bincount(of_row[of_row >= 0], left[of_row >= 0], minlength=size)
+    asked = np.bincount(of_child[want], minlength=size)
+    share = np.minimum(1.0, (CROWDED * room + 1) / np.maximum(asked, 1))
+    return want[rng.random(len(want)) < share[of_child[want]]]
 
 
 def _systematic(of_child: np.ndarray, of_row: np.ndarray, degree: np.ndarray, once: bool, rng: np.random.Generator) -> np.ndarray:

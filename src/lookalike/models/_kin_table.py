@@ -426,7 +426,9 @@ class Branch:
             to, other = world.follow(table, copy.path, np.arange(rows.n)), world.led_to(table, copy.path)
             values = exact.copied(copy, world.rows[other.name].table, to, formats.canonical(table[copy.column]))
             if copy.flagged:
-                values = either(drawn[f"(copied) {copy.column}"], values, drawn[copy.column])
+                choose = drawn[f"(copied) {copy.column}"]
+                choose = choose if table[copy.column].nullable else pc.and_(choose, pc.is_valid(values))
+                values = either(choose, values, drawn[copy.column])
             drawn[copy.column] = values
         if self.keys_ is not None:
             drawn |= self._fresh(rows.n, drawn, start)

@@ -22,6 +22,8 @@ PROBE = 3_000
 FEW = 100
 """Rows on which pairs of columns are tried first."""
 MOST_TIES = 4
+SHARED, FEW_SHARED, MOST_SHARED = 0.05, 20, 30
+"""Rows in which a number must be the same share of another; values that both must have; how many of the nearest columns are tried."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ def find_ties(y: np.ndarray, drawn: np.ndarray, earlier: Mapping[int, np.ndarray
     same = {c: Tie("same", (c,), decimals=decimals) for c in earlier}
     equal = sorted(((int((_holds(t, y, earlier, decimals) & drawn).sum()), c) for c, t in same.items()), reverse=True)
     least = max(FEWEST, PARTLY * (~np.isnan(y)).sum())
-    return [same[c] for count, c in equal[:MOST_TIES] if count >= least]
+    held = [same[c] for count, c in equal[:MOST_TIES] if count >= least]
+    return [*held, *_shares(y, earlier, decimals)][:MOST_TIES]
 
 
 def match(ties: Sequence[Tie], y: np.ndarray, numbers: Mapping[int, np.ndarray], decimals: int | None) -> np.ndarray:
@@ -145,6 +148,28 @@ def _lines(y: np.ndarray, earlier: Mapping[int, np.ndarray], decimals: int | Non
         short = [Tie("same", (c,), float(f"{a:.{d}g}"), float(f"{b:.{d}g}") + 0.0, decimals) for d in (6, 12)]
         found += [t for t in short if _holds(t, y, earlier, decimals).mean() >= ALWAYS - 0.01][:1]
     return found
+
+
+def _shares(y: np.ndarray, earlier: Mapping[int, np.ndarray], decimals: int | None) -> list[Tie]:
+    """Shares of another number, such as four fifths of a price, that hold in many rows, much more than by chance; the commonest first."""
+    found = []
+    for c in list(earlier)[-MOST_SHARED:] if decimals else ():
+        x = earlier[c]
+        both = np.flatnonzero(~np.isnan(x) & ~np.isnan(y) & (x != 0))
+        if len(both) < FEWEST or len(np.unique(x[both])) < FEW_SHARED or len(np.unique(y[both])) < FEW_SHARED:
+            continue
+        shares, count = np.unique(np.round(y[both] / x[both], 2), return_counts=True)
+        for k in np.argsort(-count, kind="stable")[:MOST_TIES]:
+            a = float(shares[k])
+            if a in (0.0, 1.0) or count[k] < SHARED * len(both):
+                continue
+            tries = [Tie("same", (c,), a, 0.0, d) for d in (decimals, decimals - 1)]
+            best = max(tries, key=lambda t: _holds(t, y, earlier, decimals).sum())
+            held = _holds(best, y, earlier, decimals)[both].mean()
+            other = np.roll(x[both], len(both) // 2)
+            if held >= max(SHARED, 3 * _holds(best, y[both], {c: other}, decimals).mean()):
+                found.append((held, best))
+    return [tie for _, tie in sorted(found, key=lambda f: -f[0])]
 
 
 def _pairs(y: np.ndarray, earlier: Mapping[int, np.ndarray], decimals: int | None) -> list[Tie]:

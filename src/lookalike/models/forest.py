@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Forest"]
 
+PILOTS_PER_ROW = 3
+"""Rows of a pilot for each that was learned from, where many forests with context learn from few rows each."""
 PIECE = 16_384
 """Rows drawn by one thread at a time."""
 PILOT, MOST_TRIED = 8_192, 3_000
@@ -355,6 +357,7 @@ class Forest:
         from lookalike.models._stage import FEWEST_PILOTS, PILOT_CELLS, PILOTS
 
         n = max(FEWEST_PILOTS, min(PILOTS, PILOT_CELLS // max(1, len(self.stages_))))
+        n = min(n, FEWEST_PILOTS + PILOTS_PER_ROW * learned.shape[1]) if self.settings.context else n
         columns, parts = len(self.schema.table.columns), len(self.codebook_.parts)
         pilot = Coded(np.zeros((parts, n), np.uint16), rng.random((columns, n), dtype=np.float32))
         if len(self.stages_) < parts:
