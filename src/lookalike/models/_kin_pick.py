@@ -12,7 +12,7 @@ import numpy as np
 
 __all__ = ["assign", "repeated"]
 
-CROWDED = 1.2
+CROWDED = 2.0
 """How much more often than meant the rows of a group may be named before others are named in their stead."""
 SWAPS = 40
 """Rounds of exchanges before rows are sought anew."""
