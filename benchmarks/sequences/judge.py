@@ -18,7 +18,7 @@ from lookalike.compare.steps import Sequences, commonest, features, sequences
 from lookalike.schema import Column
 
 LONGEST, FOLDS, REPEATS, EPOCHS, WIDTH, SUBJECTS = 60, 5, 2, 10, 24, 1_000
-PAIRS, COLUMNS = 6_000, 8
+PAIRS, COLUMNS, KNOWN = 6_000, 8, 50
 
 
 def read(path: Path, about: dict[str, Any]) -> pd.DataFrame:
@@ -66,7 +66,7 @@ def told_apart(real: Sequences, made: Sequences) -> tuple[float, float]:
     most = min(f.rows for f in both)
     tables = [np.column_stack([f[n] for n in both[0].names])[rng.permutation(f.rows)[:most]] for f in both]
     x, truth = np.concatenate(tables), np.repeat([1, 0], most)
-    x = x[:, [len(np.unique(c[~np.isnan(c)])) > 1 for c in x.T]]
+    x = x[:, [(~np.isnan(c)).sum() >= KNOWN and np.ptp(c[~np.isnan(c)]) > 0 for c in x.T]]
     trees = HistGradientBoostingClassifier(max_iter=60, random_state=0)
     chance = cross_val_predict(trees, x, truth, cv=FOLDS, method="predict_proba")[:, 1]
     lagged = [n for n in both[0].names if n.endswith("with the one before")]

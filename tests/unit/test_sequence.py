@@ -183,7 +183,7 @@ def test_rows_of_nobody_are_left_out_and_missing_values_follow_one_another() -> 
     rng = np.random.default_rng(6)
     who = np.repeat(np.arange(100), 20)
     gone = np.repeat(rng.random(100) < 0.5, 20)  # an owner either tells it or does not
-    x = [None if g else float(v) for g, v in zip(gone, rng.normal(size=2_000).round(2), strict=True)]
+    x = [None if g else float(v) for g, v in zip(gone, rng.normal(50, 9, size=2_000).round(2), strict=True)]
     kinds = {"who": "integer", "t": "integer", "x": "number"}
     told = pa.table({"who": pa.array([None if w == 0 else w for w in who]), "t": np.tile(np.arange(20), 100), "x": pa.array(x)})
     model = models.build("sequence", {"trees": 5}).fit(dataset(told, kinds, order="t"), rng=rng)
@@ -193,6 +193,8 @@ def test_rows_of_nobody_are_left_out_and_missing_values_follow_one_another() -> 
     missing = drawn["x"].is_null().to_numpy().reshape(200, 20)
     assert np.isin(missing.mean(axis=1), (0, 1)).mean() > 0.95
     assert missing.mean() == pytest.approx(gone.mean(), abs=0.15)
+    there = drawn["x"].combine_chunks().drop_null().to_numpy()
+    assert there.mean() == pytest.approx(50, abs=1.5) and there.std() == pytest.approx(9, rel=0.1)
 
 
 def test_a_chain_draws_owners_without_rows_and_keeps_the_order_of_owners() -> None:

@@ -62,8 +62,11 @@ class How:
     cells: int = 255
 
 
-Mode = Literal["level", "step", "span"]
-"""What a part is of: the value itself, the step to it from the last one, or, in an owner's first row, how long its rows last."""
+Mode = Literal["there", "level", "step", "span"]
+"""What is drawn of a part: whether there is a value, the value, the step to it from the last one; in first rows how long rows last."""
+SPARSE = 0.05
+"""Share of missing values from which it is drawn first whether there is one, and then which: among many rows that lack it, the few that
+have it would share no leaf."""
 
 
 class Chain:
@@ -139,7 +142,11 @@ class Chain:
         self._maps = np.zeros((len(about), max((len(m) for m in maps), default=1)), np.uint8)
         for k, m in enumerate(maps):
             self._maps[k, : len(m)] = m
-        self._gaps = np.array([bool((c == 0).any()) for c in codes], bool)
+        missing = (codes == 0).mean(axis=1)
+        self._gaps = missing > 0
+        told = [c for c, spec in enumerate(self.rows.columns) if spec.kind not in NEVER and c not in self.glides_]
+        heads = {self._parts(c)[0] for c in [*told, *(g.step for c, g in self.glides_.items() if c != self._order)]}
+        self._sparse = frozenset(p for p in heads if SPARSE < missing[p] < 1 and about[p].size > SCORED_CELLS)
         kinds = zip(owners, self.owners_.parts, strict=True)
         self._owner_maps = [bin_map(np.bincount(c, minlength=p.size), ordered=p.ordered) for c, p in kinds]
         self._edges = np.zeros((4, TOP))
@@ -174,17 +181,18 @@ class Chain:
 
         def one(k: int) -> Stage:
             c, p, mode = turns[k]
-            made = self._stage(view, c, p, mode, np.random.default_rng(seeds[k]), {q for _, q, _ in turns[:k]})
+            made = self._stage(view, c, p, mode, np.random.default_rng(seeds[k]), {q for _, q, m in turns[:k] if m != "there"})
             on_step(Step(next(done), len(turns), f"learning {self.rows.columns[c].name}"))
             return made
 
-        self.stages_ = {turns[k][1]: stage for k, stage in enumerate(each(one, range(len(turns))))} if turns else {}
+        made = each(one, range(len(turns))) if turns else []
+        self.stages_ = {key(p, mode): stage for (_, p, mode), stage in zip(turns, made, strict=True)}
 
     def _stage(self, view: _View, c: int, p: int, mode: Mode, rng: np.random.Generator, earlier: set[int]) -> Stage:
         """How part `p` of column `c`, or of its step, is drawn."""
         how = self.how
         target, rows = self._target(view, c, p, mode)
-        bins, plain = view.bins, view.codes[p]
+        bins, plain = view.bins, target.codes if mode == "there" else view.codes[p]
         if not rows.all():
             chosen = np.flatnonzero(rows) if rows.any() else np.arange(1)
             target = replace(target, codes=target.codes[chosen], clusters=target.clusters[chosen])
@@ -207,12 +215,18 @@ class Chain:
         about, codes = self.codebook_.parts[p], view.codes
         head = self._parts(int(self._whose[p]))[0]
         target, rows, repeats = Target(p, codes[p], about.size, about.ordered, clusters=view.whose), np.ones(codes.shape[1], bool), None
+        if mode == "there":
+            target = replace(target, codes=(codes[p] > 0).astype(np.uint16), size=2, ordered=False)
+        elif p in self._sparse:
+            rows &= codes[p] > 0
         if c in self.glides_:
             fresh = view.fresh(c)
-            rows &= ~fresh if mode == "step" else fresh
+            rows &= fresh if mode == "span" or c == self._whose[p] else ~fresh
             rows &= view.follows if mode == "span" else True
         elif self.rows.columns[c].kind not in NEVER and self.codebook_.parts[head].size > SCORED_CELLS:
             repeats = view.repeats(c, head, self._parts(c))
+        if mode == "there":
+            return target, rows
         if p != head:
             rows &= (codes[head] > 0) if repeats is None else (codes[head] > 0) & ~repeats
         elif repeats is not None:
@@ -267,14 +281,15 @@ class Chain:
 
     def state(self) -> State:
         """Codebooks and stages as JSON, trees and bins as arrays."""
-        cards, arrays = [], {"maps": self._maps, "gaps": self._gaps, "edges": self._edges}
+        cards: list[dict[str, Any]] = []
+        arrays = {"maps": self._maps, "gaps": self._gaps, "edges": self._edges}
         arrays |= {f"owner.{p}": m for p, m in enumerate(self._owner_maps)}
-        for k, (p, stage) in enumerate(self.stages_.items()):
+        for k, (number, stage) in enumerate(self.stages_.items()):
             card, mine = stage.state()
-            cards.append({"key": p, **card})
+            cards.append({"key": number, **card})
             arrays |= {f"{k}.{name}": array for name, array in mine.items()}
         card = {"owners": self.owners_.to_json(), "rows": self.codebook_.to_json(), "stages": cards, "used": self.used_}
-        card |= {"glides": sorted(self.glides_), "span": None if self.span_ is None else asdict(self.span_)}
+        card |= {"sparse": sorted(self._sparse), "glides": sorted(self.glides_), "span": None if self.span_ is None else asdict(self.span_)}
         return State(card=card, arrays=arrays)
 
     def restore(self, state: State) -> Self:
@@ -289,6 +304,7 @@ class Chain:
         self.codebook_ = Codebook.from_json(card["rows"], self._wide)
         self.glides_ = {c: self._glide(c, g.step) for c, g in self.glides_.items()}
         self._maps, self._gaps, self._edges = arrays["maps"], arrays["gaps"], arrays["edges"]
+        self._sparse = frozenset(card["sparse"])
         self._owner_maps = [arrays[f"owner.{p}"] for p in range(len(self.owners_.parts))]
         mine: list[dict[str, np.ndarray]] = [{} for _ in card["stages"]]
         for name, array in arrays.items():
@@ -352,7 +368,9 @@ class Chain:
         columns = sorted(range(len(self.rows.columns)), key=lambda c: c != self._order)
         for c in columns:
             if c in self.glides_:
+                yield from ((c, p, "there") for p in self._parts(self.glides_[c].step) if p in self._sparse)
                 yield from ((c, p, "step") for p in self._parts(self.glides_[c].step))
+            yield from ((c, p, "there") for p in self._parts(c) if p in self._sparse)
             yield from ((c, p, "level") for p in self._parts(c))
             if c == self._order and self.span_ is not None:
                 yield from ((c, p, "span") for p in self._parts(self.span_.column))
@@ -402,6 +420,11 @@ class Chain:
         if kind == "datetime":
             made.append(np.where(known, 1 + x % steps.DAY // (steps.DAY // 24), 0))
         return np.stack(made).astype(np.uint8)
+
+
+def key(p: int, mode: Mode) -> int:
+    """Under which number the stage of a part is kept."""
+    return -1 - p if mode == "there" else p
 
 
 class _View:

@@ -16,6 +16,8 @@ from lookalike.encode import Codebook, encoder
 from lookalike.models import _chain_steps as steps
 from lookalike.schema import Table
 
+TRIMMED = 4
+"""Times `protect` owners at least, for both ends to be left out; of fewer little would be left, and only means of several are told."""
 PAIRED = frozenset({"integer", "number", "date", "time", "duration"})
 """Kinds of one part whose values are cut by pairs of owner and value."""
 
@@ -44,7 +46,7 @@ def shared(x: np.ndarray, sizes: np.ndarray, protect: int) -> tuple[float, float
     first = (np.cumsum(sizes) - sizes)[sizes > 0]
     least, most = np.fmin.reduceat(x, first), np.fmax.reduceat(x, first)
     least, most = np.sort(least[~np.isnan(least)]), np.sort(most[~np.isnan(most)])
-    if not len(least):
+    if len(least) < TRIMMED * protect:
         return -np.inf, np.inf
     at = min(protect, len(least)) - 1
     return min(least[at], most[-1 - at]), max(least[at], most[-1 - at])

@@ -18,8 +18,9 @@ from lookalike.schema import Column
 
 STEPPING = frozenset({"integer", "number", "date", "datetime", "time", "duration"})
 """Kinds that can be learned as steps."""
-SMOOTH = 0.01
-"""Variance of the steps, beside that of the levels, below which a column is learned by its steps."""
+SMOOTH, RARE = 0.01, 0.1
+"""Variance of the steps, beside that of the levels, below which a column is learned by its steps; and of one that most rows lack, whose
+few values are too few to be cut finely by the last one."""
 FEWEST = 30
 """Steps at least from which this is read."""
 EXACT = 2.0**52
@@ -137,7 +138,8 @@ def glides(x: np.ndarray, last: np.ndarray) -> bool:
     steps = (x - last)[~np.isnan(x) & ~np.isnan(last)]
     if len(steps) < FEWEST or not steps.any() or np.nanmax(np.abs(x)) > EXACT:
         return False
-    return bool((steps >= 0).all() or (steps <= 0).all() or np.var(steps) < SMOOTH * np.nanvar(x))
+    smooth = RARE if np.isnan(x).mean() > 0.5 else SMOOTH
+    return bool((steps >= 0).all() or (steps <= 0).all() or np.var(steps) < smooth * np.nanvar(x))
 
 
 def limits(codebook: Codebook, column: int) -> tuple[float, float]:

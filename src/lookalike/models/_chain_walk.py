@@ -58,7 +58,9 @@ class Walk:
         bins = np.concatenate([*parts, np.zeros((len(self.codes), a), np.uint8)])
         for k, (c, p, mode) in enumerate(chain._schedule):
             seed = (self.seeds[k] + t * 0x9E3779B97F4A7C15) % (1 << 62)
-            self._one(bins, (c, p, mode), t, seed, memory)
+            self._one(bins, (c, p, mode), seed, memory)
+            if mode == "there":
+                continue
             if (c, p) in chain._ends:
                 self._settle(c, a, t)
                 if c == order:
@@ -68,30 +70,36 @@ class Walk:
             else:
                 bins[own + p] = chain._maps[p, self.codes_[p]]
 
-    def _due(self, c: int, mode: Mode, t: int, a: int) -> np.ndarray | None:
+    def _due(self, c: int, p: int, mode: Mode, a: int) -> np.ndarray | None:
         """bool [a]: for which owners a part is drawn; None: for all."""
         if c not in self.chain.glides_:
             return None
         known = ~np.isnan(self.last[c][:a])
-        if mode == "step":
-            return known
-        return ~known & (self.sizes[:a] > 1) if mode == "span" else ~known
+        if mode == "span":
+            return ~known & (self.sizes[:a] > 1)
+        return ~known if self.chain._whose[p] == c else known
 
-    def _one(self, bins: np.ndarray, turn: tuple[int, int, Mode], t: int, seed: int, memory: Memory) -> None:
+    def _one(self, bins: np.ndarray, turn: tuple[int, int, Mode], seed: int, memory: Memory) -> None:
         """Draw one part, where it is due."""
         (c, p, mode), chain, a = turn, self.chain, bins.shape[1]
-        stage, head, due = chain.stages_[p], chain._heads[p], self._due(c, mode, t, a)
+        head, due = chain._heads[p], self._due(c, p, mode, a)
+        stage = chain.stages_[-1 - p if mode == "there" else p]
         if due is not None and not due.any():
             return
         drawn = stage.draw(bins, bins, seed=seed, first=self.first)
         last = memory.last[p, :a]
+        if mode == "there":
+            self.lacks = drawn == 0
+            return
         if p == head:
             self.again_ = np.zeros(0, np.int64)
             if stage.ties:
                 tied = drawn >= stage.size
                 drawn[tied] = stage.plain
-                self.again_ = np.flatnonzero(tied & (last > 0))
+                self.again_ = np.flatnonzero(tied & (last > 0) & ~(self.lacks if p in chain._sparse else False))
                 self.inside_[c, self.again_] = self.held[c, self.again_]
+            if p in chain._sparse:
+                drawn[self.lacks] = 0
         else:
             drawn[self.codes_[head] == 0] = 0
         drawn[self.again_] = last[self.again_]
