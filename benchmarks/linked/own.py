@@ -15,5 +15,5 @@ from lookalike.data import Dataset
 if __name__ == "__main__":
     real, made, out = map(Path, sys.argv[1:4])
     data = Dataset.of(real)
-    report = lookalike.report(data, Dataset.of(made, schema=data.schema), effort="quick")
+    report = lookalike.report(data, made, effort="quick")
     out.write_text(json.dumps({s.name: s.value for s in report.scores} | {f"{s.name} of real": s.ceiling for s in report.scores}))

@@ -82,7 +82,7 @@ def lines(results: dict[str, Any]) -> Iterator[str]:
     yield f"Measured {about.get('date')} on {about.get('cores')} cores ({about.get('cpu')}, {about.get('memory_gb')} GB)."
     yield ""
     heads = ["tables", "tool", *(t for t, _ in COLUMNS.values()), *(t for t, _ in OWN.values())]
-    heads += ["broken", "SQLite", "fit s", "draw s", "MB"]
+    heads += ["broken", "SQLite", "fit s (CPU)", "draw s (CPU)", "MB"]
     yield f"| {' | '.join(heads)} |"
     yield f"|{'---|' * 2}{'--:|' * (len(heads) - 2)}"
     for name in SETS:
@@ -103,7 +103,13 @@ def row(cell: dict[str, Any], width: int) -> list[str]:
         figure(own.get(n), digits) for n, (_, digits) in OWN.items()
     ]
     state = [f"{out['violations']:,}" if "violations" in out else "–", {True: "yes", False: "no"}.get(out.get("loads"), "–")]
-    return [*shown, *state, figure(cell.get("fit_s"), 1), figure(cell.get("draw_s"), 1), figure(cell.get("process_mb"), 0)]
+    return [*shown, *state, *(seconds(cell, step) for step in ("fit", "draw")), figure(cell.get("process_mb"), 0)]
+
+
+def seconds(cell: dict[str, Any], step: str) -> str:
+    """Seconds on the clock, and of processor time."""
+    took, work = cell.get(f"{step}_s"), cell.get(f"{step}_cpu_s")
+    return figure(took, 1) + (f" ({work:,.1f})" if work is not None else "")
 
 
 def figure(value: float | None, digits: int) -> str:
@@ -118,6 +124,7 @@ def main() -> None:
     asked.add_argument("--tools", nargs="*", default=list(TOOLS), choices=TOOLS)
     asked.add_argument("--cap", type=int, default=600, help="seconds that a fit, and a draw, may take (default %(default)s)")
     asked.add_argument("--again", action="store_true", help="measure chosen cells again that are done")
+    asked.add_argument("--judge", action="store_true", help="judge the tables that were drawn once more")
     asked.add_argument("--table", action="store_true", help="only show what is known")
     given = asked.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
@@ -129,11 +136,14 @@ def main() -> None:
             if not (WORK / name / "columns.json").exists():
                 subprocess.run([sys.executable, "-P", str(HERE / "sets.py"), name, str(SHARED), str(WORK / name)], check=True)
             for tool in given.tools:
-                if given.again or f"{name}/{tool}" not in results.all:
+                if given.judge and (WORK / "out" / f"{name}-{tool}" / "tables").is_dir():
+                    anew = judged(WORK / name / "real", WORK / "out" / f"{name}-{tool}" / "tables", name)
+                    results.keep(f"{name}/{tool}", results.all.get(f"{name}/{tool}", {}) | anew)
+                elif given.again or f"{name}/{tool}" not in results.all:
                     results.keep(f"{name}/{tool}", one(name, tool, given.cap))
                     print(name, tool, *row(results.all[f"{name}/{tool}"], 12), flush=True)
             for control in CONTROLS:
-                if f"{name}/{control}" not in results.all:
+                if given.judge or f"{name}/{control}" not in results.all:
                     real = "first" if control == "second" else "real"
                     shutil.copy(WORK / name / "real" / "keys.json", WORK / name / "first" / "keys.json")
                     results.keep(f"{name}/{control}", judged(WORK / name / real, WORK / name / control, name))

@@ -16,6 +16,11 @@ import pandas as pd
 
 SUBJECT = {"chinook": "Customer.CustomerId", "northwind": "Customers.CustomerID", "online_retail": "Customer.CustomerID"}
 """Whose data it is."""
+ADDRESSES = {
+    "chinook": {"Invoice": ("BillingCity", "BillingPostalCode")},
+    "northwind": {"Orders": ("ShipName", "ShipCity", "ShipPostalCode")},
+}
+"""Columns that repeat a person's or firm's name and address: they are not judged, as those are not."""
 JUDGED = {"integer": "numerical", "number": "numerical", "category": "categorical", "boolean": "categorical", "constant": "categorical"}
 JUDGED |= {"date": "datetime", "datetime": "datetime"}
 """What SDMetrics and SyntheRela are told of a kind of column; all others (keys, names, addresses, free text) are not judged."""
@@ -103,7 +108,7 @@ def halves(real: Path, folder: Path, keys: dict[str, Any]) -> None:
         part.write(folder / name)
     columns = {t.name: {c.name: JUDGED.get(c.kind, "id") for c in t} for t in whole.schema.tables}
     for table, found in columns.items():
-        found |= dict.fromkeys(key_columns(keys, table), "id")
+        found |= dict.fromkeys((*key_columns(keys, table), *ADDRESSES.get(folder.name, {}).get(table, ())), "id")
     about = {
         "columns": columns,
         "subject": whole.schema.subject_table.name,

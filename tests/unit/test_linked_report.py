@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+import lookalike
 from lookalike.compare.database import Database, databases, owners
 from lookalike.compare.views import gathered, unowned
 from lookalike.data import Dataset
@@ -292,3 +294,23 @@ def test_of_very_many_rows_some_subjects_are_looked_at_and_all_links(monkeypatch
     rows = {t["name"]: t["rows"] for t in report.json()["linked"]["tables"]}
     assert rows["line"] == {role: t["line"].num_rows for role, t in (("real", shop(1)), ("synthetic", made), ("holdout", shop(2)))}
     assert next(e for e in report.json()["linked"]["links"] if e["table"] == "order")["broken"]["synthetic"] == 25
+
+
+def test_broken_tables_are_read_from_files_and_judged(tmp_path: Path) -> None:
+    real, made = tmp_path / "real", tmp_path / "made"
+    data(shop(1, customers=15)).write(real)
+    data(shop(3, customers=15)).write(made)
+    orders = [line.split(",") for line in (made / "order.csv").read_text().splitlines()]
+    for row in orders[1:4]:
+        row[1] = "977"
+    (made / "order.csv").write_text("\n".join(map(",".join, orders)) + "\n")
+    lines = (made / "line.csv").read_text().splitlines()
+    (made / "line.csv").write_text("\n".join([lines[0], *(f"{line.rsplit(',', 1)[0]},dear" for line in lines[1:])]) + "\n")
+    report = lookalike.report(real, made, effort="quick", schema=SCHEMA)
+    order = next(e for e in report.json()["linked"]["links"] if e["table"] == "order")
+    assert order["broken"]["synthetic"] == 3
+    assert any("'price' is not of the kind" in n for n in report.json()["notes"])
+    (made / "line.csv").unlink()
+    (made / "keys.json").unlink()
+    with pytest.raises(DataError, match="the synthetic database lacks 'line'"):
+        lookalike.report(real, made, schema=SCHEMA)

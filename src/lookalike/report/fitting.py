@@ -7,17 +7,18 @@ from typing import Any
 from lookalike.data import Dataset, columns_of
 from lookalike.data.formats import Misfit
 from lookalike.errors import DataError
+from lookalike.report import fitting_linked
 from lookalike.schema import Schema, Table
 
 
 def fitting(source: Any, schema: Schema, *, role: str) -> tuple[Dataset, list[str]]:
-    """`source` read by as much of `schema` as fits it, and what to say of the rest; linked tables must fit as they are.
+    """`source` read by as much of `schema` as fits it, and what to say of the rest.
 
     Raises:
         DataError: it is no table, has no rows, or not one column of the schema.
     """
     if schema.linked:
-        return Dataset.of(source, schema=schema), []
+        return fitting_linked.fitting(source, schema, role=role)
     try:
         return Dataset.of(source, schema=schema), []
     except Misfit as error:
