@@ -46,7 +46,7 @@ COLUMNS = {
     "acd": ("autocorrelation", 4), "corr": ("correlation", 4), "spectrum": ("spectrum", 4), "skew": ("skewness", 3),
     "kurt": ("kurtosis", 3), "ed": ("Euclidean", 4), "dtw": ("DTW", 4),
 }  # fmt: skip
-JUDGED, REPEATS = 1_000, 3
+JUDGED, REPEATS = 1_000, 2
 """Windows drawn and judged; random judges are asked so often, and the mean told."""
 
 

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from lookalike.errors import DataError
 from lookalike.nets import need_torch
-from lookalike.nets.settings import Learning, passes, waits
+from lookalike.nets.settings import Learning, budget, passes, waits
 from lookalike.protocol import Can, OnStep, State, Step, part, quiet
 from lookalike.schema import KINDS
 
@@ -64,6 +64,7 @@ class Settings(Learning):
         2_500, ge=1, le=1_000_000, description="steps of training at most, in whole passes", json_schema_extra={"beside": {"epochs": 60}}
     )
     patience: int = waits(15)
+    minutes: float | None = budget(30)
     batch: int = Field(1_024, ge=16, le=65_536, description="rows of one step")
 
 

@@ -223,9 +223,10 @@ class Surrogate:
         made = np.concatenate([self._walk(*lot, rng) for _ in range(max(1, SETTLED // (4 * len(lot[1]))))])
         self.real_, self.drawn_ = np.quantile(x, grid, axis=0), np.quantile(made, grid, axis=0)
         lines = self.frame_.lines
-        near = np.abs(np.atleast_2d(np.corrcoef(x[:, lines], rowvar=False))) - np.eye(len(lines)) if len(lines) > 1 else np.zeros((1, 1))
-        for c in lines[(near > AS_ONE).any(axis=0)] if len(lines) > 1 else []:
-            self.real_[:, c] = self.drawn_[:, c]
+        if len(lines) > 1:
+            near = np.abs(np.corrcoef(x[:, lines], rowvar=False)) - np.eye(len(lines))
+            for c in lines[(near > AS_ONE).any(axis=0)]:
+                self.real_[:, c] = self.drawn_[:, c]
         self.bias_ = np.zeros(x.shape[1])
         for span in self._levels():
             share, told = x[:, span].mean(axis=0), made[:, span]
