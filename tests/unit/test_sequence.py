@@ -166,6 +166,32 @@ def test_state_restores_the_same_model_and_the_same_seed_the_same_rows(fitted: M
     assert not fitted.sample(OWNERS, rng=np.random.default_rng(4)).table().equals(made)
 
 
+def test_what_is_missing_is_drawn_given_what_came_before(fitted: Model, real: pa.Table) -> None:
+    rng = np.random.default_rng(11)
+    mixed = table(process(350, seed=12)).slice(0, 4_000)
+    holes = rng.random(mixed.num_rows) < 0.3
+    lacking = mixed
+    for at, name in enumerate(mixed.column_names):
+        if name in ("state", "level", "count"):
+            empty = pa.array(
+                [None if gone else v for gone, v in zip(holes, mixed[name].to_pylist(), strict=True)], mixed.schema.field(at).type
+            )
+            lacking = lacking.set_column(at, mixed.schema.field(at), empty)
+    made = fitted.complete(lacking, ["state", "level", "count"], rng=rng, fill=True)
+    assert made.schema == mixed.schema and not any(c.null_count for c in made.columns)
+    for name in mixed.column_names:
+        kept = np.ones(len(holes), bool) if name not in ("state", "level", "count") else ~holes
+        assert made[name].filter(pa.array(kept)).to_pylist() == mixed[name].filter(pa.array(kept)).to_pylist(), name
+    told = np.append(False, holes[1:] & ~holes[:-1] & (column(mixed, "who")[1:] == column(mixed, "who")[:-1]))
+    assert np.corrcoef(column(made, "level")[told], column(made, "level")[np.flatnonzero(told) - 1])[0, 1] > 0.6
+    assert (column(made, "count")[told] >= column(made, "count")[np.flatnonzero(told) - 1]).all()
+    moved = (column(made, "state")[np.flatnonzero(told) - 1] == "u") & (column(made, "state")[told] == "w")
+    assert moved.mean() < 0.02 and told.sum() > 300
+    gone = lacking.set_column(0, "who", pa.array([None, *lacking["who"].to_pylist()[1:]]))
+    with pytest.raises(DataError, match=r"events.who: 1 of 4,000 rows lack it"):
+        fitted.complete(gone, ["level"], rng=rng)
+
+
 def test_rows_out_of_order_are_sorted_and_ties_are_told(real: pa.Table, fitted: Model, made: pa.Table) -> None:
     assert fitted.told_ == []
     mixed = real.take(pa.array(np.random.default_rng(5).permutation(real.num_rows)))

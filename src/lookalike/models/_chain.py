@@ -8,7 +8,7 @@ from it (`_chain_steps`), or anew. Trees learn from some of the owners and are j
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +20,7 @@ from lookalike.encode import Codebook, Coded
 from lookalike.models import _chain_steps as steps
 from lookalike.models._chain_cells import measured
 from lookalike.models._chain_memory import TOP, Layout, counted, looking_back
-from lookalike.models._chain_walk import Walk
+from lookalike.models._chain_walk import Given, Walk
 from lookalike.models._growing import each
 from lookalike.models._stage import Growing, Stage, Target, bin_map, learn, score, telling
 from lookalike.models._ties import Tie
@@ -262,6 +262,27 @@ class Chain:
 
         walks = each(lambda low: piece(low).go(), range(0, max(len(sizes), 1), PIECE))
         return self._table(walks, sizes, start)
+
+    def complete(
+        self, owners: pa.Table, rows: pa.Table, sizes: np.ndarray, columns: Sequence[str], *, rng: np.random.Generator, fill: bool
+    ) -> pa.Table:
+        """`rows` [n] as they would be with the missing cells of `columns` drawn, each row given those before it; see `draw`.
+
+        Order values are all known. With `fill` no cell that is drawn is missing.
+        """
+        sizes = np.asarray(sizes, np.int64)
+        numbers = {c: steps.numbers(rows.column(c), self.rows.columns[c]) for c in self.glides_}
+        wide = rows
+        for c, glide in sorted(self.glides_.items(), key=lambda item: item[1].step):
+            spec = self._wide_columns[glide.step]
+            wide = wide.append_column(spec.name, steps.values(numbers[c] - steps.before(numbers[c], sizes), spec))
+        if self.span_ is not None:
+            wide = wide.append_column(steps.SPAN.name, steps.values(self.span_.told(numbers[self._order], sizes), steps.SPAN))
+        coded = self.codebook_.encode(wide)
+        lacking = [rows.column(k).is_null().to_numpy() & (name in columns) for k, name in enumerate(self.rows.names)]
+        given = Given(coded.codes, coded.inside[: len(self.rows.columns)], numbers, ~np.stack(lacking), fill)
+        seeds, known = rng.integers(0, 1 << 62, len(self.stages_)), self.owners_.encode(owners).codes
+        return self._table([Walk(self, known, sizes, seeds, rng, first=0, given=given).go()], sizes, 0)
 
     def _table(self, walks: list[Walk], sizes: np.ndarray, start: int) -> pa.Table:
         """The canonical table of what was drawn."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,13 +15,34 @@ if TYPE_CHECKING:
     from lookalike.models._chain import Chain, Mode
 
 
+@dataclass(frozen=True)
+class Given:
+    """What is known of rows that are to be completed, one owner's after the other's: `codes` uint16 [parts, n], `inside` float32
+    [columns, n], `numbers` {column: float64 [n]} of what glides, `known` bool [columns, n]; `fill`: what is drawn is not missing.
+    """
+
+    codes: np.ndarray
+    inside: np.ndarray
+    numbers: dict[int, np.ndarray]
+    known: np.ndarray
+    fill: bool
+
+
 class Walk:
     """The rows of some owners, drawn step by step: `codes` uint16 [parts, n], `inside` float32 [columns, n], `numbers` of what glides."""
 
     def __init__(
-        self, chain: Chain, owners: np.ndarray, sizes: np.ndarray, seeds: np.ndarray, rng: np.random.Generator, *, first: int
+        self,
+        chain: Chain,
+        owners: np.ndarray,
+        sizes: np.ndarray,
+        seeds: np.ndarray,
+        rng: np.random.Generator,
+        *,
+        first: int,
+        given: Given | None = None,
     ) -> None:
-        self.chain, self.seeds, self.first, self.rng = chain, [int(s) for s in seeds], first, rng
+        self.chain, self.seeds, self.first, self.rng, self.given = chain, [int(s) for s in seeds], first, rng, given
         order = np.argsort(-sizes, kind="stable")
         self.sizes, self.starts = sizes[order], (np.cumsum(sizes) - sizes)[order]
         self.static = chain._static(owners, sizes)[:, order]
@@ -87,6 +109,8 @@ class Walk:
         if due is not None and not due.any():
             return
         drawn = stage.draw(bins, bins, seed=seed, first=self.first)
+        if self.given is not None and self.given.fill and mode != "span":
+            drawn[drawn == 0] = max(stage.plain, 1)
         last = memory.last[p, :a]
         if mode == "there":
             self.lacks = drawn == 0
@@ -109,6 +133,8 @@ class Walk:
         """What follows from the codes of a column: the number that a step leads to and its codes; what was last known."""
         chain, head = self.chain, self.chain._parts(c)[0]
         if c not in chain.glides_:
+            if self.given is not None:
+                self._known(c, a, t)
             self.held[c, :a] = np.where(self.codes_[head] > 0, self.inside_[c], self.held[c, :a])
             return
         glide, last, mine = chain.glides_[c], self.last[c][:a], chain._parts(c)
@@ -122,6 +148,8 @@ class Walk:
             self.codes_[mine] = np.where(known, encoder(spec).encode(steps.values(made, spec), book, spec), self.codes_[mine])
         if not known.all():
             made = np.where(known, made, self._decoded(c, self.inside_[c]))
+        if self.given is not None:
+            made = self._known(c, a, t, made)
         self.numbers[c][self.starts[:a] + t] = made
         self.last[c][:a] = np.where(np.isnan(made), last, made)
         if t == 0 and c == chain._order:
@@ -129,6 +157,21 @@ class Walk:
             if chain.span_ is not None:
                 span = self._decoded(chain.span_.column, self.rng.random(a, dtype=np.float32))
                 self.end[:a] = chain.span_.end(made, span, self.sizes[:a])
+                if self.given is not None:
+                    self.end[:a] = self.given.numbers[c][self.starts[:a] + self.sizes[:a] - 1]
+
+    def _known(self, c: int, a: int, t: int, made: np.ndarray | None = None) -> np.ndarray | None:
+        """Put what is given of a column in the place of what was drawn; of what glides, in `made` (float64 [a]), which is returned."""
+        chain, given, at = self.chain, self.given, self.starts[:a] + t
+        rows = np.flatnonzero(given.known[c, at])
+        parts = chain._columns[c]  # with those of steps: they were reckoned from what is given, and hold where the row before was known
+        self.codes_[np.ix_(parts, rows)] = given.codes[np.ix_(parts, at[rows])]
+        self.inside_[c, rows] = given.inside[c, at[rows]]
+        if made is None:
+            return None
+        made = made.copy()
+        made[rows] = given.numbers[c][at[rows]]
+        return made
 
     def _decoded(self, column: int, inside: np.ndarray) -> np.ndarray:
         """float64 [a]: the numbers that the codes of a column of the widened table stand for, NaN where it is missing."""

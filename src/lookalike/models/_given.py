@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from lookalike.encode import Codebook
 from lookalike.schema import Schema
 
-__all__ = ["filled_in"]
+__all__ = ["either", "filled_in"]
 
 
 def filled_in(
@@ -35,11 +35,11 @@ def filled_in(
     drawn = draw(codes, known)
     for name in wanted:
         at = names.index(name)
-        table = table.set_column(at, table.schema.field(at), _either(lacking[name], drawn[name], table[name]))
+        table = table.set_column(at, table.schema.field(at), either(lacking[name], drawn[name], table[name]))
     return table
 
 
-def _either(choose: pa.Array, yes: pa.ChunkedArray, no: pa.ChunkedArray) -> pa.ChunkedArray:
+def either(choose: pa.Array, yes: pa.ChunkedArray, no: pa.ChunkedArray) -> pa.ChunkedArray:
     """`yes` where `choose`, else `no`; of the type of `no`."""
     if not pa.types.is_dictionary(no.type):
         return pc.if_else(choose, yes.cast(no.type), no)

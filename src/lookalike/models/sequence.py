@@ -8,6 +8,7 @@ and what came before.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -151,6 +152,49 @@ class Sequence:
                 values = owners[column.name].take(whose)
                 made.append(_keyed(values, column) if column.name == subject.name else values)
         return Dataset.from_arrow({self.schema.table.name: pa.table(made, names=list(self.schema.table.names))}, self.schema)
+
+    def complete(
+        self, table: pa.Table, columns: Iterable[str], *, rng: np.random.Generator, start: int = 0, fill: bool = False
+    ) -> pa.Table:
+        """Draw the missing values of `columns`, each row given its subject and the rows before it. To forecast, add rows that have but
+        subject and order.
+
+        table: canonical, all columns of the schema; rows in any order, in which they are given back. What is missing in other columns is
+        taken as a fact. What is drawn may be missing, as often as in the rows that were learned from; not with `fill`. What never changes
+        within a subject is not drawn: it is told by another row of it, or stays missing.
+
+        Raises:
+            UnknownName: there is no such column.
+            DataError: subjects or order values are missing.
+        """
+        import pyarrow as pa
+
+        from lookalike.models._given import either
+
+        subject, order = _named(self.schema)
+        wanted = {self.schema.column(name)[1].name for name in columns}
+        for column in (subject, order):
+            if gone := table[column.name].null_count:
+                where = f"{self.schema.table.name}.{column.name}"
+                raise DataError(
+                    f"{gone:,} of {table.num_rows:,} rows lack it", where=where, fix="a row is completed given its subject and place"
+                )
+        whose = np.unique(
+            table[subject.name].combine_chunks().cast(pa.string()).dictionary_encode().indices.to_numpy(), return_inverse=True
+        )[1]
+        sort = np.lexsort((_rank(table[order.name]), whose))
+        sizes = np.bincount(whose)
+        rows = table.take(pa.array(sort))
+        owners = _told(rows, sizes, self.statics_)
+        kept = list(self._rows.names)
+        made = self.chain_.complete(owners, rows.select(kept), sizes, [n for n in kept if n in wanted], rng=rng, fill=fill)
+        repeated = owners.take(pa.array(whose[sort]))
+        back = pa.array(np.argsort(sort))
+        for name in wanted - {subject.name, order.name}:
+            at = table.column_names.index(name)
+            drawn = (made if name in kept else repeated)[name].take(back)
+            table = table.set_column(at, table.schema.field(at), either(table[name].is_null().combine_chunks(), drawn, table[name]))
+        return table
 
     @property
     def trained_(self) -> dict[str, Any]:
@@ -347,6 +391,19 @@ def _owners_of(table: pa.Table, sizes: np.ndarray, subject: Column, statics: tup
     if spec[subject.name].kind == "key":
         first = first.set_column(0, subject.name, first[subject.name].cast(pa.string()))
     return first.append_column(ROWS, pa.array(sizes.astype(np.int64)))
+
+
+def _told(rows: pa.Table, sizes: np.ndarray, statics: tuple[str, ...]) -> pa.Table:
+    """What never changes within a subject, from the first row of each that tells it, and how many rows it has."""
+    import pyarrow as pa
+
+    first, n = np.cumsum(sizes) - sizes, rows.num_rows
+    found = {}
+    for name in statics:
+        told = np.where(rows[name].is_null().to_numpy(), n, np.arange(n))
+        at = np.minimum.reduceat(told, first)
+        found[name] = rows[name].take(pa.array(np.where(at < n, at, first)))
+    return pa.table(found | {ROWS: sizes.astype(np.int64)})
 
 
 def _keyed(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
