@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lookalike.data import catalogue, database, formats, frames, links, read, subject
+from lookalike.data import _echoes, catalogue, database, formats, frames, links, read, subject
 from lookalike.data.catalogue import Keys
 from lookalike.data.frames import Frame, take_in
 from lookalike.data.infer import Found, conform, infer, parsed
@@ -149,6 +149,8 @@ def gather(raw: Raw, schema: Schema | None) -> Gathered:
         keys = links.find(tables, rows, known=raw.known)
         notes.append(links.told(keys))
     tables, rows = _keyed(tables, rows, keys)
+    tables, rows, repeated = _echoes.personal_too(tables, rows)
+    notes += repeated
     schema = Schema(tables=tuple(tables.values()), subject=raw.subject)
     if raw.subject is None and (guess := subject.likely(schema, {name: table.num_rows for name, table in rows.items()})) is not None:
         schema = schema.model_copy(update={"subject": guess})
