@@ -65,7 +65,7 @@ def test_columns_keep_their_shares(model: Vae, real: pd.DataFrame) -> None:
     made = la.sample(model, 20_000, seed=2)
     for name in ("left", "town", "flip"):
         was, now = (f[name].value_counts(normalize=True) for f in (real, made))
-        assert (was - now).abs().max() < 0.012, name
+        assert (was - now).abs().max() < 0.016, name
     assert abs(made.paid.isna().mean() - real.paid.isna().mean()) < 0.01
     assert np.abs(np.quantile(made.right, [0.1, 0.5, 0.9]) - np.quantile(real.right, [0.1, 0.5, 0.9])).max() < 0.08
 

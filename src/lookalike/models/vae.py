@@ -35,7 +35,7 @@ __all__ = ["Vae"]
 
 PIECE, BIT = 2_048, 512
 """Rows drawn by one thread at a time, and rows whose logits are made at once: what they take stays near the processor."""
-SETTLED = 20_000
+SETTLED = 40_960
 """Rows by which the shares are set right."""
 
 
@@ -213,14 +213,14 @@ class Vae:
         import torch
 
         from lookalike.nets.shares import settle
-        from lookalike.nets.train import generator, precision, whole_threads
+        from lookalike.nets.train import generator, whole_threads
 
-        net, spans, (weight, bias) = self.net_, self._spans(), self.net_.table()
+        quick, spans, (weight, bias) = self._ready(), self._spans(), self.net_.table()
         pieces = range(SETTLED // PIECE)
 
         def points(k: int) -> Tensor:
-            with torch.inference_mode(), precision(torch.device("cpu")):
-                return net.writer(net.prior.sample(PIECE, generator(seed, k))).to(weight.dtype)
+            with torch.inference_mode():
+                return quick.writer(self.net_.prior.sample(PIECE, generator(seed, k)).to(weight.dtype))
 
         with whole_threads() as pool, torch.inference_mode():
             hidden = list(pool.map(points, pieces))
@@ -232,6 +232,10 @@ class Vae:
             counts = [self.counts_[span] for span in spans]
             shifts = settle(telling, len(pieces), counts, first=self._firsts(), seed=seed, pool=pool)
             return torch.cat(shifts).numpy()
+
+    def _ready(self) -> Variational:
+        """A copy of the networks for much drawing, weights in the precision of products."""
+        return deepcopy(self.net_).to(self.net_.table()[0].dtype)
 
     def _drawn(
         self,
@@ -251,8 +255,7 @@ class Vae:
         from lookalike.nets.train import generator
 
         seed = int(rng.integers(0, 1 << 62))
-        weight, bias = self.net_.table()
-        quick = deepcopy(self.net_).to(weight.dtype)
+        quick, (weight, bias) = self._ready(), self.net_.table()
         added = bias.numpy() if shift is None else bias.numpy() + shift
         lots = Lots([added[span] for span in self._spans()], first=self._firsts())
         codes = np.zeros((len(lots.first), n), np.uint16)
