@@ -106,7 +106,7 @@ class Series:
         from lookalike.models._windows_net import BORN, pack
         from lookalike.models._windows_table import Frame
         from lookalike.nets.blocks import start
-        from lookalike.nets.train import generator, train
+        from lookalike.nets.train import generator, train, whole_threads
 
         s, (first, second) = self.settings, (int(v) for v in rng.integers(0, 1 << 62, 2))
         self.schema = data.schema
@@ -126,7 +126,8 @@ class Series:
         net.born = BORN if self.unit_ == "row" else 0.0
         learn, held = _parted(sizes, rng)
         learn = np.sort(rng.permutation(learn)[:MOST])
-        net.fit_forecast(np.sort(rng.permutation(learn)[:FORECAST]))
+        with whole_threads():  # sums do not hang on how many threads there are
+            net.fit_forecast(np.sort(rng.permutation(learn)[:FORECAST]))
         wanted = torch.from_numpy(held[rng.permutation(len(held))[:HELD_ROWS]])
         done = train(
             net,
