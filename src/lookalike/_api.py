@@ -196,7 +196,8 @@ def report(
 
     Args:
         real: the rows that the synthetic table was made from.
-        synthetic: the synthetic table; or a list of tables, or a dict of names and tables, of which the first is the main one.
+        synthetic: the synthetic table; or a list of tables, or a dict of names and tables, of which the first is the main one. A dict of
+            the linked tables that `real` has is one database.
         holdout: real rows that the model never saw. Without them neither ceilings nor copies can be judged, and the report says so.
         schema: what is known of the columns, or a JSON file of it; detected from `real` if not given.
         model: the model that made the (first) synthetic table, or its file. Two more tables are drawn from it to see how much draws
@@ -223,7 +224,7 @@ def report(
     Plan(**options)  # what cannot be read is refused before any work
     maker = load(model) if isinstance(model, str | os.PathLike) else model
     first = Dataset.of(real, schema=_asking.schema_of(schema))
-    tables = _several(synthetic)
+    tables = {"synthetic": synthetic} if _linked(synthetic, first.schema) else _several(synthetic)
     roles = dict.fromkeys(tables, "synthetic") if len(tables) == 1 else {name: f"synthetic ({name})" for name in tables}
     read = {name: fitting(table, first.schema, role=roles[name]) for name, table in tables.items()}
     held, lost = (None, []) if holdout is None else fitting(holdout, first.schema, role="holdout")
@@ -389,6 +390,11 @@ def offers(model: Model, rows: int, seed: int) -> Options:
     draws = [together(model, [model.sample(rows, rng=randomness(seed, AGAIN, k)).table()]) for k in range(DRAWS)]
     drawing = _told.inner(model)
     return {"draws": draws, "refit": again.refit(drawing, seed=seed), "log_prob": again.log_prob(drawing)}
+
+
+def _linked(synthetic: Any, schema: Schema) -> bool:
+    """Whether a dict of tables is one database of linked tables, as `sample` gives them: its keys are names of the schema's tables."""
+    return schema.linked and isinstance(synthetic, Mapping) and {str(name) for name in synthetic} <= {t.name for t in schema.tables}
 
 
 def _several(synthetic: Any) -> dict[str, Any]:
