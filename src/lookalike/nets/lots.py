@@ -55,7 +55,8 @@ class Lots:
         low = told.dtype == torch.bfloat16
         bits = (told.contiguous() if low else told.float().contiguous()).view(torch.int16 if low else torch.int32).numpy()
         lots = torch.rand(n, parts, generator=draw).numpy()
-        _drawn(bits, INT(16 if low else 0), of, self.weight, self.ends, self.base, self.first, lots, codes)
+        spans = np.stack([self.ends[:-1], self.ends[1:], self.base[:-1], self.base[1:], self.first])
+        _drawn(bits, INT(16 if low else 0), of, self.weight, spans, lots, codes)
 
     @property
     def spans(self) -> list[slice]:
@@ -72,19 +73,21 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_compiled
-def _drawn(told: Any, left: Any, of: Any, weight: Any, ends: Any, base: Any, first: Any, lots: Any, codes: Any) -> None:
+def _drawn(told: Any, left: Any, of: Any, weight: Any, spans: Any, lots: Any, codes: Any) -> None:
     """See `Lots.draw`. told: the bits of the logits, `left` short of a float32; lots: float32 [n, parts] in 0 … 1.
+    spans: int64 [5, parts], where the codes of each begin and end, where its weights do, and the first part of its column.
 
     One function and plain loops, so that the compiler makes them wide.
     """
+    ends, base, first = spans[:2], spans[2:4], spans[4]
     widest = 0
     for p in range(len(first)):
-        widest = max(widest, base[p + 1] - base[p])
+        widest = max(widest, base[1, p] - base[0, p])
     bits, power = np.zeros(widest, np.int32), np.zeros(widest, np.int32)
     x, scale = bits.view(np.float32), power.view(np.float32)
     made, sums = np.zeros(widest, np.float32), np.zeros(widest // LANES + 1, np.float32)
     for p in range(len(first)):
-        low, high, heavy = ends[p], ends[p + 1], weight[base[p] : base[p + 1]]
+        low, high, heavy = ends[0, p], ends[1, p], weight[base[0, p] : base[1, p]]
         wide = len(heavy)
         for i in range(len(of)):
             if first[p] != p and codes[first[p], i] == 0:
