@@ -17,13 +17,12 @@ from lookalike.errors import CannotError, DataError, FileError, SchemaError, Set
 from lookalike.plan import Plan
 from lookalike.private import Private
 from lookalike.protocol import Model, Sampler
-from lookalike.schema import Schema
+from lookalike.schema import ORDERING, Schema
 
 FEWEST = 10
 """A model of fewer rows would tell of single people."""
 MOST_TIMES = 1_000_000
-ORDERED = frozenset({"integer", "number", "date", "datetime", "time", "duration", "key"})
-"""Kinds of columns that can put rows in order."""
+"""Times as many subjects as were learned from, at most."""
 
 SchemaLike = Schema | str | os.PathLike[str]
 PlanLike = Plan | Mapping[str, Any] | str | os.PathLike[str]
@@ -51,7 +50,7 @@ def sequenced(schema: Schema, *, subject: str | None, order: Sequence[str]) -> S
         subject = f"{subject}.{tables[subject].key[0]}"
     for path in order:
         table, column = schema.column(path)
-        if column.kind not in ORDERED:
+        if column.kind not in ORDERING:
             fix = "name a column of numbers, dates or times"
             raise SchemaError(f"a column of kind {column.kind} puts no rows in order", where=f"{table.name}.{column.name}", fix=fix)
         tables[table.name] = table.model_copy(update={"order": column.name})

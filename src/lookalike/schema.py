@@ -23,6 +23,8 @@ Personal = Literal[
     "national_id", "ipv4", "ipv6", "mac", "url",
 ]  # fmt: skip
 PERSONAL: tuple[str, ...] = get_args(Personal)
+ORDERING = frozenset({"integer", "number", "date", "datetime", "time", "duration", "key"})
+"""Kinds of a column that can put rows in order."""
 VERSION = 1
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lookalike.errors import CannotError, DataError, SchemaError
-from lookalike.schema import Column, Schema, Table
+from lookalike.schema import ORDERING, Column, Schema, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,7 +23,6 @@ __all__ = ["FIRST", "GAP", "ROWS", "Clock", "Ordered", "in_order", "keyed", "nam
 
 GAP, ROWS, FIRST = "(gap)", "(rows)", "(first)"
 """Reserved names: time since the row before; rows of a subject, and its first order value."""
-ORDERING = frozenset({"integer", "number", "date", "datetime", "time", "duration", "key"})
 DAY = {"date": 1.0, "datetime": 86_400e6}
 """Units of a day in the whole numbers of a kind."""
 TURNS = {"day": 1.0, "week": 7.0, "year": 365.2425}

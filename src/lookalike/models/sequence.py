@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from lookalike import models
 from lookalike.errors import CannotError, DataError, SchemaError
 from lookalike.protocol import Can, OnStep, State, Step, part, quiet
-from lookalike.schema import KINDS, Column, Schema, Table
+from lookalike.schema import KINDS, ORDERING, Column, Schema, Table
 
 if TYPE_CHECKING:
     from typing import Self
@@ -35,8 +35,6 @@ ROWS = "(rows)"
 """Reserved name of the column of the owners' table that says how many rows each has."""
 FEWEST = 10
 """Subjects at least."""
-ORDERING = frozenset({"integer", "number", "date", "datetime", "time", "duration", "key"})
-"""Kinds of a column that can order rows; by a key rows are put in order, but it has no gaps to learn."""
 
 
 class Settings(BaseModel):

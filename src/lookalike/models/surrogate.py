@@ -74,7 +74,7 @@ class Surrogate:
     real_: np.ndarray
     bias_: np.ndarray
     unit_: str
-    notes_: list[str]
+    told_: list[str]
 
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(**settings)
@@ -91,7 +91,7 @@ class Surrogate:
 
         s, self.schema = self.settings, data.schema
         self.frame_, rows = Frame.of(data, protect=s.protect, cells=s.cells, rng=rng, on_step=part(on_step, 0, 0.6))
-        self.unit_, self.notes_ = self.frame_.unit, rows.notes
+        self.unit_, self.told_ = self.frame_.unit, rows.notes
         longest, where = int(rows.sizes.max()), self.schema.table.name
         if longest < (FEWEST if self.unit_ == "row" else 2):
             what = f"the longest series has {longest:,} rows, and at least {FEWEST if self.unit_ == 'row' else 2} are needed"
@@ -117,7 +117,7 @@ class Surrogate:
         frame = self.frame_.state()
         arrays = {f"slopes.{k}": a for k, a in enumerate(self.slopes_)} | {f"frame.{name}": a for name, a in frame.arrays.items()}
         arrays |= {name: getattr(self, f"{name}_") for name in ("root", "left", "drawn", "real", "bias")}
-        return State(card={"frame": frame.card, "slopes": len(self.slopes_), "notes": self.notes_}, arrays=arrays)
+        return State(card={"frame": frame.card, "slopes": len(self.slopes_), "notes": self.told_}, arrays=arrays)
 
     def restore(self, schema: Schema, state: State) -> Self:
         """Become the model that `state` was taken from."""
@@ -125,7 +125,7 @@ class Surrogate:
 
         frame = {name.removeprefix("frame."): a for name, a in state.arrays.items() if name.startswith("frame.")}
         self.schema, self.frame_ = schema, Frame.restore(schema, State(card=state.card["frame"], arrays=frame))
-        self.unit_, self.notes_ = self.frame_.unit, state.card["notes"]
+        self.unit_, self.told_ = self.frame_.unit, state.card["notes"]
         self.slopes_ = [np.array(state.arrays[f"slopes.{k}"]) for k in range(state.card["slopes"])]
         for name in ("root", "left", "drawn", "real", "bias"):
             setattr(self, f"{name}_", np.array(state.arrays[name]))
@@ -139,7 +139,7 @@ class Surrogate:
     @property
     def trained_(self) -> dict[str, Any]:
         """What a reader should be told of the fit."""
-        return {"notes": self.notes_}
+        return {"notes": self.told_}
 
     # ----------------------------------------------------------------------------------------------------- learning
 
