@@ -146,8 +146,8 @@ def test_the_script_of_settings_writes_between_its_marks_only(scripts: dict[str,
     top = page.replace("## Which model when\n", "## Which model when\n\n## forest\n\n| setting |\n\nWords on top.\n")
     assert written(top) == top
     lost = re.sub(r"^## forest$.*?(?=^## )", "", page, flags=re.MULTILINE | re.DOTALL)
-    assert "| `trees` |" not in lost
-    assert "| `trees` |" in written(lost)
+    assert "| `together` |" not in lost
+    assert "| `together` |" in written(lost)
     with pytest.raises(SystemExit, match="lacks the lines"):
         written(page.replace("<!-- settings: end -->", ""))
 
@@ -252,6 +252,16 @@ def test_all_scores_and_attacks_are_documented() -> None:
         assert row in text, f"docs/report.md lacks: {row}"
     listed = re.findall(r"^\| (?:fidelity|diversity|utility|fairness|privacy) \| .*$", text, flags=re.MULTILINE)
     assert sorted(listed) == sorted(metric_rows()), "docs/report.md lists a metric that is not there"
+
+
+def test_all_scores_of_linked_tables_and_ordered_rows_are_documented() -> None:
+    from lookalike.report import items, verdict
+
+    page = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+    section = page.split("### Of linked tables and ordered rows")[1].split("\n## ")[0]
+    known = {name for item in (*items.LINKED, *items.ORDERED) for name, _ in item.names.values()} | {"integrity", *verdict.WINDOWS}
+    assert known <= set(re.findall(r"`(\w+)`", page))
+    assert set(re.findall(r"`(\w+)`", section.split("\n\n")[2])) <= known
 
 
 def test_links_lead_somewhere() -> None:

@@ -52,7 +52,9 @@ LOOK_BACK, FEWEST = 256, 16
 class Settings(Learning):
     """What can be set."""
 
-    window: int | None = Field(None, ge=4, le=8_192, description="rows looked back on; not given: 256, or an eighth of a series")
+    window: int | None = Field(
+        None, ge=4, le=8_192, description="rows looked back on; not given: 256, or an eighth of a series", examples=[24]
+    )
     lags: int = Field(8, ge=1, le=64, description="rows before that are read one by one; earlier ones are summed up")
     width: int = Field(256, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower")
     depth: int = Field(2, ge=0, le=16, description="residual layers")
