@@ -319,7 +319,7 @@ class Branch:
         table, kin = self.table, world.kin
         self.left_out_ = 0
         if table.public:
-            return self._given(world, scale)
+            return self._given(world)
         at = kin.owner[table.name]
         if at is None:
             sizes, owner = np.ones(max(round(self.rows_ * scale), min(self.rows_, 1)), np.int64), None
@@ -373,12 +373,12 @@ class Branch:
         rows.links = {k: to[order] for k, to in rows.links.items()}
         return made.take(pa.array(order)), None if mine is None else mine.take(pa.array(order))
 
-    def _given(self, world: World, scale: float) -> Rows:
+    def _given(self, world: World) -> Rows:
         """The rows of a public table, with how often they are to be named."""
         learned = self.public_
         rows = world.rows[self.table.name] = Rows(self.kept_.num_rows, {n: self.kept_[n] for n in self.kept_.column_names})
         rows.links, rows.groups = dict(learned.links), dict(learned.groups)
-        rows.degrees = {k: d * scale for k, d in learned.degrees.items()}
+        rows.degrees = dict(learned.degrees)
         rows.seen = {c.name: self.kept_[c.name] for c in world.columns[self.table.name]}
         return rows
 

@@ -136,7 +136,7 @@ class Relational:
         self.rows_ = rows
 
     def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Dataset:
-        """Draw `n` rows of the subject's table and all that belong to them; of other tables as many as there are beside so many.
+        """Draw `n` rows of the subject's table and all that belong to them, and tables that do not hang on it as large as they were.
 
         Keys of rows drawn one block after the other, from `start=0` on, are all different.
         """
@@ -146,11 +146,12 @@ class Relational:
             return self.alone_.sample(n, rng=rng, start=start)
         from lookalike.models._kin_world import World
 
-        scale = n / max(self.rows_[self.schema.subject_table.name], 1)
+        scales = self._scales(n / max(self.rows_[self.schema.subject_table.name], 1))
         world = World(self.schema, self.kin_, columns=self.columns_)
         before = self._before(n, start)
         for name in self.kin_.order:
-            rows = self.branches_[name].draw(world, scale, rng=rng, start=before.get(name, 0))
+            rows = self.branches_[name].draw(world, scales[name], rng=rng, start=before.get(name, 0))
+            rows.degrees = {by: often * scales[by[0]] / scales[name] for by, often in rows.degrees.items()}
             before[name] = before.get(name, 0) + rows.n
         for name in self.kin_.order:
             self.branches_[name].name_late(world, rng)
@@ -160,6 +161,15 @@ class Relational:
         for name in self.kin_.order:
             made[name] = self.branches_[name].linked(world, made)
         return Dataset.from_arrow({t.name: made[t.name] for t in self.schema.tables}, self.schema)
+
+    def _scales(self, scale: float) -> dict[str, float]:
+        """How many times as many rows each table is to have: ten times the customers do not buy of ten times the products."""
+        subject = self.schema.subject_table
+        grown, at = {subject.name} | self.schema.descendants(subject.name), subject
+        while (link := self.kin_.owner[at.name]) is not None:  # those through whom the subjects are drawn
+            at = self.schema[at.links[link].table]
+            grown.add(at.name)
+        return {t.name: 1.0 if t.public or t.name not in grown else scale for t in self.schema.tables}
 
     def _before(self, n: int, start: int) -> dict[str, int]:
         """Rows of each table that were drawn before, if this block follows on those."""

@@ -82,7 +82,7 @@ def _judged(
     checked = integrity.checked(tables, schema)
     scores = [integrity.score(checked), *out.scores]
     told = next((s for s in out.by_view.get(("parent", top), []) if s.name == "c2st_agg"), None)
-    parting = split.split(stage, told) if stage is not None else _unsplit(top)
+    parting = split.split(stage, told) if stage is not None and (stage.given or not given) else _unsplit(top)
     rows = {role: sum(f.rows for f in bases[role].frames.values()) if role in bases else None for role in ("real", "synthetic", "holdout")}
     facts = facts | {"split": parting, "rows": rows}
     words = verdict(out, raids, checked, parting, given=given, subject=top, subjects=bases["real"].frames[top].rows)
