@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
-import shutil
 import sqlite3
-import subprocess
-import tempfile
 import uuid
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -351,35 +346,6 @@ def test_a_table_name_that_is_no_file_name(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------- databases
-
-
-def _programs() -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    on_path = shutil.which("initdb")
-    return found[-1].parent if found else Path(on_path).parent if on_path else None
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    """The URL of an empty database of a PostgreSQL server of our own."""
-    programs = _programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql): its tests did NOT run")
-    user = None if os.geteuid() else "nobody"
-    with tempfile.TemporaryDirectory(prefix="pg") as folder:
-        if user:
-            os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
-        data = Path(folder) / "data"
-
-        def run(*command: str | Path) -> None:
-            subprocess.run([str(c) for c in command], user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=60)
-
-        run(programs / "initdb", "-D", data, "-A", "trust", "-U", "lookalike", "-E", "UTF8", "--no-sync", "--locale", "C")
-        run(programs / "pg_ctl", "-D", data, "-w", "-l", f"{folder}/log", "-o", f"-k {folder} -c listen_addresses='' -F", "start")
-        try:
-            yield f"postgresql:///postgres?host={folder}&user=lookalike"
-        finally:
-            run(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
 
 
 @pytest.fixture(params=["sqlite", "duckdb", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -313,6 +313,8 @@ def test_what_cannot_be_learned_is_refused(real: pa.Table) -> None:
 
 def test_settings_are_checked() -> None:
     with pytest.raises(SettingError, match="table of owners is none"):
+        models.build("sequence", {"inner": "surrogate"})
+    with pytest.raises(SettingError, match="cannot learn for itself"):
         models.build("sequence", {"inner": "sequence"})
     with pytest.raises(SettingError, match="not json"):
         models.build("sequence", {"inner_settings": "{"})

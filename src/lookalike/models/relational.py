@@ -8,14 +8,14 @@ made to hold: cells that repeat an owner's, numbers that add up rows owned. Keys
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field
 
 from lookalike import models
 from lookalike.errors import CannotError
+from lookalike.models._inner import Around
 from lookalike.protocol import Can, OnStep, State, Step, part, quiet
 from lookalike.schema import KINDS
 
@@ -33,38 +33,10 @@ __all__ = ["Relational"]
 _SELF = __name__.rpartition(".")[2]
 
 
-class Settings(BaseModel):
+class Settings(Around):
     """What can be set."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     protect: int = Field(5, ge=1, le=1_000, description="values held by fewer subjects than this are not given out as they are")
-    inner: str = Field("forest", description="the model that learns each table", examples=["independent"])
-    inner_settings: dict[str, Any] = Field({}, description="settings of that model, as a JSON object", examples=[{"trees": 3}])
-
-    @field_validator("inner")
-    @classmethod
-    def _known(cls, given: str) -> str:
-        """A model that is not this one.
-
-        Raises:
-            UnknownName: there is no such model; names the near matches.
-        """
-        if given == _SELF:
-            raise ValueError(f"{_SELF} cannot learn for itself")
-        models.settings_of(given)
-        return given
-
-    @field_validator("inner_settings", mode="before")
-    @classmethod
-    def _object(cls, given: Any) -> Any:
-        """A text is read as JSON."""
-        if isinstance(given, str):
-            try:
-                return json.loads(given)
-            except json.JSONDecodeError as error:
-                raise ValueError(f'not JSON ({error.msg}): write {{"trees": 10}}') from None
-        return given
 
 
 class Relational:

@@ -7,15 +7,15 @@ refused where hardly any row meets it.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from lookalike import models
 from lookalike.errors import CannotError, SettingError
+from lookalike.models._inner import Around
 from lookalike.protocol import Can, OnStep, State, Step, part, quiet
 from lookalike.schema import KINDS, Schema
 
@@ -45,10 +45,8 @@ HOLDING = 0.5
 """Share of the rows learned from that must obey."""
 
 
-class Settings(BaseModel):
+class Settings(Around):
     """What can be set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rules: tuple[str, ...] = Field(
         (),
@@ -56,7 +54,6 @@ class Settings(BaseModel):
         examples=[["b_first >= 20"]],
     )
     inner: str = Field("forest", description="the model that learns the recast table", examples=["independent"])
-    inner_settings: dict[str, Any] = Field({}, description="settings of that model, as a JSON object", examples=[{"trees": 3}])
     protect: int = Field(
         5, ge=1, le=1_000, description="values held by fewer subjects than this are not given out as they are; nor are combinations"
     )
@@ -70,30 +67,6 @@ class Settings(BaseModel):
         for rule in given if isinstance(given, list | tuple) else ():
             if not isinstance(rule, str) or not _SAID.search(rule):
                 raise ValueError(f"{rule!r} is no rule: rules look like start <= end; a = b + c")
-        return given
-
-    @field_validator("inner")
-    @classmethod
-    def _known(cls, given: str) -> str:
-        """A model that is not this one.
-
-        Raises:
-            UnknownName: there is no such model; names the near matches.
-        """
-        if given == _SELF:
-            raise ValueError(f"{_SELF} cannot learn for itself")
-        models.settings_of(given)
-        return given
-
-    @field_validator("inner_settings", mode="before")
-    @classmethod
-    def _object(cls, given: Any) -> Any:
-        """A text is read as JSON."""
-        if isinstance(given, str):
-            try:
-                return json.loads(given)
-            except json.JSONDecodeError as error:
-                raise ValueError(f'not JSON ({error.msg}): write {{"trees": 10}}') from None
         return given
 
 

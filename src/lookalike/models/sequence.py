@@ -7,15 +7,15 @@ and what came before.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from lookalike import models
 from lookalike.errors import CannotError, DataError, SchemaError
+from lookalike.models._inner import Around
 from lookalike.protocol import Can, OnStep, State, Step, part, quiet
 from lookalike.schema import KINDS, ORDERING, Column, Schema, Table
 
@@ -37,14 +37,11 @@ FEWEST = 10
 """Subjects at least."""
 
 
-class Settings(BaseModel):
+class Settings(Around):
     """What can be set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     lags: int = Field(2, ge=0, le=24, description="rows before that each row is drawn by one by one, beside summaries of all")
     inner: str = Field("forest", description="the model that learns the table of owners, one row each", examples=["independent"])
-    inner_settings: dict[str, Any] = Field({}, description="settings of that model, as a JSON object", examples=[{"trees": 3}])
     trees: int = Field(20, ge=1, le=500, description="trees for each column; more are smoother and slower")
     sample: float = Field(0.6, gt=0, le=1, description="share of the owners that a tree learns from; less remembers less")
     leaf: int = Field(
@@ -57,7 +54,7 @@ class Settings(BaseModel):
 
     @field_validator("inner")
     @classmethod
-    def _known(cls, given: str) -> str:
+    def _flat(cls, given: str) -> str:
         """A model of flat tables.
 
         Raises:
@@ -65,17 +62,6 @@ class Settings(BaseModel):
         """
         if models.find(given).can.sequences:
             raise ValueError(f"{given} learns sequences, and the table of owners is none: take forest")
-        return given
-
-    @field_validator("inner_settings", mode="before")
-    @classmethod
-    def _object(cls, given: Any) -> Any:
-        """A text is read as JSON."""
-        if isinstance(given, str):
-            try:
-                return json.loads(given)
-            except json.JSONDecodeError as error:
-                raise ValueError(f'not JSON ({error.msg}): write {{"trees": 10}}') from None
         return given
 
 
@@ -137,6 +123,7 @@ class Sequence:
         import pyarrow as pa
 
         from lookalike.data import Dataset
+        from lookalike.models._windows_rows import keyed
 
         owners = self.inner_.sample(n, rng=rng, start=start).table()
         sizes = np.maximum(owners[ROWS].fill_null(1).to_numpy(), 1)
@@ -148,7 +135,7 @@ class Sequence:
                 made.append(rows[column.name])
             else:
                 values = owners[column.name].take(whose)
-                made.append(_keyed(values, column) if column.name == subject.name else values)
+                made.append(keyed(values, column) if column.name == subject.name else values)
         return Dataset.from_arrow({self.schema.table.name: pa.table(made, names=list(self.schema.table.names))}, self.schema)
 
     def complete(
@@ -402,15 +389,3 @@ def _told(rows: pa.Table, sizes: np.ndarray, statics: tuple[str, ...]) -> pa.Tab
         at = np.minimum.reduceat(told, first)
         found[name] = rows[name].take(pa.array(np.where(at < n, at, first)))
     return pa.table(found | {ROWS: sizes.astype(np.int64)})
-
-
-def _keyed(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
-    """Fresh keys as a column of the subject's own kind has them."""
-    from lookalike.data import formats
-
-    kind = formats.canonical(column)
-    if values.type == kind:
-        return values
-    if column.kind == "category":
-        return values.cast(kind.value_type).dictionary_encode().cast(kind)
-    return values.cast(kind)
