@@ -37,7 +37,7 @@ def learn(rows: pd.DataFrame, about: dict[str, Any], metadata: Metadata, epochs:
     torch.manual_seed(0)
     start = time.perf_counter()
     made = PARSynthesizer(metadata, context_columns=about["statics"], epochs=epochs, verbose=False)
-    made.fit(rows)
+    made.fit({"table": rows})
     return made, time.perf_counter() - start
 
 
@@ -60,4 +60,4 @@ def draw(made: Any, out: Path) -> None:
     """As many subjects as are held out."""
     model, about = made
     out.mkdir()
-    model.sample(num_sequences=about["subjects"]).to_csv(out / "made.csv", index=False)
+    model.sample_sequences(num_sequences=about["subjects"])["table"].to_csv(out / "made.csv", index=False)

@@ -29,7 +29,7 @@ def fit(windows: np.ndarray, model: str, *, seconds: float) -> tuple[Any, Any]:
     def one(epochs: int) -> Any:
         torch.manual_seed(0)
         made = PARSynthesizer(metadata, epochs=epochs, enable_gpu=False)
-        made.fit({"table": frame}) if _takes_tables() else made.fit(frame)
+        made.fit({"table": frame})
         return made
 
     made, note, spent = epochs_within(one, seconds, EPOCHS)
@@ -37,18 +37,10 @@ def fit(windows: np.ndarray, model: str, *, seconds: float) -> tuple[Any, Any]:
     return (made, (length, columns)), (note, spent)
 
 
-def _takes_tables() -> bool:
-    """Whether this version of SDV wants a dict of tables."""
-    from sdv import __version__
-
-    return int(__version__.split(".")[0]) >= 2
-
-
 def draw(made: Any, rows: int) -> np.ndarray:
     """Windows float [rows, length, columns]."""
     model, (length, columns) = made
-    drawn = model.sample(num_sequences=rows, sequence_length=length)
-    frame = drawn["table"] if isinstance(drawn, dict) else drawn
+    frame = model.sample_sequences(num_sequences=rows, sequence_length=length)["table"]
     return frame[[f"x{c}" for c in range(columns)]].to_numpy(float).reshape(rows, length, columns)
 
 
