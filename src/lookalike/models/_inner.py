@@ -13,10 +13,11 @@ __all__ = ["Around"]
 
 
 class Around(BaseModel):
-    """The model inside, by its name, and what is set of it."""
+    """What is protected, the model inside, by its name, and what is set of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    protect: int = Field(5, ge=1, le=1_000, description="values held by fewer subjects than this are not given out as they are")
     inner: str = Field("forest", description="the model that learns each table", examples=["independent"])
     inner_settings: dict[str, Any] = Field({}, description="settings of that model, as a JSON object", examples=[{"trees": 3}])
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import Field
 
 from lookalike import models
 from lookalike.errors import CannotError
@@ -35,8 +34,6 @@ _SELF = __name__.rpartition(".")[2]
 
 class Settings(Around):
     """What can be set."""
-
-    protect: int = Field(5, ge=1, le=1_000, description="values held by fewer subjects than this are not given out as they are")
 
 
 class Relational:

@@ -49,7 +49,6 @@ class Settings(Around):
     )
     features: float = Field(0.8, gt=0, le=1, description="share of what a row may be drawn by that is tried at each split")
     rounds: int = Field(60, ge=0, le=2_000, description="rounds of boosting for scores of numbers; 0: no scores")
-    protect: int = Field(5, ge=1, le=1_000, description="values held by fewer subjects than this are not given out as they are")
     cells: int = Field(255, ge=4, le=255, description="cells that a number or a moment is cut into at most")
 
     @field_validator("inner")
