@@ -15,6 +15,7 @@ from lookalike.protocol import OnStep, Sampler, Step, quiet
 
 if TYPE_CHECKING:
     from lookalike.plan import Plan
+    from lookalike.schema import Schema
     from lookalike.steer import Account
 
 BLOCK, SUBJECTS = 65_536, 4_096
@@ -42,7 +43,7 @@ class Drawn:
             raise SettingError(f"{type(model).__name__} is not fitted", fix="model = lookalike.fit(data)")
         from lookalike.steer import Steering
 
-        about_rows(plan, unit(model))
+        about_rows(plan, model.schema, unit(model))
         self.model, self.n, self.seed = model, n, seed
         self.steering = None if plan.empty else Steering(model, plan, n, rng=randomness(seed, READY))
 
@@ -94,11 +95,13 @@ def complete(model: Sampler, plan: Plan, n: int | None, *, seed: int, out: Any, 
     return Steered(out, account)
 
 
-def about_rows(plan: Plan, unit: str) -> None:
-    """Refuse a plan for a model that counts subjects."""
-    if not plan.empty and unit != "row":
-        fix = "draw without, or fit a model of one table of rows, such as forest"
-        raise CannotError("a plan is about rows, and this model draws subjects with all their rows", where="plan", fix=fix)
+def about_rows(plan: Plan, schema: Schema, unit: str) -> None:
+    """Refuse a plan where what is drawn are not rows that stand alone: subjects, or steps of one series."""
+    if plan.empty or (unit == "row" and schema.table.order is None):
+        return
+    drawn = "subjects with all their rows" if unit == "subject" else "a series, of which no row can be left out"
+    fix = "draw without; or fit a model of rows that stand alone, such as forest"
+    raise CannotError(f"a plan is about rows, and this model draws {drawn}", where="plan", fix=fix)
 
 
 def unit(model: Sampler) -> str:

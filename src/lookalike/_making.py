@@ -89,7 +89,7 @@ def make(
     reading(Step(0, 1, "reading"))
     data = _asking.read(source, schema=schema, subject=asked.get("subject"), order=asked.get("order"))
     learner = _asking.aimed(_asking.learner(model, None, schema=data.schema), target)
-    about_rows(plan, learner.can.unit)
+    about_rows(plan, data.schema, learner.can.unit)
     if not plan.empty:
         check(plan, data.schema, private=isinstance(learner, Private))
     _asking.check(data, learner)

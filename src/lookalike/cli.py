@@ -303,7 +303,8 @@ def sample(
         if not asked.empty:
             _console.say(made.account.text())
         if out is not None:
-            counted = "rows" if getattr(fitted, "unit_", fitted.can.unit) == "row" else "subjects, with all their rows,"
+            subjects = asked.fix is None and getattr(fitted, "unit_", fitted.can.unit) == "subject"
+            counted = "subjects, with all their rows," if subjects else "rows"
             _console.say(f"Wrote {made.account.kept:,} {counted} to {out}")
 
 

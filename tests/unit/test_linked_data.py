@@ -807,3 +807,15 @@ def test_whose_data_linked_tables_are_is_guessed() -> None:
     plain = Schema(tables=(sales, table("buyers", {}, age=text), shops))
     assert subject.likely(plain, {"shops": 50, "buyers": 60, "sales": 900}) in ("buyers.id", "shops.id")
     assert subject.likely(plain, {"shops": 5, "buyers": 6, "sales": 900}) is None
+
+
+def test_a_key_that_repeats_is_told_though_nobody_named_it() -> None:
+    """The link to it would else be lost without a word."""
+    tables = shop()
+    customers = tables["customers"].copy()
+    customers.iloc[5, 0] = customers.iloc[4, 0]
+    with pytest.raises(DataError, match="not unique: 1 of") as caught:
+        Dataset.of(tables | {"customers": customers})
+    assert str(caught.value).startswith("customers.customer_id")
+    alone = Dataset.of({"customers": customers, "addresses": tables["addresses"]})  # nothing leads to it: no key is meant
+    assert alone.schema["customers"].key == ()

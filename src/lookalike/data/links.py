@@ -31,6 +31,9 @@ _TELLING = 6.0
 _NEARLY = 0.9
 """Share of the rows from which a link with a sure name is taken, though some rows lead nowhere."""
 
+_REPEATING = 0.95
+"""Distinct values, as a share of the rows, from which a column named like the primary key is meant to be it."""
+
 
 @dataclass(frozen=True)
 class _Seen:
@@ -81,7 +84,7 @@ def find(tables: Mapping[str, Table], rows: Mapping[str, pa.Table], *, known: Ma
     """
     kin = _kin.Kin(tables)
     seen = {n: _columns(n, t, rows[n]) for n, t in tables.items()}
-    keys = {n: (known or {}).get(n, Keys()).key or _primary(n, seen[n], kin) for n in tables}
+    keys = {n: (known or {}).get(n, Keys()).key or _primary(n, seen[n], kin) or _meant(n, seen, kin) for n in tables}
     found = _links(seen, keys, rows, kin)
     _without_circles(tables, found)
     links = {
@@ -143,6 +146,20 @@ def _primary(table: str, seen: list[_Seen], kin: _kin.Kin) -> tuple[str, ...]:
     best = scored[0][2]
     others = kin.others(best, table)
     return () if others > kin.own(best, table) and kin.is_bridge(table) else (best,)
+
+
+def _meant(table: str, seen: Mapping[str, list[_Seen]], kin: _kin.Kin) -> tuple[str, ...]:
+    """The column that is meant to be the primary key, though a few of its values repeat: it is named so, and others lead to it by name.
+
+    How many repeat is then said by whoever checks keys, where tables would else fall apart in silence.
+    """
+    for c in seen[table]:
+        if _REPEATING * c.rows <= c.distinct < c.rows and kin.own(c.name, table) >= _SURE and kin.is_id(c.name, table):
+            others = (o for t, some in seen.items() if t != table for o in some if (o.whole is None) == (c.whole is None))
+            near = (o for o in others if kin.between(o.name, o.table, c.name, table, common=False) >= _SURE)
+            if any(_inside(o, c) >= _NEARLY * o.distinct for o in near):
+                return (c.name,)
+    return ()
 
 
 def _wordy(c: _Seen) -> bool:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from lookalike import models
+
+if TYPE_CHECKING:
+    from lookalike.protocol import Model
 
 __all__ = ["Around"]
 
@@ -44,3 +47,12 @@ class Around(BaseModel):
             except json.JSONDecodeError as error:
                 raise ValueError(f'not JSON ({error.msg}): write {{"trees": 10}}') from None
         return given
+
+    def of_inner(self) -> dict[str, Any]:
+        """What is set of the model inside: it protects what the one around it does, unless that is set, too."""
+        known = models.settings_of(self.inner).model_fields
+        return ({"protect": self.protect} if "protect" in known else {}) | self.inner_settings
+
+    def unfitted(self) -> Model:
+        """The model inside."""
+        return models.build(self.inner, self.of_inner())

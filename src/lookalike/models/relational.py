@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from lookalike import models
 from lookalike.errors import CannotError
 from lookalike.models._inner import Around
 from lookalike.protocol import Can, OnStep, State, Step, part, quiet
@@ -63,7 +62,7 @@ class Relational:
             SettingError, UnknownName: a setting of the inner model.
         """
         self.schema = data.schema
-        inner = models.build(self.settings.inner, self._inner())
+        inner = self.settings.unfitted()
         for table in data.schema.tables:
             odd = [c for c in table if c.kind not in inner.can.kinds and c.kind != "key"]
             if odd:
@@ -86,7 +85,7 @@ class Relational:
         rows = {t.name: data.table(t.name).num_rows for t in data.schema.tables}
         self.kin_ = Kin.plan(data.schema, links, rows)
         world = World(data.schema, self.kin_)
-        self.branches_ = {name: Branch(data.schema[name], self.settings.inner, self._inner()) for name in self.kin_.order}
+        self.branches_ = {name: Branch(data.schema[name], self.settings.inner, self.settings.of_inner()) for name in self.kin_.order}
         for name in self.kin_.order:
             world.rows[name] = Rows(rows[name], links=dict(enumerate(links[name])))
         for branch in self.branches_.values():
@@ -188,7 +187,7 @@ class Relational:
 
         self.schema, card, self.alone_, self.unit_ = schema, state.card, None, "subject"
         if "alone" in card:
-            inner = models.build(self.settings.inner, self._inner())
+            inner = self.settings.unfitted()
             self.unit_, self.alone_ = "row", inner.restore(schema, State(card=card["alone"], arrays=state.arrays))
             return self
         self.kin_, self.rows_ = Kin.from_json(card["kin"]), card["rows"]
@@ -199,12 +198,6 @@ class Relational:
             mine[int(head)][tail] = array
         self.branches_ = {}
         for k, name in enumerate(self.kin_.order):
-            branch = Branch(schema[name], self.settings.inner, self._inner())
+            branch = Branch(schema[name], self.settings.inner, self.settings.of_inner())
             self.branches_[name] = branch.restore(State(card=card["tables"][name], arrays=mine[k]))
         return self
-
-    def _inner(self) -> dict[str, Any]:
-        """The settings of the inner model."""
-        s = self.settings
-        known = models.settings_of(s.inner).model_fields
-        return ({"protect": s.protect} if "protect" in known else {}) | s.inner_settings

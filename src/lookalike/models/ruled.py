@@ -104,7 +104,7 @@ class Ruled:
 
         s, name = self.settings, data.schema.table.name
         rules = Rules.of(s.rules, data.schema)
-        inner = self._unfitted()
+        inner = self.settings.unfitted()
         self.schema = data.schema
         kept, self.left_out_ = _obeying(rules, data)
         self.rules_ = rules.learn(kept, protect=s.protect)
@@ -224,12 +224,6 @@ class Ruled:
         inner = models.build(card["inner"], card["settings"])
         self.inner_ = inner.restore(_recast_schema(schema, self.steps_), State(card=card["state"], arrays=state.arrays))
         return self
-
-    def _unfitted(self) -> Model:
-        """The inner model, with the settings that it is given."""
-        s = self.settings
-        known = models.settings_of(s.inner).model_fields
-        return models.build(s.inner, ({"protect": s.protect} if "protect" in known else {}) | s.inner_settings)
 
     def _memory(self, n: int, start: int) -> Seen:
         """What is remembered of the blocks before, if this one follows on them."""

@@ -101,7 +101,7 @@ class Sequence:
         self.statics_ = _statics(table, sizes, data.schema)
         self.longest_, self.units_ = int(sizes.max()), len(sizes)
         spec = self._owners
-        inner = self._unfitted()
+        inner = self.settings.unfitted()
         odd = [c for c in spec.columns if c.kind not in inner.can.kinds]
         if odd:
             what = f"it does not take the kind {odd[0].kind!r} of {odd[0].name!r}"
@@ -253,12 +253,6 @@ class Sequence:
         subject, order = _named(self.schema)
         kept = tuple(c for c in self.schema.table if c.name != subject.name and c.name not in self.statics_)
         return Table(name=self.schema.table.name, columns=kept, order=order.name)
-
-    def _unfitted(self) -> Model:
-        """The inner model, with the settings that it is given."""
-        s = self.settings
-        known = models.settings_of(s.inner).model_fields
-        return models.build(s.inner, ({"protect": s.protect} if "protect" in known else {}) | s.inner_settings)
 
 
 def _named(schema: Schema) -> tuple[Column, Column]:
