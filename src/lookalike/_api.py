@@ -205,14 +205,16 @@ def report(
         on_step: called with a `Step` as the work goes on.
         options: `target`, the column that a model trained on the synthetic rows is to predict, guessed if not given;
             `protected_columns`, whose groups fairness compares; `effort`, `quick` or `standard`; `audience`, `internal` or `public`;
-            `require`, a list of gates such as `c2st<=0.6`; `seed`, the same seed gives the same report.
+            `require`, a list of gates such as `c2st<=0.6`; `seed`, the same seed gives the same report; `metrics` and `attacks`, lists of
+            your own, run beside the others (one table only).
 
     Returns:
         A report with `.text()`, `.json()`, `.require(gates)`, `.public()` and `.write(path)`.
 
     Raises:
         UnknownName: no such target, protected column, effort or audience; names the near matches.
-        SettingError: a requirement cannot be read.
+        SettingError: a requirement cannot be read, or a metric or attack of your own lacks something.
+        CannotError: metrics or attacks of your own are given, and the tables are linked ones.
         DataError: a table has no rows, or no column that fits the schema.
     """
     from lookalike.report import Plan, build

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -56,6 +56,22 @@ class Finding:
     better: Better | None = None
     tests: Mapping[str, float] = field(default_factory=dict)
     detail: dict[str, Any] = field(default_factory=dict)
+
+
+class Metric(Protocol):
+    """What a metric of the caller's own has; those of the folder have it as modules, whose file names them.
+
+    `measure` gets two frames of the same columns, and is called from several threads. It knows nothing of which is which: the harness
+    gives it the synthetic table, fresh real rows, shuffled columns and copies, one after the other.
+    """
+
+    name: str
+    ABOUT: About
+    BETTER: Better
+
+    def measure(self, real: Frame, other: Frame, *, context: Context) -> list[Finding]:
+        """What was found, the same names each time; ValueError or ArithmeticError where it cannot be computed."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -91,6 +91,17 @@ class Seen:
         """Distances and rows, [targets, NEAR], of the nearest rows of `of`: the synthetic or the reference rows."""
         memory = self.own if of is self.synthetic else self.kept
         return once(memory, ("near", id(targets), id(of)), lambda: neighbours(self.points(targets), self.points(of), NEAR))
+
+
+class Attack(Protocol):
+    """What an attack of the caller's own has; those of the folder have it as modules, whose file names them."""
+
+    name: str
+    THREAT: Threat
+
+    def attack(self, targets: Frame, seen: Seen, *, rng: np.random.Generator) -> Guess:
+        """How sure the attacker is of each target; ValueError or ArithmeticError where it cannot be computed."""
+        ...
 
 
 def once(memory: dict[Any, Any], key: Any, compute: Callable[[], Any]) -> Any:

@@ -7,7 +7,7 @@ chosen (thresholds, the best attack) is chosen on some of the rows and judged on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -19,7 +19,7 @@ from lookalike.compare import roc
 from lookalike.compare.boost import one_thread
 from lookalike.compare.frame import Frame, stack
 from lookalike.compare.stats import around
-from lookalike.compare.threat import Guess, LogProb, Refit, Seen, Threat
+from lookalike.compare.threat import Attack, Guess, LogProb, Refit, Seen, Threat
 from lookalike.errors import LookalikeError
 from lookalike.protocol import OnStep, Step, quiet
 from lookalike.report import rights
@@ -130,9 +130,10 @@ def moved(rows: Frame, rng: np.random.Generator) -> Frame:
     return Frame(rows.columns, values, rows.levels, rows.rows, rows.owner)
 
 
-def chosen(effort: Effort) -> tuple[str, ...]:
-    """Names of the attacks that are tried."""
-    return tuple(n for n in attacks.names() if effort == "standard" or attacks.load(n).THREAT.quick)
+def chosen(effort: Effort, own: Sequence[Attack] = ()) -> dict[str, ModuleType | Attack]:
+    """The attacks that are tried, by name: those of the folder that the effort allows, and the caller's own."""
+    found = {n: attacks.load(n) for n in attacks.names()}
+    return {n: a for n, a in found.items() if effort == "standard" or a.THREAT.quick} | {a.name: a for a in own}
 
 
 def attacked(
@@ -143,38 +144,40 @@ def attacked(
     on_step: OnStep = quiet,
     refit: Refit | None = None,
     log_prob: LogProb | None = None,
+    own: Sequence[Attack] = (),
 ) -> list[dict[str, Any]]:
     """One entry an attack, as `docs/report.md` names them; the last, `best`, is the best of those on the table, chosen and judged apart.
 
     The same seed gives the same numbers. Attacks on membership need a holdout: without one, entries say so and have no value.
     """
-    names = chosen(effort)
+    known = chosen(effort, own)
     if not setting.given:
-        return [_silent(n, attacks.load(n).THREAT, NO_HOLDOUT) for n in names]
+        return [_silent(n, a.THREAT, NO_HOLDOUT) for n, a in known.items()]
     offered = {"refit": refit, "log_prob": log_prob}
     with one_thread():
         scene = Scene(setting, BUDGETS[effort], np.random.default_rng([seed, 7]), refit=refit, log_prob=log_prob)
         found, runs = [], {}
-        for at, name in enumerate(names):
-            threat: Threat = attacks.load(name).THREAT
-            on_step(Step(at, len(names) + 1, f"attack: {threat.title.lower()}"))
+        for at, (name, attack) in enumerate(known.items()):
+            threat: Threat = attack.THREAT
+            on_step(Step(at, len(known) + 1, f"attack: {threat.title.lower()}"))
             lost = [need for need in sorted(threat.needs) if offered[need] is None]
             if not scene.able or lost:
                 why = f"needs {FEWEST} rows that can be compared on each side" if not lost else LACKING[lost[0]]
                 found.append(_silent(name, threat, why))
                 continue
             try:
-                run = {role: _tried(attacks.load(name), scene.cast(threat), seen, seed) for role, seen in scene.seen.items()}
+                run = {role: _tried(name, attack, scene.cast(threat), seen, seed) for role, seen in scene.seen.items()}
             except (ValueError, ArithmeticError, IndexError, np.linalg.LinAlgError, LookalikeError) as error:
                 found.append(_silent(name, threat, f"could not be computed: {error}"))
                 continue
             found.append(_entry(name, threat, scene, run, seed))
-            if threat.wants == "membership" and not threat.unusual and _holds(threat) == "table":
+            # The best is chosen among attacks on the same rows.
+            if threat.wants == "membership" and scene.cast(threat) is scene.cast(THREAT) and _holds(threat) == "table":
                 runs[name] = run
-        on_step(Step(len(names), len(names) + 1, "attack: the best of all"))
+        on_step(Step(len(known), len(known) + 1, "attack: the best of all"))
         if len(runs) > 1:
             found.append(_best(runs, scene, seed))
-    on_step(Step(len(names) + 1, len(names) + 1, "attacked"))
+    on_step(Step(len(known) + 1, len(known) + 1, "attacked"))
     return found
 
 
@@ -185,9 +188,9 @@ LACKING = {
 }
 
 
-def _tried(module: ModuleType, cast: Cast, seen: Seen, seed: int) -> Guess:
+def _tried(name: str, module: ModuleType | Attack, cast: Cast, seen: Seen, seed: int) -> Guess:
     """All roles have the same random numbers, so that what the attack draws is the same for each table."""
-    return module.attack(cast.rows, seen, rng=np.random.default_rng([seed, *module.__name__.encode()]))
+    return module.attack(cast.rows, seen, rng=np.random.default_rng([seed, *f"{attacks.__name__}.{name}".encode()]))
 
 
 def _silent(name: str, threat: Threat, why: str) -> dict[str, Any]:
@@ -302,7 +305,7 @@ def _doubt(controls: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _best(runs: Mapping[str, Mapping[str, Guess]], scene: Scene, seed: int) -> dict[str, Any]:
     """The attack that does best on some of the rows, judged on the others; candidates are all on the table, and their mean rank."""
-    cast = next(scene.cast(attacks.load(n).THREAT) for n in runs)
+    cast = scene.cast(THREAT)
     choice = np.random.default_rng([seed, 13]).random(len(cast.role)) < CHOICE
     picked = {role: _picked(_candidates(runs, role), cast, choice) for role in ("main", "leak", "noise")}
     fresh = _picked(_candidates(runs, "main"), cast, choice, role=FRESH)

@@ -6,7 +6,7 @@ table knows nothing but ranges. What chance alone makes two samples differ by is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lookalike import metrics
-from lookalike.compare.about import About, Context, Finding
+from lookalike.compare.about import About, Context, Finding, Metric
 from lookalike.compare.boost import one_thread
 from lookalike.compare.frame import Frame
 from lookalike.compare.stats import Z, false_discovery, variance
@@ -81,9 +81,10 @@ def uniform(real: Frame, rows: int, rng: np.random.Generator) -> Frame:
     return Frame(real.columns, values, real.levels, rows)
 
 
-def chosen(effort: Effort) -> tuple[str, ...]:
-    """Names of the metrics that are run."""
-    return tuple(n for n in metrics.names() if effort == "standard" or metrics.load(n).ABOUT.quick)
+def chosen(effort: Effort, own: Sequence[Metric] = ()) -> dict[str, ModuleType | Metric]:
+    """The metrics that are run, by name: those of the folder that the effort allows, and the caller's own."""
+    found = {n: metrics.load(n) for n in metrics.names()}
+    return {n: m for n, m in found.items() if effort == "standard" or m.ABOUT.quick} | {m.name: m for m in own}
 
 
 def scores(setting: Stage, seed: int, *, effort: Effort = "quick", kept: Kept | None = None) -> Iterator[tuple[str, list[Score]]]:
@@ -93,18 +94,21 @@ def scores(setting: Stage, seed: int, *, effort: Effort = "quick", kept: Kept | 
         yield name, trial(name, setting, seed=seed, kept=kept)
 
 
-def trial(name: str, setting: Stage, *, seed: int, kept: Kept | None = None, before: Callable[[], None] = lambda: None) -> list[Score]:
-    """The scores of one metric; `kept` remembers what controls scored, `before` each run of it is a chance to stop."""
+def trial(
+    metric: str | Metric, setting: Stage, *, seed: int, kept: Kept | None = None, before: Callable[[], None] = lambda: None
+) -> list[Score]:
+    """The scores of a metric of the folder, or of the caller's; `kept` remembers what controls scored, `before` each run it may stop."""
     with one_thread():
-        return _Trial(name, setting, seed, {} if kept is None else kept, before).scores()
+        return _Trial(metric, setting, seed, {} if kept is None else kept, before).scores()
 
 
 class _Trial:
     """One metric on the synthetic table and its controls."""
 
-    def __init__(self, name: str, setting: Stage, seed: int, kept: Kept, before: Callable[[], None]) -> None:
-        self.name, self.s, self.seed, self.kept, self.before = name, setting, seed, kept, before
-        self.module: ModuleType = metrics.load(name)
+    def __init__(self, metric: str | Metric, setting: Stage, seed: int, kept: Kept, before: Callable[[], None]) -> None:
+        self.s, self.seed, self.kept, self.before = setting, seed, kept, before
+        self.name = metric if isinstance(metric, str) else metric.name
+        self.module: ModuleType | Metric = metrics.load(metric) if isinstance(metric, str) else metric
         self.about: About = self.module.ABOUT
         about, s = self.about, setting
         learned = about.against == "train"

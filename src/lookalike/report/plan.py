@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, get_args
 
-from lookalike.compare.threat import LogProb, Refit
-from lookalike.errors import UnknownName
+from lookalike import attacks, metrics
+from lookalike.compare.about import Metric
+from lookalike.compare.threat import Attack, LogProb, Refit
+from lookalike.errors import SettingError, UnknownName
 from lookalike.report.gates import Gate, read
 from lookalike.report.measure import Effort
 
@@ -32,6 +34,8 @@ class Options(TypedDict, total=False):
     privacy: Mapping[str, Any] | None
     about: Mapping[str, str] | None
     notes: Sequence[str]
+    metrics: Sequence[Metric]
+    attacks: Sequence[Attack]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +58,12 @@ class Plan:
         privacy: what a private fit promises, as `privacy.Statement` has it in JSON.
         about: lines for the head of the report, such as the model and its settings.
         notes: what to say of how the tables were read.
+        metrics: metrics of the caller's own, run beside the others and whatever the effort.
+        attacks: attacks of the caller's own, likewise.
 
     Raises:
         UnknownName: no such effort or audience; names the near match.
+        SettingError: a metric or attack of the caller's own lacks what it needs, or has the name of one that is there.
         SettingError: a requirement cannot be read.
     """
 
@@ -75,12 +82,16 @@ class Plan:
     privacy: Mapping[str, Any] | None = None
     about: Mapping[str, str] | None = None
     notes: Sequence[str] = ()
+    metrics: Sequence[Metric] = ()
+    attacks: Sequence[Attack] = ()
 
     def __post_init__(self) -> None:
         if self.effort not in get_args(Effort):
             raise UnknownName(str(self.effort), get_args(Effort), what="effort")
         if self.audience not in AUDIENCES:
             raise UnknownName(str(self.audience), AUDIENCES, what="audience")
+        _fit("metric", self.metrics, ("name", "ABOUT", "BETTER", "measure"), metrics.names())
+        _fit("attack", self.attacks, ("name", "THREAT", "attack"), (*attacks.names(), "best"))
         self.gates()
 
     def gates(self) -> list[Gate]:
@@ -91,3 +102,14 @@ class Plan:
         """Further tables by role: `draw 1` …, `other: name` …"""
         drawn = {f"draw {i}": d for i, d in enumerate(self.draws, start=1)}
         return drawn | {f"other: {name}": other for name, other in self.others.items()}
+
+
+def _fit(what: str, own: Sequence[Any], needed: Sequence[str], taken: Sequence[str]) -> None:
+    """Refuse metrics or attacks that lack something, or whose name is another's."""
+    for k, one in enumerate(own):
+        called = str(getattr(one, "name", type(one).__name__))
+        lost = [n for n in needed if not hasattr(one, n)]
+        if lost:
+            raise SettingError(f"your own {what} has no {' and no '.join(lost)}", where=called, fix="docs/extend.md shows one")
+        if called in taken or called in [getattr(o, "name", "") for o in own[:k]]:
+            raise SettingError(f"there is a {what} of this name already", where=called, fix="give yours another name")

@@ -11,14 +11,13 @@ from typing import Any, Protocol, Unpack
 import numpy as np
 import pyarrow as pa
 
-from lookalike import attacks, metrics
 from lookalike._whole import whole
 from lookalike.compare import frame
-from lookalike.errors import DataError, SettingError, UnknownName
+from lookalike.errors import CannotError, DataError, SettingError, UnknownName
 from lookalike.metrics import utility
 from lookalike.protocol import OnStep, quiet
 from lookalike.report import audience, danger, describe, fresh, limits, measure, ordered, split
-from lookalike.report.attacked import BEST, THREAT
+from lookalike.report.attacked import BEST, THREAT, chosen
 from lookalike.report.gates import Gate, Outcome, check, read
 from lookalike.report.map import plane
 from lookalike.report.masked import masked
@@ -140,9 +139,10 @@ def build(real: Source, synthetic: Source, *, holdout: Source | None = None, on_
         synthetic: the table to judge, whichever tool made it, in the schema of `real`.
         holdout: real rows that the model never saw; without them memorisation cannot be judged.
         on_step: called with a `Step` as the work goes on.
-        options: the fields of `Plan`: target, protected_columns, effort, audience, require, seed, others, draws and more.
+        options: the fields of `Plan`: target, protected_columns, effort, audience, require, seed, others, draws, metrics, attacks and more.
 
     Raises:
+        CannotError: metrics or attacks of the caller's own are to look at linked tables.
         DataError: the tables have no rows, or no column in common.
         UnknownName: `target`, a protected column or another option names what is not there.
         SettingError: a requirement cannot be read.
@@ -150,9 +150,12 @@ def build(real: Source, synthetic: Source, *, holdout: Source | None = None, on_
     plan = Plan(**options)
     held = {"holdout": holdout} if holdout is not None else {}
     sources = {"real": real, "synthetic": synthetic} | held | plan.sources()
-    steps = Steps(on_step, 1 + (len(measure.chosen(plan.effort)) + 1) * (1 + len(plan.others)))
+    steps = Steps(on_step, 1 + (len(measure.chosen(plan.effort, plan.metrics)) + 1) * (1 + len(plan.others)))
     steps("reading")
     if real.schema.linked:
+        if plan.metrics or plan.attacks:
+            what = "metrics and attacks of your own look at one table, and these are linked ones"
+            raise CannotError(what, where="report", fix="give them to a report on one of the tables")
         return _of_linked(sources, plan, steps)
     tables, seen = _looked_at(sources, np.random.default_rng([plan.seed, 1]))
     columns, notes = _common(real.schema.table.columns, tables)
@@ -283,7 +286,7 @@ def _compose(
         "columns": describe.columns(setting),
         "map": plane(setting),
         "untested": limits.untested(found, raids, *_answered(laid[None])),
-        "definitions": [*_definitions(plan.effort, raids), *ordered.definitions(found)],
+        "definitions": [*_definitions(plan, raids), *ordered.definitions(found)],
         "others": more,
         "gates": [],
     }
@@ -400,18 +403,18 @@ def _warnings(frames: Mapping[str, frame.Frame]) -> list[str]:
     return notes
 
 
-def _definitions(effort: measure.Effort, raids: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _definitions(plan: Plan, raids: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What each metric and each attack means."""
     found = []
-    for name in measure.chosen(effort):
-        module = metrics.load(name)
+    for name, module in measure.chosen(plan.effort, plan.metrics).items():
         about = module.ABOUT
         facts = {"area": about.area, "better": module.BETTER, "against": about.against}
         facts |= {"rows": about.rows, "control_rows": about.control_rows}
         found.append({"name": name, "kind": "metric", "title": about.title, "text": about.definition, "source": about.source} | facts)
+    threats = {n: a.THREAT for n, a in chosen(plan.effort, plan.attacks).items()} | {BEST: THREAT}
     for name in dict.fromkeys(str(r["name"]) for r in raids):
-        if name == BEST or name in attacks.names():
-            threat = THREAT if name == BEST else attacks.load(name).THREAT
+        if name in threats:
+            threat = threats[name]
             facts = {"area": "privacy", "better": "lower", "against": "train", "rows": threat.targets, "control_rows": threat.targets}
             found.append(
                 {"name": name, "kind": "attack", "title": threat.title, "text": threat.definition, "source": threat.source} | facts

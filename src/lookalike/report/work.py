@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from threading import Event
 from typing import Any
 
-from lookalike import metrics
 from lookalike.compare.boost import one_thread
 from lookalike.protocol import OnStep, Step
 from lookalike.report import measure
@@ -56,13 +55,16 @@ def side_by_side(
         pool = ThreadPoolExecutor(min(MOST, os.cpu_count() or 1))
         try:
             whole = subjects or setting
-            raids = pool.submit(attacked, whole, seed=plan.seed, effort=plan.effort, on_step=look, **offers)
-            names = measure.chosen(plan.effort)
-            stages = {n: whole if metrics.load(n).ABOUT.area == "privacy" else setting for n in names}
-            tasks = {n: pool.submit(measure.trial, n, stages[n], seed=plan.seed, kept=kept, before=look) for n in names}
+            raids = pool.submit(attacked, whole, seed=plan.seed, effort=plan.effort, on_step=look, own=plan.attacks, **offers)
+            own = {m.name: m for m in plan.metrics}
+            tasks = []
+            for name, metric in measure.chosen(plan.effort, plan.metrics).items():
+                stage = whole if metric.ABOUT.area == "privacy" else setting
+                task = pool.submit(measure.trial, own.get(name, name), stage, seed=plan.seed, kept=kept, before=look)
+                tasks.append((metric.ABOUT.title.lower(), task))
             found: list[Score] = []
-            for name, task in tasks.items():
-                steps(metrics.load(name).ABOUT.title.lower())
+            for title, task in tasks:
+                steps(title)
                 found += task.result()
             steps("attacks")
             return found, raids.result()
