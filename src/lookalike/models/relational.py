@@ -8,9 +8,11 @@ made to hold: cells that repeat an owner's, numbers that add up rows owned. Keys
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
 
 from lookalike.errors import CannotError
 from lookalike.models._inner import Around
@@ -23,12 +25,17 @@ if TYPE_CHECKING:
     from lookalike.data import Dataset
     from lookalike.models._kin import Kin
     from lookalike.models._kin_table import Branch
+    from lookalike.models._kin_world import World
     from lookalike.protocol import Model
     from lookalike.schema import Schema
 
 __all__ = ["Relational"]
 
 _SELF = __name__.rpartition(".")[2]
+BLOCK = 1_000_000
+"""Rows of subjects that are drawn at a time, about, with all that belong to them."""
+LEAST = 50
+"""Rows of a table without an owner in each part at least."""
 
 
 class Settings(Around):
@@ -78,6 +85,7 @@ class Relational:
 
     def _learn(self, data: Dataset, rng: np.random.Generator, on_step: OnStep) -> None:
         from lookalike.models._kin import Kin, links_of
+        from lookalike.models._kin_held import held
         from lookalike.models._kin_table import Branch
         from lookalike.models._kin_world import Rows, World
 
@@ -90,6 +98,7 @@ class Relational:
             world.rows[name] = Rows(rows[name], links=dict(enumerate(links[name])))
         for branch in self.branches_.values():
             branch.look(world, data)
+        world.holders = held(world)
         for branch in self.branches_.values():
             branch.relate(world, data, self.settings.protect, rng)
         size = np.cumsum([0.0, *(200.0 + rows[name] for name in self.kin_.order)])
@@ -106,48 +115,119 @@ class Relational:
     def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Dataset:
         """Draw `n` rows of the subject's table and all that belong to them, and tables that do not hang on it as large as they were.
 
-        Keys of rows drawn one block after the other, from `start=0` on, are all different.
+        Raises:
+            CannotError: `start` is above 0: a second draw would be a second database, with tables of its own.
         """
         from lookalike.data import Dataset
 
         if self.alone_ is not None:
             return self.alone_.sample(n, rng=rng, start=start)
+        if start:
+            what = f"linked tables are drawn in one go, and not rows of {self.schema.subject_table.name} after the first {start:,}"
+            raise CannotError(what, where=f"{_SELF}.sample", fix="draw all at once; with out=… they are written part by part")
+        found: dict[str, list[pa.Table]] = {t.name: [] for t in self.schema.tables}
+        for _, made in self.pieces(n, rng=rng):
+            for name, rows in made.items():
+                found[name].append(rows)
+        whole = {name: rows[0] if len(rows) == 1 else pa.concat_tables(rows).unify_dictionaries() for name, rows in found.items()}
+        return Dataset.from_arrow(whole, self.schema)
+
+    def pieces(self, n: int, *, rng: np.random.Generator) -> Iterator[tuple[int, dict[str, pa.Table]]]:
+        """What `sample` draws, part by part: how many subjects are done, and {table: rows}, in such an order that links lead to rows that
+        are there; `rng` is used up part by part.
+
+        Tables that do not hang on subjects come first. Then subjects come with all that is theirs, as many at a time as have about BLOCK
+        rows; all at once where only the whole can say which rows are named (see `_parted`).
+        """
+        from lookalike.data.linked import parents_first
         from lookalike.models._kin_world import World
 
-        scales = self._scales(n / max(self.rows_[self.schema.subject_table.name], 1))
+        size = self._size()
+        once, moving = self._parted(size)
         world = World(self.schema, self.kin_, columns=self.columns_)
-        before = self._before(n, start)
-        for name in self.kin_.order:
-            rows = self.branches_[name].draw(world, scales[name], rng=rng, start=before.get(name, 0))
-            rows.degrees = {by: often * scales[by[0]] / scales[name] for by, often in rows.degrees.items()}
-            before[name] = before.get(name, 0) + rows.n
-        for name in self.kin_.order:
-            self.branches_[name].name_late(world, rng)
-        for name in reversed(self.kin_.order):
-            self.branches_[name].add_up(world)
-        made = {}
-        for name in self.kin_.order:
-            made[name] = self.branches_[name].linked(world, made)
-        return Dataset.from_arrow({t.name: made[t.name] for t in self.schema.tables}, self.schema)
+        totals, before, lost = self._totals(n), dict.fromkeys(self.kin_.order, 0), dict.fromkeys(self.kin_.order, 0)
+        made: dict[str, pa.Table] = {}
+        parts = [(once, 0, 0), *((moving, low, min(low + size, n)) for low in range(0, max(n, 1), size))] if moving else [(once, 0, n)]
+        for names, low, high in parts:
+            due = {k: totals[k] if names is once else _upto(totals[k], high, n) - _upto(totals[k], low, n) for k in names}
+            self._draw(world, due, before, n, rng)
+            for name in names:
+                lost[name] += self.branches_[name].left_out_
+                self.branches_[name].left_out_ = lost[name]
+                made[name] = self.branches_[name].linked(world, made)
+            yield high, {name: made[name] for name in parents_first(self.schema) if name in names}
 
-    def _scales(self, scale: float) -> dict[str, float]:
-        """How many times as many rows each table is to have: ten times the customers do not buy of ten times the products."""
+    def _draw(self, world: World, due: dict[str, int], before: dict[str, int], n: int, rng: np.random.Generator) -> None:
+        """The rows of some tables, `due` {table: rows that nobody owns}; `before` {table: rows drawn so far} is kept up."""
+        scales = self._scales(n)
+        for name, lone in due.items():
+            branch = self.branches_[name]
+            count = branch.rows_ if self.kin_.owner[name] is None else branch.alone_
+            rows = branch.draw(world, lone / max(count, 1), rng=rng, start=before[name])
+            rows.degrees = {by: often * scales[by[0]] / scales[name] for by, often in rows.degrees.items()}
+            before[name] += rows.n
+        for name in due:
+            self.branches_[name].name_late(world, rng)
+        for name in reversed(due):
+            self.branches_[name].add_up(world)
+
+    def _parted(self, size: int) -> tuple[list[str], list[str]]:
+        """Tables that are drawn once, and those that are drawn for `size` subjects after another: none, if there are rows of which only
+        the whole can say which rows they name.
+
+        That is so of links of a table to itself and in circles; of rows that are named once at most, or once by each of several, where
+        those who name them are drawn part by part and they are not; and where next to no row of another table would fall to a part.
+        """
+        schema, kin, grown = self.schema, self.kin_, self._grown()
+        moving = set(grown).union(*(schema.descendants(name) for name in grown))
+        for name in moving:
+            table, at = schema[name], kin.owner[name]
+            if at is None:
+                few = self.rows_[name] * size < LEAST * self._subjects and table != schema.subject_table
+                held = few or name not in grown
+            else:
+                held = table.links[at].table not in moving
+            if held or table.public or kin.late[name] or any(self._held(name, k, moving) for k in kin.early[name]):
+                return list(kin.order), []
+        return [name for name in kin.order if name not in moving], [name for name in kin.order if name in moving]
+
+    def _held(self, name: str, link: int, moving: set[str]) -> bool:
+        """Whether it hangs on all rows of a table which rows a link of it names, if tables `moving` are drawn part by part."""
+        table, naming = self.schema[name], self.branches_[name].namings_[link]
+        apart = naming.apart is not None and all(table.links[k].table not in moving for k in naming.apart)
+        return table.links[link].table not in moving and (naming.once or apart)
+
+    def _size(self) -> int:
+        """Subjects that are drawn at a time, so that they have about BLOCK rows."""
+        top = self.schema.subject_table.name
+        rows = sum(self.rows_[name] for name in {top, *self.schema.descendants(top)})
+        return max(1, round(BLOCK * self._subjects / max(rows, 1)))
+
+    @property
+    def _subjects(self) -> int:
+        return max(self.rows_[self.schema.subject_table.name], 1)
+
+    def _totals(self, n: int) -> dict[str, int]:
+        """{table: rows that it is to have of those that nobody owns}."""
+        scales, found = self._scales(n), {}
+        for name, branch in self.branches_.items():
+            count = branch.rows_ if self.kin_.owner[name] is None else branch.alone_
+            found[name] = max(round(count * scales[name]), min(count, 1) if self.kin_.owner[name] is None else 0)
+        return found
+
+    def _grown(self) -> set[str]:
+        """Tables whose rows grow in number with the subjects: ten times the customers do not buy of ten times the products."""
         subject = self.schema.subject_table
         grown, at = {subject.name} | self.schema.descendants(subject.name), subject
         while (link := self.kin_.owner[at.name]) is not None:  # those through whom the subjects are drawn
             at = self.schema[at.links[link].table]
             grown.add(at.name)
-        return {t.name: 1.0 if t.public or t.name not in grown else scale for t in self.schema.tables}
+        return grown
 
-    def _before(self, n: int, start: int) -> dict[str, int]:
-        """Rows of each table that were drawn before, if this block follows on those."""
-        after, before = getattr(self, "_so_far", (0, {}))
-        if start == 0 or after != start:
-            before = {
-                name: round(start / max(self.rows_[self.schema.subject_table.name], 1) * 2 * rows) for name, rows in self.rows_.items()
-            }
-        self._so_far = (start + n, before)
-        return before
+    def _scales(self, n: int) -> dict[str, float]:
+        """How many times as many rows each table is to have for `n` subjects."""
+        scale, grown = n / self._subjects, self._grown()
+        return {t.name: 1.0 if t.public or t.name not in grown else scale for t in self.schema.tables}
 
     @property
     def units_(self) -> int | None:
@@ -201,3 +281,8 @@ class Relational:
             branch = Branch(schema[name], self.settings.inner, self.settings.of_inner())
             self.branches_[name] = branch.restore(State(card=card["tables"][name], arrays=mine[k]))
         return self
+
+
+def _upto(total: int, done: int, n: int) -> int:
+    """Of `total` rows those that come with the first `done` of `n` subjects."""
+    return round(total * done / max(n, 1))
