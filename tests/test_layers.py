@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / "src"
 PACKAGE = "lookalike"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors",),
+    ("_json", "errors"),
     ("schema", "_folder", "_whole"),
     ("data",),
     ("condition", "privacy", "rules"),

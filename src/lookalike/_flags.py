@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import lookalike as la
-from lookalike import _shown
+from lookalike import _json, _shown
 
 DELTA = 1e-6
 """The delta of a fit under differential privacy that names none."""
@@ -23,7 +23,7 @@ def settings(pairs: list[str] | None, *, model: str, minutes: float | None) -> d
         if not equals or not key:
             raise la.errors.SettingError(f"{pair!r} is not a setting", where="--set", fix="write --set key=value")
         try:
-            found[key] = json.loads(value)
+            found[key] = _json.read(value)
         except json.JSONDecodeError:
             found[key] = value
     if minutes is None:
@@ -86,7 +86,7 @@ def _value(text: str) -> Any:
     if ends and any(ends.groups()):
         return {side: _value(end) for side, end in zip(("low", "high"), ends.groups(), strict=True) if end}
     try:
-        found = json.loads(text)
+        found = _json.read(text)
     except json.JSONDecodeError:
         return text
     return text if isinstance(found, bool) else found

@@ -13,6 +13,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lookalike import _json
 from lookalike.condition import LABELLED, Condition
 from lookalike.errors import FileError, SettingError, UnknownName
 
@@ -228,7 +229,7 @@ def _parsed(text: str, place: Path) -> Any:
         except yaml.YAMLError as error:
             raise SettingError(f"not YAML: {' '.join(str(error).split())}", where=str(place), fix="mend the file") from None
     try:
-        return json.loads(text)
+        return _json.read(text)
     except json.JSONDecodeError as error:
         what = f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
         raise SettingError(what, where=str(place), fix="mend the file") from None

@@ -10,8 +10,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, model_validator
 
+from lookalike import _json
 from lookalike.errors import SchemaError, UnknownName, near_matches
 
 Kind = Literal[
@@ -25,6 +26,8 @@ Personal = Literal[
 PERSONAL: tuple[str, ...] = get_args(Personal)
 ORDERING = frozenset({"integer", "number", "date", "datetime", "time", "duration", "key"})
 """Kinds of a column that can put rows in order."""
+CODING = ("measure", "merge", "freeze", "encode", "decode", "locate")
+"""What an encoder has: see `lookalike.protocol.Encoder`."""
 VERSION = 1
 
 
@@ -47,7 +50,7 @@ class NumberFormat(_Frozen):
     negative: Literal["-$1", "$-1", "$1-", "($1)"] = Field("-$1", description="how minus one is written, $ being the prefix")
     plus: bool = Field(False, description="numbers above zero carry a plus sign")
     zero: bool = Field(True, description="a zero is written before the point: 0.5, not .5")
-    width: int | None = Field(None, ge=1, description="zero-padded to this many digits")
+    width: int | None = Field(None, ge=1, le=100, description="zero-padded to this many digits")
 
 
 class Column(_Frozen):
@@ -73,6 +76,11 @@ class Column(_Frozen):
     high: float | str | None = Field(None, description="public upper bound")
     declared: tuple[str, ...] = Field((), description="facts of this column that are public, not read from the data")
     note: str | None = Field(None, max_length=300, description="what detection was unsure of, for the reader")
+    encoder: Any = Field(None, description="an encoder of your own for a text, given in Python; in a file only its name stands")
+
+    @field_serializer("encoder", when_used="json-unless-none")
+    def _named(self, encoder: Any) -> str:
+        return coded_by(encoder)
 
     @model_validator(mode="after")
     def _consistent(self) -> Column:
@@ -83,7 +91,12 @@ class Column(_Frozen):
             raise ValueError(f"kind {self.kind!r} with personal={self.personal!r}: kind='personal' and what it holds go together")
         if self.locale is not None:
             _check_locale(self.locale)
-        facts = set(type(self).model_fields) - {"name", "declared"}
+        if self.encoder is not None and self.kind != "text":
+            raise ValueError(f"an encoder of your own codes a column of kind 'text', not {self.kind!r}: amend the kind, too")
+        lost = [] if self.encoder is None or isinstance(self.encoder, str) else [n for n in CODING if not hasattr(self.encoder, n)]
+        if lost:
+            raise ValueError(f"the encoder has no {', '.join(lost)}: see lookalike.protocol.Encoder")
+        facts = set(type(self).model_fields) - {"name", "declared", "encoder"}
         for fact in self.declared:
             if fact not in facts:
                 raise ValueError(f"declared names {fact!r}, which is not a fact of a column; facts: {', '.join(sorted(facts))}")
@@ -262,8 +275,8 @@ class Schema(_Frozen):
         for fact in facts:
             if fact not in known:
                 raise UnknownName(fact, known, what="fact", where=f"{table.name}.{column.name}")
-        declared = tuple(sorted({*column.declared, *facts}))
-        changed = _checked(Column, {**column.model_dump(), **facts, "declared": declared}, where=f"{table.name}.{column.name}")
+        declared = tuple(sorted({*column.declared, *facts} - {"encoder"}))
+        changed = _checked(Column, {**dict(column), **facts, "declared": declared}, where=f"{table.name}.{column.name}")
         columns = tuple(changed if c.name == column.name else c for c in table.columns)
         tables = tuple(t.model_copy(update={"columns": columns}) if t.name == table.name else t for t in self.tables)
         return self.model_copy(update={"tables": tables})
@@ -283,8 +296,9 @@ class Schema(_Frozen):
         for fact in facts:
             if fact not in known:
                 raise UnknownName(fact, known, what="fact", where=name)
-        new = _checked(Table, table.model_dump() | facts, where=name)
-        _checked(Schema, self.model_dump() | {"tables": [new if t.name == name else t for t in self.tables]}, where="schema")
+        new = _checked(Table, {fact: getattr(table, fact) for fact in Table.model_fields} | facts, where=name)
+        tables = tuple(new if t.name == name else t for t in self.tables)
+        _checked(Schema, {"version": self.version, "tables": tables, "subject": self.subject}, where="schema")
         changed = {t.name: t for t in self.tables} | {name: new}
         if "key" in facts:
             for c in new.key:
@@ -308,7 +322,7 @@ class Schema(_Frozen):
             SchemaError: not JSON, or a wrong edit; says where and names the near match.
         """
         try:
-            raw = json.loads(text)
+            raw = _json.read(text)
         except json.JSONDecodeError as error:
             raise SchemaError(
                 f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
@@ -340,6 +354,11 @@ def _mark(
         changed = old.model_copy(update=new)
     columns = tuple(changed if c.name == column else c for c in table.columns)
     tables[name] = table.model_copy(update={"columns": columns})
+
+
+def coded_by(encoder: Any) -> str:
+    """What an encoder is called in a file: 'module:Class'."""
+    return encoder if isinstance(encoder, str) else f"{type(encoder).__module__}:{type(encoder).__qualname__}"
 
 
 def _check_locale(locale: str) -> None:

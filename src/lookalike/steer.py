@@ -22,6 +22,7 @@ from lookalike.data import Dataset, columns_of
 from lookalike.errors import CannotError, SettingError, UnknownName
 from lookalike.plan import Plan, Share
 from lookalike.rules import Rules, Seen
+from lookalike.store import sound
 
 if TYPE_CHECKING:
     from lookalike.protocol import Sampler
@@ -287,9 +288,10 @@ class Steering:
 
     def _candidates(self, conditions: Mapping[str, Condition], n: int, *, rng: np.random.Generator, key: int, start: int = 0) -> pa.Table:
         """`n` rows or fewer, under `conditions` where the model can."""
-        if conditions and self.native is not None:
-            return self.native.within(n, self._conditions(key, conditions), rng=rng, start=start)[0]
-        return self.model.sample(n, rng=rng, start=start).table()
+        with sound(self.model):
+            if conditions and self.native is not None:
+                return self.native.within(n, self._conditions(key, conditions), rng=rng, start=start)[0]
+            return self.model.sample(n, rng=rng, start=start).table()
 
     def _conditions(self, key: int, conditions: Mapping[str, Condition]) -> Any:
         """What conditions mean for the model's codes, found once."""
@@ -527,13 +529,15 @@ def completed(model: Sampler, plan: Plan, n: int | None, *, rng: np.random.Gener
     if not table.num_rows or n not in (None, table.num_rows):
         what = "there are no rows" if not table.num_rows else f"{table.num_rows:,} rows are given, not {n:,}"
         raise SettingError(what, where="fix", fix="give rows; as many are drawn")
-    made = drawing.complete(table, list(table.column_names), rng=rng)
+    with sound(model):
+        made = drawing.complete(table, list(table.column_names), rng=rng)
     tried = table.num_rows
     left = np.flatnonzero(~rules.check(made)) if rules else np.zeros(0, int)
     for _ in range(REDRAWN):
         if not len(left):
             break
-        again = drawing.complete(table.take(pa.array(left)), list(table.column_names), rng=rng)
+        with sound(model):
+            again = drawing.complete(table.take(pa.array(left)), list(table.column_names), rng=rng)
         tried += len(left)
         place = np.arange(table.num_rows)
         place[left] = table.num_rows + np.arange(len(left))

@@ -1,6 +1,7 @@
 """A model as one file: a zip of `card.json` (format, model name, settings, schema, the model's own JSON) and `arrays.safetensors`.
 
-No code and no pickle. The arrays are not compressed, so that they cannot unpack to more than the file's own size.
+No code and no pickle; nothing is unpacked to a place that the file names. The arrays are not compressed, so that they cannot unpack to
+more than the file's own size, and the card to no more than a multiple of its own.
 """
 
 from __future__ import annotations
@@ -9,25 +10,31 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lookalike import __version__, models
+from lookalike import __version__, _json, models
 from lookalike._whole import whole
 from lookalike.errors import FileError, LookalikeError, StoreError
 from lookalike.protocol import State
-from lookalike.schema import Schema
+from lookalike.schema import Schema, coded_by
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from lookalike.protocol import Model
+    from lookalike.protocol import Encoder, Model
 
 FORMAT = 1
 CARD, ARRAYS = "card.json", "arrays.safetensors"
-_CARD_MOST = 256 * 2**20  # a card of a thousand columns is about 10 MB
+_CARD_MOST, _CARD_VALUES = 256 * 2**20, 2**24
+"""Bytes and values of a card at most; one of a thousand columns has about 10 MB, and a million values."""
+_CARD_RATIO, _CARD_FREE = 64, 2**20
+"""How often a card is larger than it is packed at most, and bytes that it may have in any case: real ones are packed 3 to 12 times."""
+_DAMAGED = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+"""What goes wrong in a model whose state is not what it wrote: numbers out of range, arrays of other shapes, levels without end."""
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> Path:
@@ -54,14 +61,18 @@ def save(model: Model, path: str | os.PathLike[str]) -> Path:
         "state": state.card,
         "bytes": len(arrays),
     }
+    text = json.dumps(card, ensure_ascii=False, allow_nan=False).encode()
+    plain = len(text) > max(_CARD_FREE, _CARD_RATIO * len(zlib.compress(text, 1)) // 2)  # as like itself as no reader would believe
     with whole(path) as unfinished, zipfile.ZipFile(unfinished, "w") as file:
-        file.writestr(CARD, json.dumps(card, ensure_ascii=False, allow_nan=False), compress_type=zipfile.ZIP_DEFLATED)
+        file.writestr(CARD, text, compress_type=zipfile.ZIP_STORED if plain else zipfile.ZIP_DEFLATED)
         file.writestr(ARRAYS, arrays, compress_type=zipfile.ZIP_STORED)
     return Path(path)
 
 
-def load(path: str | os.PathLike[str], *, model: Model | None = None) -> Model:
+def load(path: str | os.PathLike[str], *, model: Model | None = None, encoders: Mapping[str, Encoder] | None = None) -> Model:
     """Read a model file. `model`, not yet fitted, takes the stored state if its class is not one of Lookalike's own.
+
+    encoders: those of the caller's own that columns were coded by; a file has only their names.
 
     Raises:
         FileError: the file cannot be read.
@@ -74,14 +85,53 @@ def load(path: str | os.PathLike[str], *, model: Model | None = None) -> Model:
     elif models.name_of(model) != card["model"]:
         raise StoreError(f"holds a model {card['model']!r}, not {models.name_of(model)!r}", where=where)
     try:
-        schema = Schema.from_json(json.dumps(card["schema"]), where=where)
-        return model.restore(schema, State(card=card["state"], arrays=arrays))
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+        schema = _coded(Schema.from_json(json.dumps(card["schema"]), where=where), encoders or {}, where)
+        restored = model.restore(schema, State(card=card["state"], arrays=arrays))
+    except StoreError:
+        raise
+    except _DAMAGED as error:
         raise StoreError(f"the stored state is damaged ({type(error).__name__}: {error})", where=where, fix=_ANEW) from error
+    restored.file_ = where
+    return restored
+
+
+@contextmanager
+def sound(model: object) -> Iterator[None]:
+    """What goes wrong inside, while `model` draws, is said of the file that it was read from, if it was: not all that a file says can be
+    checked before it is used.
+
+    Raises:
+        StoreError: something went wrong.
+    """
+    try:
+        yield
+    except LookalikeError:
+        raise
+    except _DAMAGED as error:
+        where = getattr(model, "file_", None)
+        if where is None:
+            raise
+        raise StoreError(f"no rows can be drawn: {type(error).__name__}: {error}", where=where, fix=f"is it damaged? {_ANEW}") from error
 
 
 _ANEW = "make it anew: lookalike fit DATA --out MODEL"
 _GIVE = "give a file that `lookalike fit` or `lookalike make` wrote"
+
+
+def _coded(schema: Schema, encoders: Mapping[str, Encoder], where: str) -> Schema:
+    """The schema with the caller's encoders in the place of their names."""
+    stored = {c.name: c.encoder for table in schema.tables for c in table if c.encoder is not None}
+    for name, encoder in encoders.items():
+        if name not in stored:
+            what = f"no column {name!r} was coded by an encoder from elsewhere"
+            raise StoreError(what, where=where, fix=f"those that were: {', '.join(stored) or 'none'}")
+        if coded_by(encoder) != stored[name]:
+            raise StoreError(f"{name!r} was coded by {stored[name]}, not {coded_by(encoder)}", where=where, fix="give that one")
+        schema = schema.amend(name, encoder=encoder)
+    for name in stored.keys() - encoders.keys():
+        fix = f"lookalike.load(path, encoders={{{name!r}: …}})"
+        raise StoreError(f"{name!r} was coded by {stored[name]}, an encoder from elsewhere", where=where, fix=fix)
+    return schema
 
 
 def _unfitted(card: Mapping[str, Any], where: str) -> Model:
@@ -92,7 +142,7 @@ def _unfitted(card: Mapping[str, Any], where: str) -> Model:
         raise StoreError(f"holds a model {name!r}, which is not one of {', '.join(models.names())}", where=where, fix=fix)
     try:
         return models.build(name, card["settings"])
-    except (LookalikeError, TypeError) as error:
+    except (LookalikeError, RecursionError, TypeError) as error:
         raise StoreError(f"the stored settings are damaged ({error})", where=where, fix=_ANEW) from None
 
 
@@ -113,10 +163,13 @@ def _read(path: Path, where: str) -> tuple[dict[str, Any], dict[str, np.ndarray]
             with zipfile.ZipFile(raw) as file:
                 card = _card(file, where)
                 entry = file.getinfo(ARRAYS)
-                if not entry.file_size == entry.compress_size == card["bytes"] <= size:
+                plain = entry.compress_type == zipfile.ZIP_STORED and type(card["bytes"]) is int
+                if not (plain and entry.file_size == entry.compress_size == card["bytes"] <= size):
                     raise StoreError("its arrays are not as long as it says", where=where, fix=_ANEW)
                 return card, unpack(file.read(entry))
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, SafetensorError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, RuntimeError, ValueError, SafetensorError) as error:
+        if isinstance(error, LookalikeError):
+            raise
         raise StoreError(f"the file is damaged or cut short ({error})", where=where, fix=_ANEW) from None
 
 
@@ -124,15 +177,22 @@ def _card(file: zipfile.ZipFile, where: str) -> dict[str, Any]:
     """The card of an open model file."""
     if not {CARD, ARRAYS} <= set(file.namelist()):
         raise StoreError(f"a zip, but not a model file of Lookalike: no {CARD} and {ARRAYS} in it", where=where, fix=_GIVE)
-    if file.getinfo(CARD).file_size > _CARD_MOST:
-        what = f"{CARD} claims to be of {file.getinfo(CARD).file_size:,} bytes, which no model needs"
+    entry = file.getinfo(CARD)
+    if entry.file_size > min(_CARD_MOST, max(_CARD_FREE, _CARD_RATIO * entry.compress_size)):
+        what = f"{CARD} claims to be of {entry.file_size:,} bytes, packed into {entry.compress_size:,}, which no model needs"
         raise StoreError(what, where=where, fix="do not trust this file")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # the others unpack without bounds
+        raise StoreError(f"{CARD} is packed as no model is", where=where, fix="do not trust this file")
+    with file.open(entry) as packed:
+        text = packed.read(entry.file_size)  # with a number, no more than that is unpacked, whatever the size that it claims
+    if sum(map(text.count, (b",", b"[", b"{"))) > _CARD_VALUES:  # in memory an empty list of two bytes takes sixty
+        raise StoreError(f"{CARD} holds more values than any model needs", where=where, fix="do not trust this file")
     try:
-        card = json.loads(file.read(CARD))
-    except ValueError:
+        card = _json.read(text)
+    except json.JSONDecodeError:
         raise StoreError(f"{CARD} is not JSON", where=where, fix=_ANEW) from None
     version = card.get("format") if isinstance(card, dict) else None
-    if not isinstance(version, int):
+    if type(version) is not int:
         raise StoreError(f"{CARD} names no format", where=where, fix=_ANEW)
     if version > FORMAT:
         what = f"format {version}, written by Lookalike {card.get('lookalike', '?')}; this one reads up to format {FORMAT}"

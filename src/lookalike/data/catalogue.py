@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lookalike import _json
 from lookalike.data.database import DuckDB, Engine, Sqlite, quoted
 from lookalike.data.source import told
 from lookalike.errors import FileError, near_matches
@@ -40,13 +41,16 @@ def read(folder: Path) -> tuple[dict[str, Keys], str | None]:
     place = folder / FILE
     try:
         with told(str(place), "read the keys"):
-            raw = json.loads(place.read_text(encoding="utf-8"))
+            raw = _json.read(place.read_text(encoding="utf-8-sig"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise FileError(f"not JSON: {error}", where=str(place), fix="mend the file, or remove it: keys are then looked for") from None
     tables = raw.get("tables") if isinstance(raw, Mapping) else None
     if not isinstance(tables, Mapping) or not tables:
         raise _wrong(place, "it names no tables")
-    return {str(name): _keys(place, str(name), entry) for name, entry in tables.items()}, raw.get("subject")
+    subject = raw.get("subject")
+    if not isinstance(subject, str | None):
+        raise _wrong(place, "subject is no column")
+    return {str(name): _keys(place, str(name), entry) for name, entry in tables.items()}, subject
 
 
 def _keys(place: Path, name: str, entry: Any) -> Keys:
@@ -62,16 +66,30 @@ def _keys(place: Path, name: str, entry: Any) -> Keys:
             Link(columns=tuple(one["columns"]), table=one["references"], references=tuple(one["ref_columns"]))
             for one in entry.get("foreign_keys", ())
         )
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         raise _wrong(place, f"a foreign key of {name} lacks columns, references or ref_columns") from None
+    for link in links:
+        if len(link.columns) != len(link.references) or not link.columns:
+            raise _wrong(place, f"a foreign key of {name} names {len(link.columns)} columns and {len(link.references)} that they refer to")
+    for fact in ("order", "file"):
+        if not isinstance(entry.get(fact), str | None):
+            raise _wrong(place, f"{fact} of {name} is no text")
     return Keys(
-        key=tuple(entry.get("primary_key") or ()),
+        key=_columns(place, name, entry, "primary_key"),
         links=links,
-        unique=frozenset(entry.get("unique") or ()),
+        unique=frozenset(_columns(place, name, entry, "unique")),
         order=entry.get("order"),
         public=bool(entry.get("public", False)),
         file=entry.get("file"),
     )
+
+
+def _columns(place: Path, name: str, entry: Mapping[str, Any], fact: str) -> tuple[str, ...]:
+    """The columns that a fact names."""
+    found = entry.get(fact) or ()
+    if isinstance(found, str) or not isinstance(found, Iterable) or not all(isinstance(c, str) for c in found):
+        raise _wrong(place, f"{fact} of {name} is no list of columns")
+    return tuple(found)
 
 
 def _wrong(place: Path, what: str) -> FileError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from lookalike import models
+from lookalike import _json, models
 
 if TYPE_CHECKING:
     from lookalike.protocol import Model
@@ -43,7 +43,7 @@ class Around(BaseModel):
         """A text is read as JSON."""
         if isinstance(given, str):
             try:
-                return json.loads(given)
+                return _json.read(given)
             except json.JSONDecodeError as error:
                 raise ValueError(f'not JSON ({error.msg}): write {{"trees": 10}}') from None
         return given

@@ -392,7 +392,7 @@ def _one(bins: np.ndarray, trees: tuple, levels: tuple, state: np.ndarray) -> in
             mine = fine[wide[node, 0] : wide[node, 1]]
             a = np.searchsorted(mine, edges[g])
             b = np.searchsorted(mine, edges[g + 1])
-            code = mine[a + int(_uniform(state) * (b - a))]
+            code = mine[a + int(_uniform(state) * (b - a))] if b > a else edges[g]
     return code
 
 

@@ -318,6 +318,7 @@ class Forest:
     def restore(self, schema: Schema, state: State) -> Self:
         """Become the model that `state` was taken from."""
         from lookalike.encode import Codebook
+        from lookalike.models._sound import check_maps, check_stage
         from lookalike.models._stage import Stage
 
         self.schema = schema
@@ -329,6 +330,10 @@ class Forest:
             if head != "map":
                 mine[int(head)][tail] = array
         self.stages_ = [Stage.restore(card, arrays) for card, arrays in zip(state.card["stages"], mine, strict=True)]
+        sizes = [p.size for p in self.codebook_.parts]
+        check_maps(self.maps_, sizes)
+        for stage in self.stages_:
+            check_stage(stage, sizes, len(schema.table.columns))
         return self
 
     def _blank(self, n: int, rng: np.random.Generator) -> Coded:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from lookalike import _json
 from lookalike._whole import whole
 from lookalike.errors import FileError, StoreError
 
@@ -56,14 +57,15 @@ class Checkpoint:
             with safe_open(self.path, framework="numpy") as file:
                 text = (file.metadata() or {}).get("lookalike", "")
                 arrays = {name: file.get_tensor(name) for name in file.keys()}
-            kept = json.loads(text)
-        except (SafetensorError, ValueError) as error:
+            kept = _json.read(text)
+            fingerprint, card = kept["fingerprint"], kept["card"]
+        except (SafetensorError, LookupError, TypeError, ValueError) as error:
             raise StoreError(f"the checkpoint is damaged ({error})", where=where, fix=fix) from None
         except OSError as error:
             raise FileError.of(error, where=where, doing="read the checkpoint") from None
-        if kept["fingerprint"] != self.fingerprint:
+        if fingerprint != self.fingerprint:
             raise StoreError("the checkpoint is of another training: other rows, settings or seed", where=where, fix=fix)
-        return kept["card"], arrays
+        return card, arrays
 
     def remove(self) -> None:
         """The training is over."""

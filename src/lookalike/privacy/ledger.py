@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lookalike import _json
 from lookalike._whole import whole
 from lookalike.errors import BudgetError, FileError, LookalikeError, MissingExtra, SettingError, StoreError
 from lookalike.privacy.accounting import SLACK, Budget, Cost, Sampled, Sum, least_noise
@@ -367,7 +368,7 @@ class Allowance:
 def _read(path: Path) -> dict[str, Any]:
     """What the file holds, if it is a ledger of this version."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = _json.read(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FileError("the ledger is gone", where=str(path), fix=_RESTORE) from None
     except OSError as error:
