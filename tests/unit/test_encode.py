@@ -49,6 +49,7 @@ class Rows:
     def __init__(self, table: pa.Table, subject: str | None = None) -> None:
         self.table = table
         self.schema = Schema(tables=(Table(columns=COLUMNS),), subject=subject)
+        self.holders = None
 
     @property
     def rows(self) -> int:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from lookalike.data import formats, linked, several
 from lookalike.data.frames import Frame, give_back, take_in
+from lookalike.data.holders import Holders
 from lookalike.data.infer import conform, infer, parsed
 from lookalike.data.read import read
 from lookalike.data.shelf import LinkedWriter
@@ -33,7 +34,8 @@ class Dataset:
     """Rows of typed columns, in one table or in several that link to each other. Made by `Dataset.of` (from outside) or
     `Dataset.from_arrow` (by a model).
 
-    `schema` says what the columns are; `notes` what a reader should be told (a fallback encoding, a renamed column).
+    `schema` says what the columns are; `notes` what a reader should be told (a fallback encoding, a renamed column); `holders` whose
+    the rows of a single table are, if one is of several subjects.
     """
 
     def __init__(
@@ -45,8 +47,9 @@ class Dataset:
         notes: tuple[str, ...] = (),
         stream: _Stream | None = None,
         origin: Origin | None = None,
+        holders: Holders | None = None,
     ) -> None:
-        self.schema, self.notes = schema, notes
+        self.schema, self.notes, self.holders = schema, notes, holders
         self._tables = dict(tables)
         self._frame = frame or Frame()
         self._stream = stream
@@ -96,12 +99,14 @@ class Dataset:
         return data
 
     @classmethod
-    def from_arrow(cls, tables: Mapping[str, pa.Table], schema: Schema, *, like: Dataset | None = None) -> Dataset:
+    def from_arrow(
+        cls, tables: Mapping[str, pa.Table], schema: Schema, *, like: Dataset | None = None, holders: Holders | None = None
+    ) -> Dataset:
         """A dataset of canonical tables; `native` gives the kind of frame that `like` was made of, and its notes are told on."""
         for name in tables:
             schema[name]
         if like is None:
-            return cls(schema, tables)
+            return cls(schema, tables, holders=holders)
         return cls(schema, tables, frame=like._frame, notes=like.notes, origin=like._origin)
 
     def _under(self, schema: Schema) -> Dataset:
@@ -251,13 +256,18 @@ class Dataset:
             return {t.name: give_back(self.table(t.name), t, held.get(t.name, Frame())) for t in self.schema.tables}
         return give_back(self.table(), self.schema.table, self._frame)
 
+    @property
+    def suffix(self) -> str:
+        """The type of file that linked tables go out in, such as .csv."""
+        return self._origin.suffix
+
     def write(self, path: str | Path, *, overwrite: bool | None = None) -> None:
         """Write the rows to a file or database table, in the formats of the source; see `Writer`.
 
         Linked tables go into a folder, a file each, of the type that they came in, or into a database; see `LinkedWriter`.
         """
         if self.schema.linked:
-            with LinkedWriter(path, self.schema, overwrite=overwrite, suffix=self._origin.suffix) as many:
+            with LinkedWriter(path, self.schema, overwrite=overwrite, suffix=self.suffix) as many:
                 for name in linked.parents_first(self.schema):
                     for batch in self.batches(name):
                         many.append(name, batch)

@@ -27,6 +27,7 @@ from lookalike.schema import Column, Schema, Table
 if TYPE_CHECKING:
     from lookalike.condition import Condition
     from lookalike.data import Dataset
+    from lookalike.data.holders import Holders
     from lookalike.privacy.ledger import Allowance
 
 __all__ = ["Codebook", "Coded", "Part", "Within", "encoder"]
@@ -37,6 +38,8 @@ MOST_ROWS = 1 << 21
 """Rows held at most while measuring by subject; beyond, the data are read several times, some of the subjects at a time."""
 BOUGHT = 0.1
 """Share of a private fit's delta that may go into finding the levels of categories that are not declared."""
+MOST_PARTS, MOST_CODES = 16, 1 << 16
+"""Parts of a column, and codes of a part, at most."""
 VERSION = 1
 
 
@@ -44,6 +47,7 @@ class Rows(Protocol):
     """What `measure_all` reads: a `Dataset` of one table."""
 
     schema: Schema
+    holders: Holders | None
 
     @property
     def rows(self) -> int:
@@ -247,7 +251,12 @@ class Codebook:
                 where=table.name,
                 fix=f"no book for {', '.join(missing) or 'some columns'}: fit the model anew",
             )
-        return cls(table, tuple(raw["books"][name] for name in table.names))
+        books = tuple(raw["books"][name] for name in table.names)
+        for column, book in zip(table, books, strict=True):
+            sizes = [p["size"] for p in book["parts"]]
+            if not 0 < len(sizes) <= MOST_PARTS or not all(type(size) is int and 0 < size <= MOST_CODES for size in sizes):
+                raise StoreError("the codebook has parts that no column has", where=column.name, fix="fit the model anew")
+        return cls(table, books)
 
 
 @cache
@@ -258,12 +267,15 @@ def _encoders() -> dict[str, ModuleType]:
 
 
 def encoder(column: Column) -> ModuleType:
-    """The module that codes `column`.
+    """The module that codes `column`, or the caller's own encoder of it.
 
     Raises:
-        CannotError: no encoder takes its kind.
+        CannotError: no encoder takes its kind, or the caller's own is known by name only.
     """
-    found = _encoders().get(column.kind)
+    if isinstance(column.encoder, str):
+        what = f"is coded by {column.encoder}, which is not here"
+        raise CannotError(what, where=column.name, fix=f"schema.amend({column.name!r}, encoder=…), or lookalike.load(path, encoders=…)")
+    found = _encoders().get(column.kind) if column.encoder is None else column.encoder
     if found is None:
         raise CannotError(
             f"no encoder for kind {column.kind!r}", where=column.name, fix=f"kinds that can be coded: {', '.join(sorted(_encoders()))}"
@@ -289,7 +301,7 @@ def _turn(column: Column) -> int:
     return {0: 1 << 20, 1: 1}.get(_looks(column), known if column.kind == "category" else 10_000)
 
 
-def _measure(column: Column, values: pa.Array, subjects: np.ndarray | None) -> dict[str, Any]:
+def _measure(column: Column, values: pa.Array, subjects: np.ndarray | Holders | None) -> dict[str, Any]:
     return encoder(column).measure(values, column, subjects=subjects)
 
 
@@ -297,8 +309,12 @@ def _merge(column: Column, a: dict[str, Any], b: dict[str, Any]) -> dict[str, An
     return encoder(column).merge(a, b)
 
 
-def _batches(data: Rows) -> Iterator[tuple[pa.RecordBatch, np.ndarray | None]]:
+def _batches(data: Rows) -> Iterator[tuple[pa.RecordBatch, np.ndarray | Holders | None]]:
     """Batches with the subject of each row (None: each row its own); no subject is in two batches."""
+    if data.holders is not None:
+        whole = pa.Table.from_batches(list(data.batches(rows=BATCH))).unify_dictionaries().combine_chunks()
+        yield from ((batch, data.holders) for batch in whole.to_batches())
+        return
     if data.schema.subject is None:
         for batch in data.batches(rows=BATCH):
             yield batch, None

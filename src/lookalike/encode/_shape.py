@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from lookalike.encode import _fresh, _people
+
+if TYPE_CHECKING:
+    from lookalike.data.holders import Holders
 
 LONGEST = 64
 """Characters of a key that are looked at."""
@@ -33,7 +36,7 @@ def matrix(present: pa.Array) -> np.ndarray:
     return _fresh.codes(strings, min(max(strings.dtype.itemsize // 4, 1), LONGEST))
 
 
-def measure(chars: np.ndarray, subjects: np.ndarray | None) -> Stats:
+def measure(chars: np.ndarray, subjects: np.ndarray | Holders | None) -> Stats:
     """{"level", "found": {shape: {"rows", "holders", "chars": by position}}}.
 
     Level 0 tells digits (9), upper (A) and lower (a) letters apart; level 1 takes them together (x); level 2 is one shape, "".

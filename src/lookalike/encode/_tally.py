@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lookalike.encode import _people
+
+if TYPE_CHECKING:
+    from lookalike.data.holders import Holders
 
 CAP = 65_536
 
@@ -52,7 +55,7 @@ class Tally:
         return cls(raw["level"], low, high, *(np.asarray(raw[k], np.int64) for k in ("rows", "holders", "weight")))
 
 
-def tally(values: np.ndarray, subjects: np.ndarray | None) -> Tally:
+def tally(values: np.ndarray, subjects: np.ndarray | Holders | None) -> Tally:
     """Count `values` [n], int64 or float64 without NaN; `subjects` [n] or None."""
     if subjects is None:
         distinct, rows = np.unique(values, return_counts=True)

@@ -11,6 +11,7 @@ from lookalike.encode import _arrow
 from lookalike.schema import Column
 
 if TYPE_CHECKING:
+    from lookalike.data.holders import Holders
     from lookalike.privacy.look import Look
 
 KINDS = frozenset({"boolean"})
@@ -19,7 +20,7 @@ Stats = dict[str, Any]
 Book = dict[str, Any]
 
 
-def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.ndarray | None = None) -> Stats:
+def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.ndarray | Holders | None = None) -> Stats:
     """{"rows", "missing", "true"}; both words are known of every boolean, so nothing needs to be protected."""
     x, present = _arrow.split(values, like=pa.int8())
     return _arrow.count_missing(values) | {"true": int(x[present].sum(dtype=np.int64))}

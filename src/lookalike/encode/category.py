@@ -17,6 +17,7 @@ from lookalike.encode import _arrow, _people
 from lookalike.schema import Column
 
 if TYPE_CHECKING:
+    from lookalike.data.holders import Holders
     from lookalike.privacy.look import Look
 
 KINDS = frozenset({"category"})
@@ -28,7 +29,7 @@ Stats = dict[str, Any]
 Book = dict[str, Any]
 
 
-def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.ndarray | None = None) -> Stats:
+def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.ndarray | Holders | None = None) -> Stats:
     """{"rows", "missing", "levels": {level: [rows, subjects]}}."""
     levels, index, present = _indexed(values)
     held = None if subjects is None else subjects[present]

@@ -11,6 +11,7 @@ from lookalike.encode import _arrow, _people
 from lookalike.schema import Column
 
 if TYPE_CHECKING:
+    from lookalike.data.holders import Holders
     from lookalike.privacy.look import Look
 
 KINDS = frozenset({"constant", "empty"})
@@ -19,7 +20,7 @@ Stats = dict[str, Any]
 Book = dict[str, Any]
 
 
-def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.ndarray | None = None) -> Stats:
+def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.ndarray | Holders | None = None) -> Stats:
     """{"rows", "missing", "values": {value: [rows, subjects]}}; one value is expected, the first two in order are kept."""
     one = _arrow.whole(values)
     found: dict[str, list[int]] = {}

@@ -19,6 +19,7 @@ from lookalike.errors import DataError
 from lookalike.schema import Column
 
 if TYPE_CHECKING:
+    from lookalike.data.holders import Holders
     from lookalike.privacy.look import Look
 
 KINDS = frozenset({"key"})
@@ -30,7 +31,7 @@ Stats = dict[str, Any]
 Book = dict[str, Any]
 
 
-def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.ndarray | None = None) -> Stats:
+def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.ndarray | Holders | None = None) -> Stats:
     """{"rows", "missing", "longest", "whole": blocks of integers or None, "prefix": leading characters, "shape": patterns,
     "repeats"?: {hash: rows}}."""
     one = _arrow.whole(values).cast(pa.string())

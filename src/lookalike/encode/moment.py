@@ -18,6 +18,7 @@ from lookalike.encode._tally import Tally
 from lookalike.schema import Column
 
 if TYPE_CHECKING:
+    from lookalike.data.holders import Holders
     from lookalike.privacy.look import Look
 
 KINDS = frozenset({"date", "datetime", "time", "duration"})
@@ -42,7 +43,7 @@ Stats = dict[str, Any]
 Book = dict[str, Any]
 
 
-def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.ndarray | None = None) -> Stats:
+def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.ndarray | Holders | None = None) -> Stats:
     """{"rows", "missing", "day"?, "clock"?: tallies, "week": rows by weekday from Monday, "units": rows by their coarsest of UNITS}."""
     day, clock, present = _split(values, column)
     held = None if subjects is None else subjects[present]

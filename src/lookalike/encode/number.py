@@ -13,6 +13,7 @@ from lookalike.encode._tally import Tally
 from lookalike.schema import Column
 
 if TYPE_CHECKING:
+    from lookalike.data.holders import Holders
     from lookalike.privacy.look import Look
 
 KINDS = frozenset({"integer", "number"})
@@ -28,7 +29,7 @@ Stats = dict[str, Any]
 Book = dict[str, Any]
 
 
-def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.ndarray | None = None) -> Stats:
+def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.ndarray | Holders | None = None) -> Stats:
     """{"rows", "missing", "tally", "digits": rows that need 0, 1, … decimals}; NaN and infinities count as missing."""
     x, present = _plain(values, column)
     stats = _arrow.count_missing(values) | {"missing": int(len(x) - present.sum())}

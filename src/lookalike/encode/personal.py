@@ -24,6 +24,7 @@ from lookalike.encode._person import Beside, People
 from lookalike.schema import Column
 
 if TYPE_CHECKING:
+    from lookalike.data.holders import Holders
     from lookalike.privacy.look import Look
 
 KINDS = frozenset({"personal"})
@@ -36,7 +37,7 @@ Stats = dict[str, Any]
 Book = dict[str, Any]
 
 
-def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.ndarray | None = None) -> Stats:
+def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.ndarray | Holders | None = None) -> Stats:
     """{"rows", "missing", "classes" and "forms": {which: [rows, subjects]}, "locales": hits of name lists, "repeats"?: {hash: rows}}."""
     one = _arrow.whole(values).cast(pa.string())
     present = pc.utf8_slice_codeunits(one.drop_null(), 0, LONGEST)
@@ -164,7 +165,7 @@ def write(who: People, kind: np.ndarray, *, book: Book, column: Column, form: np
     return _apart(form, book["forms"], lambda template, at: _finished(ready(template, at), template))
 
 
-def _counted(which: pa.Array, subjects: np.ndarray | None) -> dict[str, list[int]]:
+def _counted(which: pa.Array, subjects: np.ndarray | Holders | None) -> dict[str, list[int]]:
     coded = which.dictionary_encode()
     rows, holders, _ = _people.count(coded.indices.to_numpy(zero_copy_only=False), len(coded.dictionary), subjects)
     return {k: [int(r), int(h)] for k, r, h in zip(coded.dictionary.to_pylist(), rows, holders, strict=True)}

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,9 @@ import pyarrow.compute as pc
 
 from lookalike.encode import _arrow, _fresh, _people, _spell, _steps
 from lookalike.schema import Column
+
+if TYPE_CHECKING:
+    from lookalike.data.holders import Holders
 
 KINDS = frozenset({"text"})
 SAMPLE = 8_192
@@ -46,7 +49,7 @@ Stats = dict[str, Any]
 Book = dict[str, Any]
 
 
-def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.ndarray | None = None) -> Stats:
+def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.ndarray | Holders | None = None) -> Stats:
     """{"rows", "missing", "texts": {text: [rows, weight]}} of the SAMPLE distinct texts with the smallest hashes."""
     one = _arrow.whole(values)
     coded = pc.utf8_slice_codeunits(one.drop_null(), 0, LONGEST).dictionary_encode()

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from lookalike import models
 from lookalike.data import Dataset
+from lookalike.data.holders import Holders
 from lookalike.models._kin import positions_of
 from lookalike.protocol import OnStep, State, quiet
 from lookalike.schema import Column, Schema, Table
@@ -58,11 +59,12 @@ class Given:
         whose: np.ndarray | None,
         *,
         guarded: bool = False,
+        holders: Holders | None = None,
         rng: np.random.Generator,
         on_step: OnStep,
     ) -> Self:
         """Learn rows [n] given `context` [n]; whose: int64 [n], those who share a number are learned from together, and, if `guarded`, are
-        of one subject."""
+        of one subject; holders: the subjects who reach each row, if it is nobody's own."""
         table = pa.table({c.name: rows[c.name] if c in self.drawn else context[c.name] for c in (*self.context, *self.drawn)})
         whose = whose if guarded or self._native else None
         self.guarded = guarded and whose is not None
@@ -70,7 +72,7 @@ class Given:
             table = table.append_column(WHOSE, pa.array(whose).cast(pa.string()))
         schema = self._schema(whose is not None)
         model = models.build(self.inner, self._settings(whose is not None))
-        data = Dataset.from_arrow({schema.table.name: table}, schema)
+        data = Dataset.from_arrow({schema.table.name: table}, schema, holders=holders)
         self.inner_ = model.fit(data, rng=rng, on_step=on_step)
         return self
 
@@ -168,9 +170,11 @@ class Family:
         beside: pa.Table | None = None,
         whose: np.ndarray | None = None,
         guarded: bool = False,
+        holders: Holders | None = None,
         on_step: OnStep = quiet,
     ) -> Self:
-        """Learn `rows` [n], sorted by owner; `sizes` int64 [m] sum to n; beside: [n]; whose, guarded: see `Given`, [m]."""
+        """Learn `rows` [n], sorted by owner; `sizes` int64 [m] sum to n; beside: [n]; whose, guarded, holders: see `Given`, [m] but for the
+        last, [n]."""
         self.given_ = None
         self.lone = bool(sizes.max(initial=0) <= 1)
         if not self.drawn or not sizes.sum():
@@ -179,6 +183,7 @@ class Family:
         if not kept.all():
             inside = pa.array(np.repeat(kept, sizes))
             rows, beside = rows.filter(inside), None if beside is None else beside.filter(inside)
+            holders = None if holders is None else holders[inside.to_numpy(zero_copy_only=False)]
             owners, whose = None if owners is None else owners.filter(pa.array(kept)), None if whose is None else whose[kept]
             sizes = sizes[kept]
         past = _Past(self.drawn, int(sizes.sum()))
@@ -192,7 +197,8 @@ class Family:
         whole = np.repeat(np.arange(len(sizes)) if whose is None else whose, sizes)[mixed.to_numpy()]
         context = context.take(mixed) if self.given_.context else None
         whole = whole if self.given_.context and (whose is not None or not self.lone) else None
-        self.given_.fit(rows.take(mixed), context, whole, guarded=guarded, rng=rng, on_step=on_step)
+        holders = None if holders is None else holders[mixed.to_numpy()]
+        self.given_.fit(rows.take(mixed), context, whole, guarded=guarded, holders=holders, rng=rng, on_step=on_step)
         return self
 
     def draw(

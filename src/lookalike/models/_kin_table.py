@@ -54,6 +54,7 @@ class Branch:
         self.structure_: Family | None = None
         self.own_: Family | None = None
         self.left_out_ = 0
+        self.tiny_ = False
         self.totals_: list[exact.Total] = []
         self.namings_: dict[int, Naming] = {}
         self.spreads_: dict[str, Spread] = {}
@@ -127,6 +128,7 @@ class Branch:
             self.kept_, self.public_ = pa.table(world.rows[table.name].table), world.rows[table.name]
             return self
         rows = world.rows[table.name]
+        self.tiny_ = 0 < rows.n < TINY and table.name not in world.holders
         self._name(world)
         self._spreads(world, protect)
         at = kin.owner[table.name]
@@ -153,10 +155,12 @@ class Branch:
             guarded = self._guarded(world)
             self.structure_ = Family(first, near, (), self.inner, self.settings)
             early = part(on_step, 0, 0.4 if first else 0)
-            self.structure_.fit(above, mine, count, rng=rng, whose=subject, guarded=guarded, on_step=early)
+            holders = world.holders[table.name][order] if table.name in world.holders else None
+            how: dict[str, Any] = {"rng": rng, "whose": subject, "guarded": guarded, "holders": holders}
+            self.structure_.fit(above, mine, count, on_step=early, **how)
             beside = self._beside(world, order, mine)
             self.own_ = Family(self.drawn_, near, self._beside_columns(world), self.inner, self.settings)
-            self.own_.fit(above, mine, count, rng=rng, beside=beside, whose=subject, guarded=guarded, on_step=told)
+            self.own_.fit(above, mine, count, beside=beside, on_step=told, **how)
         self.keys_ = self._keyed(rows)
         return self
 
@@ -480,7 +484,7 @@ class Branch:
             told.append(
                 f"{self.table.name}: {self.left_out_:,} rows of the last draw were left out, as there was no row left that they could name"
             )
-        if not self.table.public and 0 < self.rows_ < TINY:
+        if self.tiny_:
             what = f"{self.table.name} has {self.rows_} rows, too few to learn from without telling of single ones"
             told.append(f"{what}; if it is a list that anybody may see, declare it public")
         return told
@@ -489,7 +493,7 @@ class Branch:
 
     def state(self) -> State:
         """What was learned."""
-        card: dict[str, Any] = {"rows": self.rows_, "alone": self.alone_, "sorted": self.sorted_}
+        card: dict[str, Any] = {"rows": self.rows_, "alone": self.alone_, "sorted": self.sorted_, "tiny": self.tiny_}
         if self.table.public:
             arrays = {"kept": _packed(self.kept_)}
             arrays |= {f"links.{k}": to for k, to in self.public_.links.items()}
@@ -515,7 +519,7 @@ class Branch:
     def restore(self, state: State) -> Self:
         """Become the branch that `state` was taken from."""
         card, arrays = state.card, state.arrays
-        self.rows_, self.alone_, self.sorted_ = card["rows"], card["alone"], card["sorted"]
+        self.rows_, self.alone_, self.sorted_, self.tiny_ = card["rows"], card["alone"], card["sorted"], card["tiny"]
         if self.table.public:
             self.kept_ = _unpacked(arrays["kept"])
             self.public_ = Rows(self.kept_.num_rows)

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lookalike.data.holders import Holders
 from lookalike.models._family import VISIBLE, numbers, taken
 from lookalike.models._kin import Kin
 from lookalike.schema import Column, Schema, Table
@@ -43,12 +44,13 @@ class Rows:
 
 @dataclass
 class World:
-    """All tables; `columns` {table: what others see of it}."""
+    """All tables; `columns` {table: what others see of it}; `holders` {table: the subjects who reach its rows, if it is nobody's own}."""
 
     schema: Schema
     kin: Kin
     columns: dict[str, tuple[Column, ...]] = field(default_factory=dict)
     rows: dict[str, Rows] = field(default_factory=dict)
+    holders: dict[str, Holders] = field(default_factory=dict)
 
     def owner_paths(self, table: Table) -> list[tuple[int, ...]]:
         """Chains of links to what a row's owner is seen by: itself, its own owner, the rows that it names."""
