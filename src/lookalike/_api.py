@@ -13,13 +13,13 @@ import numpy as np
 
 from lookalike import _asking, _told, models, store
 from lookalike._asking import PlanLike, SchemaLike
-from lookalike._drawing import AGAIN, BLOCK, FIT, Drawn, Steered, complete, counted, cut, randomness, together, unit, whole_number
+from lookalike._drawing import AGAIN, BLOCK, FIT, Drawn, Steered, complete, cut, randomness, together, unit, whole_number
 from lookalike._whole import whole
-from lookalike.data import Dataset, Writer
+from lookalike.data import Dataset
 from lookalike.errors import CannotError, SettingError
 from lookalike.plan import Plan
 from lookalike.private import Private
-from lookalike.protocol import Model, OnStep, Sampler, quiet
+from lookalike.protocol import Encoder, Model, OnStep, Sampler, quiet
 from lookalike.schema import Schema
 
 if TYPE_CHECKING:
@@ -151,13 +151,7 @@ def steer(
     drawn = Drawn(model, asked, n, seed)
     if out is None:
         return Steered(drawn.together(on_step).native(), drawn.account())
-    if model.schema.linked:
-        drawn.together(on_step).write(out)
-        return Steered(out, drawn.account())
-    with Writer(out, model.schema) as writer:
-        for block in counted(drawn, n, on_step):
-            for batch in block.to_batches():
-                writer.append(batch)
+    drawn.write(out, on_step)
     return Steered(out, drawn.account())
 
 
@@ -353,14 +347,19 @@ def save(what: Model | Schema | Plan, path: str | os.PathLike[str]) -> Path:
     return Path(path)
 
 
-def load(path: str | os.PathLike[str], *, model: Model | None = None) -> Model:
-    """Read a model that `save` stored. A model from elsewhere is given as `model`, not yet fitted, to be restored.
+def load(path: str | os.PathLike[str], *, model: Model | None = None, encoders: Mapping[str, Encoder] | None = None) -> Model:
+    """Read a model that `save` stored; no code is in such a file.
+
+    Args:
+        path: the file.
+        model: a model from elsewhere, not yet fitted, that takes the stored state.
+        encoders: by column, those of your own that the model was fitted with.
 
     Raises:
         FileError: the file cannot be read.
         StoreError: not a model file, damaged, from a newer version, or of an unknown model.
     """
-    return store.load(path, model=model)
+    return store.load(path, model=model, encoders=encoders)
 
 
 def model(name: str, **settings: Any) -> Model:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import lookalike
 from lookalike import models
 from lookalike.data import Dataset
 from lookalike.errors import CannotError, SettingError, UnknownName
@@ -175,13 +176,21 @@ def test_what_no_row_can_meet_is_refused_by_name() -> None:
         ruled(data, ["unique(kind)"]).sample(50, rng=rng())
 
 
-def test_unique_holds_over_blocks(small: Dataset) -> None:
-    model = ruled(small, ["unique(when, kind)"])
+def test_unique_holds_over_blocks(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = ruled(small, ["unique(when, kind)"])
+    model = fitted.in_turn()
     blocks = [model.sample(200, rng=rng(k), start=200 * k).table().to_pandas() for k in range(3)]
     pairs = pd.concat(blocks)[["when", "kind"]]
     assert not pairs.duplicated().any()
     again = [model.sample(200, rng=rng(k), start=200 * k).table().to_pandas() for k in range(3)]
     assert all(a.equals(b) for a, b in zip(blocks, again, strict=True))
+    assert fitted.sample(200, rng=rng(0)).table().to_pandas().equals(blocks[0])
+    with pytest.raises(CannotError, match="must differ from those, by 'unique"):
+        fitted.sample(200, rng=rng(1), start=200)
+    monkeypatch.setattr("lookalike._drawing.BLOCK", 150)
+    whole = lookalike.sample(fitted, 500, seed=1)
+    assert not whole[["when", "kind"]].duplicated().any()
+    assert lookalike.sample(fitted, 500, seed=1).equals(whole)
 
 
 def test_stored_and_restored_it_draws_the_same(shop: Dataset, fitted: Any) -> None:

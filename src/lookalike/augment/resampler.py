@@ -14,6 +14,7 @@ from lookalike import models
 from lookalike.augment.rows import BESIDE, Rows, plain
 from lookalike.augment.shares import wanted
 from lookalike.errors import CannotError, DataError, SettingError, UnknownName, near_matches
+from lookalike.protocol import in_turn
 
 if TYPE_CHECKING:
     from typing import Self
@@ -184,7 +185,7 @@ class Augmentation(_Params):
 
     def _draw(self, rows: Rows, c: int, n: int, rng: np.random.Generator) -> tuple[pa.Table, dict[str, Any]]:
         """`n` rows of class `c`, and how many were drawn and refused."""
-        model = self._fitted(rows, c, rng)
+        model = in_turn(self._fitted(rows, c, rng))
         tried, kept, account = 0, rows.table.slice(0, 0), {"rows": 0, "plausible": 0, "outside": 0, "not_accepted": 0}
         rate = 1 / (1 + BESIDE)
         while kept.num_rows < n:

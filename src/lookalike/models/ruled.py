@@ -8,6 +8,7 @@ refused where hardly any row meets it.
 from __future__ import annotations
 
 import re
+from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -86,6 +87,7 @@ class Ruled:
     steps_: list[_recast.Step]
     accepted_: float
     left_out_: int
+    _remembers = False
 
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(**settings)
@@ -126,10 +128,9 @@ class Ruled:
     def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Dataset:
         """Draw `n` rows, all of which obey; those that do not are drawn again, but for their keys.
 
-        What is `unique` is so among rows drawn one block after the other, from `start=0` on.
-
         Raises:
-            CannotError: hardly any row obeys; says which rule.
+            CannotError: hardly any row obeys, says which rule; or what is `unique` would have to be unlike rows drawn before (`start`), and
+                those are not known: blocks are drawn of what `in_turn` returns.
         """
         if not self.rules_:
             return self.inner_.sample(n, rng=rng, start=start)
@@ -137,7 +138,7 @@ class Ruled:
 
         from lookalike.data import Dataset
 
-        seen, names = self._memory(n, start), self.schema.table.names
+        seen, names = self._memory(start), self.schema.table.names
         keys = {c.name for c in self.schema.table if c.kind == "key"}  # of the row's own number, so that none comes twice
         # Persons, too, and these fit the row's other cells, as do keys that rules speak of: such rows are drawn anew in their place.
         placed = any(c.kind == "personal" for c in self.schema.table) or bool(keys & self.rules_.columns)
@@ -194,7 +195,7 @@ class Ruled:
 
         table, chance = self.inner_.within(n, within, rng=rng, start=start)
         table, fine = _recast.back(table, self.steps_, self.schema.table.names)
-        return table.filter(pa.array(self.rules_.check(table, able=fine))), chance
+        return table.filter(pa.array(self.rules_.check(table, self._memory(start), able=fine))), chance
 
     def state(self) -> State:
         """Rules, steps and the inner model as JSON; its arrays."""
@@ -225,15 +226,30 @@ class Ruled:
         self.inner_ = inner.restore(_recast_schema(schema, self.steps_), State(card=card["state"], arrays=state.arrays))
         return self
 
-    def _memory(self, n: int, start: int) -> Seen:
-        """What is remembered of the blocks before, if this one follows on them."""
-        from lookalike.rules import Seen
+    def in_turn(self) -> Self:
+        """The same model, for rows that are drawn block after block: it remembers those before, so that what is `unique` is so in all; from
+        `start=0` on it begins anew."""
+        twin = copy(self)
+        twin._remembers = True
+        return twin
 
-        after, seen = getattr(self, "_so_far", (0, Seen()))
-        if start == 0 or after != start:
-            seen = Seen()
-        self._so_far = (start + n, seen)
-        return seen
+    def _memory(self, start: int) -> Seen:
+        """What is remembered of the blocks before.
+
+        Raises:
+            CannotError: they are not known, and there is a rule about them.
+        """
+        from lookalike.rules import Seen, nodes
+
+        if not start or not hasattr(self, "_seen"):
+            unique = [r.text for r in self.rules_ if isinstance(r.condition, nodes.Unique)]
+            if start and unique:
+                what = f"rows after the first {start:,} must differ from those, by {unique[0]!r}, and those are not known"
+                raise CannotError(what, where=f"{_SELF}.sample", fix="draw all at once, or block after block of model.in_turn()")
+            if not self._remembers:
+                return Seen()
+            self._seen = Seen()
+        return self._seen
 
     def _drawn(
         self, n: int, rng: np.random.Generator, start: int, *, seen: Seen | None, most: int, able: np.ndarray | None = None
