@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from lookalike.data import Dataset
+from lookalike.data import Dataset, LinkedWriter, Writer
+from lookalike.data.linked import parents_first
 from lookalike.errors import CannotError, SettingError
-from lookalike.protocol import OnStep, Sampler, Step, quiet
+from lookalike.protocol import OnStep, Sampler, Step, in_turn, quiet
+from lookalike.store import sound
 
 if TYPE_CHECKING:
     from lookalike.plan import Plan
@@ -44,8 +46,8 @@ class Drawn:
         from lookalike.steer import Steering
 
         about_rows(plan, model.schema, unit(model))
-        self.model, self.n, self.seed = model, n, seed
-        self.steering = None if plan.empty else Steering(model, plan, n, rng=randomness(seed, READY))
+        self.model, self.n, self.seed = in_turn(model), n, seed
+        self.steering = None if plan.empty else Steering(self.model, plan, n, rng=randomness(seed, READY))
 
     @property
     def block(self) -> int:
@@ -60,19 +62,64 @@ class Drawn:
         """All of it as one dataset."""
         if not self.model.schema.linked:
             return together(self.model, list(counted(self, self.n, on_step)))
+        found: dict[str, list[pa.Table]] = {t.name: [] for t in self.model.schema.tables}
+        for name, rows in self.pieces(on_step):
+            found[name].append(rows)
+        tables = {name: rows[0] if len(rows) == 1 else pa.concat_tables(rows).unify_dictionaries() for name, rows in found.items()}
+        return Dataset.from_arrow(tables, self.model.schema, like=self._like)
+
+    def pieces(self, on_step: OnStep = quiet) -> Iterator[tuple[str, pa.Table]]:
+        """Rows of linked tables, `(table, rows)`, after those that they link to; part by part if the model can draw so."""
         on_step(Step(0, self.n, "drawing"))
-        made = self.model.sample(self.n, rng=randomness(self.seed, DRAW, 0), start=0)
-        on_step(Step(self.n, self.n, "drawing"))
-        tables = {t.name: made.table(t.name) for t in made.schema.tables}
-        return Dataset.from_arrow(tables, self.model.schema, like=getattr(self.model, "like_", None))
+        parts = self._parts()
+        while True:
+            with sound(self.model):
+                part = next(parts, None)
+            if part is None:
+                return
+            yield from part[1].items()
+            on_step(Step(part[0], self.n, "drawing"))
+
+    def _parts(self) -> Iterator[tuple[int, dict[str, pa.Table]]]:
+        """How many subjects are drawn, and {table: rows}."""
+        rng = randomness(self.seed, DRAW, 0)
+        if hasattr(self.model, "pieces"):
+            yield from self.model.pieces(self.n, rng=rng)
+        else:
+            made = self.model.sample(self.n, rng=rng, start=0)
+            yield self.n, {name: made.table(name) for name in parents_first(self.model.schema)}
+
+    def write(self, out: Any, on_step: OnStep = quiet) -> None:
+        """Write all of it, a part at a time.
+
+        Raises:
+            FileError: `out` cannot be written.
+        """
+        schema = self.model.schema
+        if schema.linked:
+            with LinkedWriter(out, schema, **({} if self._like is None else {"suffix": self._like.suffix})) as many:
+                for name, rows in self.pieces(on_step):
+                    for batch in rows.to_batches(max_chunksize=BLOCK):
+                        many.append(name, batch)
+            return
+        with Writer(out, schema) as writer:
+            for block in counted(self, self.n, on_step):
+                for batch in block.to_batches():
+                    writer.append(batch)
+
+    @property
+    def _like(self) -> Dataset | None:
+        return getattr(self.model, "like_", None)
 
     def __iter__(self) -> Iterator[pa.Table]:
         for b, start in enumerate(range(0, self.n, self.block)):
             rows, rng = min(self.block, self.n - start), randomness(self.seed, DRAW, b)
-            if self.steering is None:
-                yield self.model.sample(rows, rng=rng, start=start).table()
-            else:
+            if self.steering is not None:
                 yield self.steering.draw(rows, first=start, rng=rng)
+                continue
+            with sound(self.model):
+                made = self.model.sample(rows, rng=rng, start=start).table()
+            yield made
 
     def account(self) -> Account:
         """What was achieved; of a plan that asks nothing, that."""

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from typing import Self
 
     import numpy as np
+    import pyarrow as pa
 
     from lookalike.data import Dataset
-    from lookalike.schema import Schema
+    from lookalike.schema import Column, Schema
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,41 @@ class State:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
 
+class Encoder(Protocol):
+    """How a column becomes codes that models learn, and codes become values; those of the folder `encode` have these as functions.
+
+    One of your own is given as a fact of a column of kind text: `schema.amend("diagnosis", kind="text", encoder=Icd())`. Its `decode` is
+    called from several threads, on blocks of rows.
+    """
+
+    def measure(self, values: pa.Array | pa.ChunkedArray, column: Column, *, subjects: Any = None) -> dict[str, Any]:
+        """Statistics as JSON values. subjects: whose each row is, int64 [n], or None where each row is its own."""
+        ...
+
+    def merge(self, a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+        """The statistics of both: `merge(measure(a), measure(b))` equals `measure` of all rows."""
+        ...
+
+    def freeze(self, stats: dict[str, Any], column: Column, *, protect: int = 5, cells: int = 256) -> dict[str, Any]:
+        """A book of JSON values: `parts`, a list of {"name", "size", "ordered"}, sizes up to 65,536 and code 0 for missing; `protected`,
+        {what: how many were left out}. What fewer than `protect` subjects hold must not stand in it."""
+        ...
+
+    def encode(self, values: pa.Array | pa.ChunkedArray, book: dict[str, Any], column: Column) -> np.ndarray:
+        """int32 [parts, n]; the first part is 0 where the value is missing, and nowhere else."""
+        ...
+
+    def decode(self, codes: np.ndarray, inside: np.ndarray, book: dict[str, Any], column: Column, *, start: int = 0) -> pa.Array:
+        """string [n], null where the first part is 0. inside: float32 [n], uniform in [0, 1); start: rows made before."""
+        ...
+
+    def locate(
+        self, values: pa.Array | pa.ChunkedArray, book: dict[str, Any], column: Column, *, codes: np.ndarray | None = None
+    ) -> np.ndarray:
+        """float64 [n] in [0, 1): what `inside` would have been for these values; 0.5 where they have no inside."""
+        ...
+
+
 @runtime_checkable
 class Sampler(Protocol):
     """Something that draws rows: a fitted model, or a simulator that never learned."""
@@ -76,6 +112,13 @@ class Sampler(Protocol):
     def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Dataset:
         """Draw `n` units (rows, or subjects with all their rows: `Can.unit`); `start` were drawn before (fresh keys go on from there)."""
         ...
+
+
+def in_turn(model: Sampler) -> Sampler:
+    """What blocks are drawn from that follow one another, from `start=0` on: `model`, or what its own `in_turn` returns, which remembers
+    the blocks before where rows of one must be unlike those of another."""
+    made = getattr(model, "in_turn", None)
+    return model if made is None else made()
 
 
 @runtime_checkable
