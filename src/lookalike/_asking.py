@@ -136,6 +136,10 @@ def check(data: Dataset, learner: Model | Private) -> None:
             f"the model {name!r} takes {can.tables} table, not {len(tables)}", where=", ".join(t.name for t in tables), fix=fix
         )
     for table in tables:
+        own = [c.name for c in table if c.encoder is not None]
+        if own and (len(tables) > 1 or table.order is not None):
+            what = "an encoder of your own codes a column of one table whose rows have no order"
+            raise CannotError(what, where=f"{table.name}.{own[0]}", fix="leave it out, or give that table alone")
         odd = [c for c in table if c.kind not in can.kinds]
         if odd:
             others = [n for n in models.names() if {c.kind for t in tables for c in t} <= models.find(n).can.kinds]
