@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import combinations
 from pathlib import Path
@@ -95,8 +95,8 @@ class Plan:
         put(self, "rebalance", _rebalance(self.rebalance))
         if isinstance(self.rules, str):
             raise SettingError("rules are a list of texts, not one text", where="rules", fix=f"[{self.rules!r}]")
-        put(self, "rules", tuple(self.rules))
-        put(self, "found", tuple(self.found))
+        put(self, "rules", _list(self.rules, "rules", '["start <= end"]'))
+        put(self, "found", _list(self.found, "found", '["rules"]'))
         known = [f.name for f in fields(self) if f.name != "found"]
         for name in self.found:
             if name not in known:
@@ -219,14 +219,30 @@ class Plan:
             raise SettingError("rows given in part have the shares that they have", where="fix", fix="leave out the shares and counts")
 
 
+def _list(raw: Any, where: str, example: str) -> tuple[Any, ...]:
+    """The entries of a list of texts, or of rules as objects."""
+    if isinstance(raw, str | Mapping) or not isinstance(raw, Iterable):
+        raise SettingError("is not a list of texts", where=where, fix=example)
+    found = tuple(raw)
+    if any(one is None or isinstance(one, int | float | list | Mapping) for one in found):
+        raise SettingError("is not a list of texts", where=where, fix=example)
+    return found
+
+
 def _parsed(text: str, place: Path) -> Any:
     """The values of a JSON or YAML text."""
     if place.suffix.lower() in (".yaml", ".yml"):
         import yaml
 
         try:
+            if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):  # a few lines of them mean more than memory holds
+                raise SettingError("refers back to another entry (*name)", where=str(place), fix="write the entry out")
             return yaml.safe_load(text)
-        except yaml.YAMLError as error:
+        except RecursionError:
+            raise SettingError("not YAML: nested too deeply", where=str(place), fix="mend the file") from None
+        except (yaml.YAMLError, ValueError) as error:  # a date that is none is a ValueError
+            if isinstance(error, SettingError):
+                raise
             raise SettingError(f"not YAML: {' '.join(str(error).split())}", where=str(place), fix="mend the file") from None
     try:
         return _json.read(text)
@@ -283,7 +299,7 @@ def _rebalance(raw: Any) -> dict[str, float | None]:
     if isinstance(raw, str):
         return {raw: None}
     if not isinstance(raw, Mapping):
-        raw = dict.fromkeys(raw)
+        raw = dict.fromkeys(_list(raw, "rebalance", '["income"]'))
     made: dict[str, float | None] = {}
     for name, share in raw.items():
         fine = share is None or (isinstance(share, int | float) and not isinstance(share, bool) and 0 < share < 1)

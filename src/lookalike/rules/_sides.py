@@ -21,6 +21,8 @@ _TOKEN = re.compile(
 )
 SIGNS = {"==": "=", "≤": "<=", "≥": ">=", "≠": "!="}
 COMPARE = ("<", "<=", "=", "!=", ">=", ">")
+MOST_SIGNS = 200
+"""Signs of arithmetic in a rule at most: each lies within the next."""
 WORDS = frozenset({"if", "then", "and", "or", "not", "in", "is"})
 _TYPES = {"integer": "number", "number": "number", "date": "date", "datetime": "datetime", "time": "time", "duration": "span"}
 """What a column of each kind is to a rule; of all others, a label."""
@@ -57,7 +59,7 @@ class Sides:
     def __init__(self, text: str, table: Table, where: str) -> None:
         self.text, self.table, self.where, self.at = text, table, where, 0
         self.known = {c.name: c for c in table}
-        self.tokens = self._cut()
+        self.signs, self.tokens = 0, self._cut()
 
     # ── tokens ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -201,7 +203,9 @@ class Sides:
     def _joined(self, sign: str, left: Expression | Bare, right: Expression | Bare) -> Expression:
         """Two sides with a sign of arithmetic between them. A difference of dates counts days."""
         a, b = self._numeric(left), self._numeric(right)
-        kinds = (a.type, b.type)
+        kinds, self.signs = (a.type, b.type), self.signs + 1
+        if self.signs > MOST_SIGNS:
+            self._refuse(f"more than {MOST_SIGNS} signs of arithmetic in one rule", "make several rules of it")
         if sign in "*/":
             if kinds == ("number", "number"):
                 return nodes.Binary(sign, a, b, "number")

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 
-from lookalike.errors import UnknownName
+from lookalike.errors import SettingError, UnknownName
 from lookalike.rules import nodes
 from lookalike.rules._sides import COMPARE, CONDITIONS, LIKE, SIGNS, WORDS, Bare, Sides, decimals, plain, type_of
 from lookalike.rules.nodes import Condition, Expression
@@ -34,7 +34,11 @@ def read(text: str, table: Table, *, where: str = "rule") -> Condition:
         SettingError: it is no rule, or compares what cannot be compared; says where in the text.
         UnknownName: no such column, function or (declared) level; names the near matches.
     """
-    return _Reader(text, table, f"{where} {text.strip()!r}" if text.strip() else where).rule()
+    place = f"{where} {text.strip()!r}" if text.strip() else where
+    try:
+        return _Reader(text, table, place).rule()
+    except RecursionError:
+        raise SettingError("is nested too deeply", where=where, fix="make several rules of it") from None
 
 
 class _Reader(Sides):
@@ -153,9 +157,10 @@ class _Reader(Sides):
         self.at += 1
         pattern = token.text[1:-1]
         try:
-            re.compile(pattern)
-        except re.error as error:
-            self._refuse(f"{pattern!r} is not a regular expression: {error}", 'the whole text must fit it: "[0-9]{5}"')
+            nodes.fits([], pattern)
+        except ValueError as error:
+            what = str(error).removeprefix("Invalid regular expression: ")
+            self._refuse(f"{pattern!r} is not a regular expression: {what}", 'the whole text must fit it: "[0-9]{5}"')
         return nodes.Matches(column.name, pattern)
 
     def _among(self, left: Expression | Bare) -> Condition:

@@ -6,7 +6,6 @@ false, as a CHECK in SQL: what is unknown holds. `and` is the least, `or` the gr
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lookalike.errors import SettingError
 from lookalike.rules.cells import DAY, Cells
@@ -111,6 +111,17 @@ class Applied:
 
 
 Expression = Literal | Name | Binary | Applied
+
+
+def fits(texts: Sequence[str], pattern: str) -> np.ndarray:
+    """bool [texts]: whether the whole text fits a regular expression, in a time that is a multiple of its length (RE2, Cox 2007).
+
+    Raises:
+        ValueError: it is none, or looks ahead, back or at a group again, which cannot be done in such a time.
+    """
+    pc.match_substring_regex(pa.scalar(""), pattern)  # alone, as brackets around it could hide that it is none
+    found = pc.match_substring_regex(pa.array(["", *texts], pa.string()), rf"\A(?:{pattern})\z")
+    return found.to_numpy(zero_copy_only=False)[1:].astype(bool)
 
 
 # ── conditions: int8 [n] ────────────────────────────────────────────────────────────────────────────────────────────
@@ -221,8 +232,7 @@ class Matches:
     def truth(self, cells: Cells) -> np.ndarray:
         """Unknown where missing."""
         codes, texts = cells.labels(self.column)
-        fits = re.compile(self.pattern).fullmatch
-        return _truth(np.array([*(fits(t) is not None for t in texts), False])[codes], codes >= 0)
+        return _truth(np.append(fits(texts, self.pattern), False)[codes], codes >= 0)
 
 
 @dataclass(frozen=True)

@@ -112,8 +112,8 @@ def _lists(parts: Sequence[tuple[str, Condition]], table: Table) -> list[str]:
             old = left.get(inner.column)
             left[inner.column] = levels if old is None else old & levels if part is inner else old - levels
         elif isinstance(inner, nodes.Matches) and part is inner and inner.column in left:
-            fits = nodes.re.compile(inner.pattern).fullmatch
-            left[inner.column] = {v for v in left[inner.column] if fits(v)}
+            there = list(left[inner.column])
+            left[inner.column] = {v for v, fits in zip(there, nodes.fits(there, inner.pattern), strict=True) if fits}
         else:
             continue
         said.setdefault(inner.column, []).append(text)
