@@ -13,7 +13,9 @@ import pytest
 
 import lookalike as la
 from lookalike.cli import main
+from lookalike.data import Dataset, LinkedWriter
 from lookalike.errors import CannotError, SchemaError, SettingError, UnknownName
+from lookalike.protocol import Step
 
 CUSTOMERS, STAYS = 90, 40
 LIGHT = {"inner": "independent"}
@@ -84,6 +86,43 @@ def test_subjects_are_counted_and_come_with_all_their_rows(linked: Any, stays: A
     drawn = la.sample(stays, 7)
     assert drawn.stay.nunique() == 7 and drawn.groupby("stay").hour.is_monotonic_increasing.all()
     assert la.sample(stays, scale=0.5).stay.nunique() == STAYS // 2
+
+
+@pytest.mark.parametrize("place", ["folder", "sqlite", "duckdb"])
+def test_tables_are_written_part_by_part_parents_first(linked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.setattr("lookalike.models.relational.BLOCK", 60)  # about twenty customers at a time
+    came: list[str] = []
+    append = LinkedWriter.append
+    monkeypatch.setattr(LinkedWriter, "append", lambda self, table, batch: (came.append(table), append(self, table, batch))[1])
+    steps: list[Step] = []
+    out = tmp_path / "out" if place == "folder" else f"{place}:///{tmp_path / 'out.db'}"
+    la.sample(linked, 70, seed=3, out=out, on_step=steps.append)
+    assert came[:4] == ["customers", "orders", "customers", "orders"]
+    assert len(came) > 4
+    done = [step.done for step in steps]
+    assert done == sorted(done)
+    assert (done[0], done[-1]) == (0, 70)
+    there, whole = Dataset.of(out), la.sample(linked, 70, seed=3)
+    for name, frame in whole.items():
+        rows = there.table(name).to_pandas()
+        assert set(zip(*(rows[c].astype(str) for c in rows), strict=True)) == set(zip(*(frame[c].astype(str) for c in frame), strict=True))
+
+
+def test_what_is_written_part_by_part_is_all_or_nothing(linked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lookalike.models.relational.BLOCK", 60)
+    many = type(linked).pieces
+
+    def stops(self: Any, n: int, **given: Any) -> Any:
+        for done, tables in many(self, n, **given):
+            if done > 40:
+                raise OSError("the disk is full")
+            yield done, tables
+
+    monkeypatch.setattr(type(linked), "pieces", stops)
+    for out in (tmp_path / "out", f"sqlite:///{tmp_path / 'out.db'}"):
+        with pytest.raises(OSError, match="disk is full"):
+            la.sample(linked, 70, out=out)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_series_counts_steps_and_has_them_all(series: Any, heat: pd.DataFrame) -> None:
