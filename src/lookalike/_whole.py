@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shlex
@@ -14,6 +15,9 @@ from types import TracebackType
 from lookalike.errors import FileError, LookalikeError
 
 _OURS = ("synthetic.*", "report.html", "report.json", "schema.json", "model.lookalike")
+
+_TURNS = 1_000
+"""How often a folder is tried to be put in a place that others want, too."""
 
 
 class Unfinished:
@@ -113,18 +117,37 @@ class NewFolder:
         return sorted(f.name for f in self.path.iterdir() if not any(f.match(name) for name in self._ours))
 
     def _publish(self) -> None:
-        """Move what was written to its place."""
-        if not self._place.exists():
-            self._unfinished.rename(self._place)
-            return
-        if not self._foreign() and self._place != Path.cwd():
-            old = _beside(self._place)
-            self._place.rename(old)
-            self._unfinished.rename(self._place)
-            shutil.rmtree(old)
-            return
+        """Move what was written to its place; of several processes that do so at once the last one stays."""
+        for _ in range(_TURNS):
+            with suppress(FileNotFoundError):  # another took the old one away
+                if not self._place.exists():
+                    if self._put():
+                        return
+                    continue
+                if self._foreign() or self._place == Path.cwd():
+                    break
+                old = _beside(self._place)
+                self._place.rename(old)
+                try:
+                    done = self._put()
+                except OSError:
+                    old.rename(self._place)
+                    raise
+                shutil.rmtree(old)
+                if done:
+                    return
         for file in self._unfinished.iterdir():
             file.replace(self._place / file.name)
+
+    def _put(self) -> bool:
+        """Give the folder its name; False if another has just taken it."""
+        try:
+            self._unfinished.rename(self._place)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+            return False
+        return True
 
 
 def _beside(path: Path) -> Path:

@@ -96,7 +96,7 @@ def _slow_table(block: bytes, schema: pa.Schema | None, path: Path, line: int) -
 def _object(text: bytes, where: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise DataError(f"not JSON: {error}", where=where, fix="give one JSON object a line") from None
     if not isinstance(value, dict):
         raise DataError(f"a line holds {type(value).__name__}, not an object", where=where, fix="give one JSON object a line")
