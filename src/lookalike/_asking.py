@@ -41,15 +41,20 @@ def sequenced(schema: Schema, *, subject: str | None, order: Sequence[str]) -> S
 
     Raises:
         UnknownName: no such column or table; names the near matches.
-        SchemaError: a column that cannot put rows in order, or a table without a key as the subject.
+        SchemaError: a column that cannot put rows in order, a second one for a table, or a table without a key as the subject.
     """
     tables = {t.name: t for t in schema.tables}
     if subject in tables and schema.linked:
         if not tables[subject].key:
             raise SchemaError("has no key that would tell its rows apart", where=subject, fix="name its key in the schema")
         subject = f"{subject}.{tables[subject].key[0]}"
+    ordered: dict[str, str] = {}
     for path in order:
         table, column = schema.column(path)
+        if ordered.setdefault(table.name, column.name) != column.name:
+            day, hour = ordered[table.name], column.name
+            fix = f"join them first: frame['when'] = pandas.to_datetime(frame[{day!r}] + ' ' + frame[{hour!r}]), and leave the two out"
+            raise SchemaError(f"{day!r} and {hour!r} are both to order the rows, and a table has one order", where=table.name, fix=fix)
         if column.kind not in ORDERING:
             fix = "name a column of numbers, dates or times"
             raise SchemaError(f"a column of kind {column.kind} puts no rows in order", where=f"{table.name}.{column.name}", fix=fix)

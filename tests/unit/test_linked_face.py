@@ -159,6 +159,7 @@ def test_odd_subjects_and_orders_are_refused(shop: dict[str, pd.DataFrame], vita
         ({"subject": "sty", "order": "hour"}, UnknownName, "stay"),
         ({"subject": "stay", "order": "ward"}, SchemaError, "puts no rows in order"),
         ({"subject": "hour", "order": "hour"}, SchemaError, "both the subject and the order"),
+        ({"subject": "stay", "order": ["hour", "pulse"]}, SchemaError, "'hour' and 'pulse' are both to order the rows"),
         ({"subject": "stay", "order": "hour", "model": "forest"}, CannotError, "in which order"),
     ):
         with pytest.raises(error, match=said):

@@ -13,9 +13,10 @@ from lookalike.compare.database import databases, owners
 from lookalike.compare.frame import Frame, code
 from lookalike.compare.stats import auc, blocks
 from lookalike.data import Dataset
-from lookalike.report import Report, build, linked, ordered, verdict, windowed
+from lookalike.report import Report, build, linked, measure, ordered, verdict, windowed
+from lookalike.report.attacked import attacked
 from lookalike.report.items import ORDERED
-from lookalike.report.views import measured, ordered_views
+from lookalike.report.views import Measured, View, measured, ordered_views, staged
 from lookalike.schema import Column, Link, Schema, Table
 from lookalike.score import Score
 
@@ -270,3 +271,35 @@ def test_a_child_table_in_an_order_is_a_sequence_of_its_parents() -> None:
     scores = {s.name: s for s in out.scores}
     assert verdict.worse(scores["step_dependence"])
     assert not verdict.worse(scores["length"]) and not verdict.worse(scores["intervals"])
+
+
+def test_windows_of_ordered_tables_stand_beside_the_other_figures_of_linked_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windowed, "MEASURES", tuple(m for m in windowed.MEASURES if m.name in ("autocorrelation", "spectrum")))
+    out = Measured()
+    far, near, few = ({"real": walks(1), "synthetic": s, "holdout": walks(2)} for s in (walks(3, memory=0.3), walks(3), walks(3)))
+    few = {role: walks(1, owners=5, length=8) for role in few}
+    windowed.measured({"visits": far, "tests": near, "rare": few}, out, 0, "quick")
+    assert out.skipped == {"windows": ["rare"]}
+    bad, good = ({s.name: s for s in out.by_view["windows", name]} for name in ("visits", "tests"))
+    mean = {s.name: s for s in out.scores}
+    assert set(mean) == set(good) == {"autocorrelation", "spectrum"}
+    assert [d["name"] for d in windowed.definitions(set(mean))] == ["autocorrelation", "spectrum"]
+    assert verdict.worse(bad["spectrum"]) and not verdict.worse(good["spectrum"])
+    for name, score in mean.items():
+        assert score.value == pytest.approx((bad[name].value + good[name].value) / 2)
+        assert score.ceiling == pytest.approx((bad[name].ceiling + good[name].ceiling) / 2)
+
+
+def test_a_holdout_of_too_few_subjects_is_said_to_be_small_not_missing() -> None:
+    many, few = (steps.features(walks(k, owners=n), {}) for k, n in ((1, 60), (2, 12)))
+    small = staged(View("subject", "walks", {"real": many, "synthetic": many, "holdout": few}), 0)
+    none = staged(View("subject", "walks", {"real": many, "synthetic": many}), 0)
+    assert not small.given and not none.given
+    for stage, said in ((small, "the holdout has 12 subjects, and 20 are needed: "), (none, "no holdout was given: ")):
+        for entry in attacked(stage, seed=0):
+            assert entry["value"] is None and entry["note"].startswith(said)
+        found = {s.name: s for name in ("copies", "nearness") for s in measure.trial(name, stage, seed=0)}
+        copies = found["exact_copies"]
+        assert copies.note.startswith(said) and found["dcr_share"].note.startswith(said)
+        word = {s["title"]: s["text"] for s in verdict.judged([copies], given=stage is small, target=None)}["Copied rows"]
+        assert ("Not judged: the holdout has 12 subjects" in word) == (stage is small)

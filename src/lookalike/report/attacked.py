@@ -38,7 +38,7 @@ FEWEST = 50
 CHOICE = 0.3
 """Share of the rows on which thresholds, methods and the best attack are chosen; the others judge them."""
 BEST = "best"
-NO_HOLDOUT = "no holdout was given: without rows that were certainly not learned from, no attack can be judged"
+NO_HOLDOUT = "without rows that were certainly not learned from, no attack can be judged"
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def attacked(
     """
     known = chosen(effort, own)
     if not setting.given:
-        return [_silent(n, a.THREAT, NO_HOLDOUT) for n, a in known.items()]
+        return [_silent(n, a.THREAT, f"{setting.why}: {NO_HOLDOUT}") for n, a in known.items()]
     offered = {"refit": refit, "log_prob": log_prob}
     with one_thread():
         scene = Scene(setting, BUDGETS[effort], np.random.default_rng([seed, 7]), refit=refit, log_prob=log_prob)

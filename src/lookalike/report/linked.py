@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.compare import steps, views
+from lookalike.compare.boost import one_thread
 from lookalike.compare.database import Database, databases, owners
 from lookalike.errors import DataError
-from lookalike.report import describe, integrity, items, limits, split
+from lookalike.report import describe, integrity, items, limits, split, windowed
 from lookalike.report.attacked import FEWEST
 from lookalike.report.linked_words import limited, verdict
 from lookalike.report.map import plane
@@ -65,12 +66,8 @@ def _judged(
     schema: Schema = about["schema"]
     given = "holdout" in bases
     found = list(table_views(bases, about["fresh"], about["same"]))
-    ordered = [
-        v
-        for t in schema.tables
-        if t.order is not None
-        for v in ordered_views(sequences(bases, t, about["fresh"], about["path"].get(t.name, ())), t.name)
-    ]
+    ranked = {t.name: sequences(bases, t, about["fresh"], about["path"].get(t.name, ())) for t in schema.tables if t.order is not None}
+    ordered = [v for name, of in ranked.items() for v in ordered_views(of, name)]
     top = schema.subject_table.name
     whole = View("subject", top, {role: _whole(base, top) for role, base in bases.items()}, top)
     stage = staged(whole, plan.seed)
@@ -79,6 +76,8 @@ def _judged(
     tell.total += len([1 for v in every for i in asked if i.kind == v.kind])
     raided = stage if stage is not None and stage.given else None
     out, raids = measured(every, asked, seed=plan.seed, effort=plan.effort, subject=raided, on_view=tell)
+    with one_thread():
+        windowed.measured(ranked, out, plan.seed, plan.effort)
     checked = integrity.checked(tables, schema)
     scores = [integrity.score(checked), *out.scores]
     told = next((s for s in out.by_view.get(("parent", top), []) if s.name == "c2st_agg"), None)
@@ -245,7 +244,7 @@ def _cards(found: list[View], seed: int) -> list[dict[str, Any]]:
 
 def _defined(asked: tuple[items.Item, ...], out: Measured) -> list[dict[str, Any]]:
     shown = {s.metric for s in out.scores}
-    return list({i.called: i.entry() for i in asked if i.called in shown}.values())
+    return [*{i.called: i.entry() for i in asked if i.called in shown}.values(), *windowed.definitions(shown)]
 
 
 def _linked(
@@ -262,7 +261,7 @@ def _linked(
             "same": t.name in about["same"],
             "fresh": t.name in about["fresh"],
             "ordered": t.order,
-            "scores": _brief(out, ("table", "counts", "parent", "steps", "gaps", "lengths", "features"), t.name),
+            "scores": _brief(out, ("table", "counts", "parent", "steps", "gaps", "lengths", "features", windowed.KIND), t.name),
         }
         for t in schema.tables
     ]

@@ -19,6 +19,7 @@ KINDS = {
     "hop": "trends two links away",
     "steps": "steps",
     "features": "sequences",
+    "windows": "windows of rows",
 }
 ALWAYS = (
     "Whoever analyses synthetic rows as if they were real gets intervals that are too narrow: the model's own error is not in them.",

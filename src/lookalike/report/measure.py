@@ -22,7 +22,7 @@ from lookalike.score import Score, Zero
 
 Effort = Literal["quick", "standard"]
 
-NO_HOLDOUT = "no holdout was given: fresh rows cannot be told from copied ones"
+NO_HOLDOUT = "fresh rows cannot be told from copied ones"
 DRAW_ROWS, DEAR_ROWS, UNIFORM_ROWS = 10_000, 2_000, 2_000
 """Rows of further draws (fewer where a metric is so dear that its controls have fewer too), and of the uniform table, at most: draws show
 only how much they differ, and the uniform table how bad bad is."""
@@ -34,7 +34,7 @@ RATE, LISTED = 0.05, 100
 
 @dataclass(frozen=True)
 class Stage:
-    """The tables that are compared. `given`: the holdout is real; else `train` and `holdout` are halves of `real`.
+    """The tables that are compared. `given`: the holdout is real; else `train` and `holdout` are halves of `real`, and `why` says why.
 
     `draws`: further tables of the model that made `synthetic`. `protected`: columns whose groups are to be treated alike.
     `across`: the part each column comes from, where only pairs of two parts are of interest.
@@ -51,6 +51,7 @@ class Stage:
     draws: tuple[Frame, ...] = ()
     protected: tuple[str, ...] = ()
     across: Mapping[str, str] | None = None
+    why: str = "no holdout was given"
 
 
 Kept = dict[tuple[str, str, int], dict[str, Finding]]
@@ -186,7 +187,7 @@ class _Trial:
         worthless = zero(about, better, known)
         mates = [d[main.name] for d in draws if main.name in d and d[main.name].value is not None]
         low, high = _widened(main, mates, about.unit)
-        lacking = main.value is not None and "ceiling" not in found and about.fresh
+        lacking = about.fresh and "ceiling" not in found and (main.value is not None or not self.s.given)
         # The tests take rows for independent draws: where an owner has several, they would find differences that are chance.
         tests = {} if self.real.owner is not None else main.tests
         tested = _flagged(tests)
@@ -211,7 +212,7 @@ class _Trial:
             draws=_shown(main, mates),
             tested=len(tests),
             flagged=tested,
-            note="; ".join(n for n in (NO_HOLDOUT * lacking, main.note) if n),
+            note="; ".join(n for n in (f"{self.s.why}: {NO_HOLDOUT}" * lacking, main.note) if n),
             detail={"synthetic": main.detail} | ({"ceiling": known["ceiling"].detail} if "ceiling" in known else {}),
         )
 

@@ -106,4 +106,4 @@ def definitions(found: list[Score]) -> list[dict[str, Any]]:
     """What the figures of order mean."""
     shown = {s.metric for s in found}
     entries = {i.called: i.entry() for i in items.ORDERED if i.called in shown}
-    return [*entries.values(), *(windowed.definition(m) for m in windowed.MEASURES if m.name in shown)]
+    return [*entries.values(), *windowed.definitions(shown)]

@@ -259,7 +259,8 @@ def _copied(score: Score | None, given: bool) -> Said:
     if score.value is None:
         return _open(score, title)
     if not given or score.ceiling is None or score.low is None:
-        text = f"{_equal(score.value, 'a real row').capitalize()}. Without a holdout nobody can say whether that is chance or memory."
+        why = f"Not judged: {score.note}" if given and score.note else "Without a holdout nobody can say whether that is chance or memory"
+        text = f"{_equal(score.value, 'a real row').capitalize()}. {why}."
         return say("open", score.area, title, text)
     forced = score.detail["synthetic"].get("forced", 0.0)
     pair = f"{_equal(score.value, 'a training row')}; {_equal(score.ceiling, 'one', 'fresh real row')}"

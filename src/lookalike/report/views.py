@@ -26,6 +26,8 @@ from lookalike.score import Score
 
 FEWEST = 20
 """Rows that every table of a view must have: fewer say nothing."""
+WHAT = {"subject": "subjects", "features": "subjects", "lengths": "subjects"}
+"""What a row of a view is, where it is no row of a table."""
 MOST_WAYS = 80
 """Pairs of tables two links apart that are looked at."""
 Frames = dict[str, Frame]
@@ -106,10 +108,13 @@ def staged(view: View, seed: int) -> Stage | None:
     frames = view.frames
     if not frames["real"].names or min(f.rows for role, f in frames.items() if role != "holdout") < FEWEST:
         return None
+    why = measure.Stage.why
     if "holdout" in frames and frames["holdout"].rows < FEWEST:
+        what = WHAT.get(view.kind, "rows of this kind")
+        why = f"the holdout has {frames['holdout'].rows:,} {what}, and {FEWEST} are needed"
         frames = {role: f for role, f in frames.items() if role != "holdout"}
     rng = np.random.default_rng([seed, *view.kind.encode(), *view.title.encode()])
-    return replace(measure.stage(frames, target=None, rng=rng), across=view.across)
+    return replace(measure.stage(frames, target=None, rng=rng), across=view.across, why=why)
 
 
 def measured(

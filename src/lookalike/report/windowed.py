@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from lookalike.compare.about import About, Finding
 from lookalike.compare.stats import around, jackknife
 from lookalike.compare.steps import Sequences
 from lookalike.report.measure import Effort, zero
+from lookalike.report.merged import merged
+from lookalike.report.views import Measured
 from lookalike.score import Better, Score
 
 LENGTH, SHORTEST, MOST, COLUMNS = 24, 4, 600, 20
@@ -21,6 +23,7 @@ GROUPS = 5
 """Groups of owners that are left out in turn."""
 FEWEST = 40
 """Windows without which nothing is said."""
+KIND = "windows"
 
 
 @dataclass(frozen=True)
@@ -186,6 +189,23 @@ def scores(of: Mapping[str, Windows], seed: int, effort: Effort) -> Iterator[Sco
         yield _score(measure, main, known, real.values.shape)
 
 
+def measured(of: Mapping[str, Mapping[str, Sequences]], out: Measured, seed: int, effort: Effort) -> None:
+    """Add to `out` the figures of each ordered table, by its name, and their means over the tables; tables without windows are skipped."""
+    found: dict[str, list[Score]] = {m.name: [] for m in MEASURES}
+    for table, parts in of.items():
+        cut = windows(parts, seed)
+        if cut is None:
+            out.skipped.setdefault(KIND, []).append(table)
+            continue
+        mine = out.by_view[KIND, table] = list(scores(cut, seed, effort))
+        for score in mine:
+            found[score.name].append(score)
+    for measure in MEASURES:
+        if several := found[measure.name]:
+            about = About(title=measure.title, definition=measure.definition, source=measure.source)
+            out.scores.append(several[0] if len(several) == 1 else merged([(1.0, s) for s in several], about))
+
+
 def _again(of: Windows, rng: np.random.Generator) -> Windows:
     chosen = rng.integers(len(of.values), size=len(of.values))
     return Windows(of.values[chosen], of.owner[chosen], of.alone[chosen])
@@ -219,8 +239,12 @@ def _score(measure: Measure, main: Finding, known: Mapping[str, Finding], shape:
     )  # fmt: skip
 
 
-def definition(measure: Measure) -> dict[str, Any]:
-    """What a figure means, as the report has it."""
+def definitions(shown: Collection[str]) -> list[dict[str, Any]]:
+    """What the figures `shown` mean, as the report has it."""
+    return [_definition(m) for m in MEASURES if m.name in shown]
+
+
+def _definition(measure: Measure) -> dict[str, Any]:
     text = f"Windows of up to {LENGTH} rows of one owner, numbers only, in units of the real columns' ranges. {measure.definition}"
     facts = {"area": "fidelity", "better": measure.better, "against": "train", "rows": MOST, "control_rows": MOST}
     return {"name": measure.name, "kind": "metric", "title": measure.title, "text": text, "source": measure.source} | facts
