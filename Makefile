@@ -1,8 +1,8 @@
-# make demo: a lookalike of the bundled table · make test · make lint · make bench
+# make demo: a lookalike of the bundled table · make test · make lint · make bench · make docs
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint bench
+.PHONY: demo test lint bench docs
 
 .venv/.ready: pyproject.toml constraints.txt
 	test -x $(PYTHON) || python3 -m venv .venv
@@ -21,3 +21,11 @@ lint: .venv/.ready
 
 bench: .venv/.ready
 	$(PYTHON) benchmarks/run.py
+
+.venv/.docs: .venv/.ready
+	$(PYTHON) -m pip install --quiet -c constraints.txt -e ".[docs]"
+	touch $@
+
+docs: .venv/.docs
+	$(PYTHON) -m mkdocs build --strict
+	@echo "open build/site/index.html"
