@@ -19,8 +19,9 @@ lint: .venv/.ready
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 
+BENCHES := run evidence/run private/run steer/conditions steer/rules steer/personal steer/augment steer/fairness steer/impute keys/run linked/run sequences/run series/run
 bench: .venv/.ready
-	$(PYTHON) benchmarks/run.py
+	set -e; for b in $(BENCHES); do echo "== benchmarks/$$b.py"; $(PYTHON) benchmarks/$$b.py; done
 
 .venv/.docs: .venv/.ready
 	$(PYTHON) -m pip install --quiet -c constraints.txt -e ".[docs]"

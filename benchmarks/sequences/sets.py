@@ -25,6 +25,13 @@ def invoices(shared: Path) -> tuple[pd.DataFrame, str, str]:
     return rows.drop(columns="InvoiceNo"), "CustomerID", "InvoiceDate"
 
 
+def lines(shared: Path) -> tuple[pd.DataFrame, str, str]:
+    """Online retail: a line of an invoice a row, those of a customer in time."""
+    rows = pd.read_parquet(shared / "ecommerce" / "online_retail" / "online_retail.parquet")
+    rows = rows.loc[rows["CustomerID"].notna(), ["CustomerID", "InvoiceDate", "StockCode", "Quantity", "UnitPrice", "Country"]]
+    return rows.assign(UnitPrice=rows["UnitPrice"].round(2)), "CustomerID", "InvoiceDate"
+
+
 def stays(shared: Path) -> tuple[pd.DataFrame, str, str]:
     """The eICU demo: an hour of a stay in intensive care a row, with what is known of the patient."""
     folder = shared / "healthcare" / "eicu_demo_icu"
@@ -45,7 +52,7 @@ def visits(shared: Path) -> tuple[pd.DataFrame, str, str]:
     return rows, "visitor", "time"
 
 
-SETS = {"invoices": invoices, "stays": stays, "engines": engines, "visits": visits}
+SETS = {"invoices": invoices, "stays": stays, "engines": engines, "visits": visits, "lines": lines}
 
 
 def kind(values: pd.Series) -> str:
