@@ -15,7 +15,7 @@ import pytest
 
 from lookalike.data import Dataset
 from lookalike.report import Report, build
-from lookalike.schema import Column, Schema, Table
+from lookalike.schema import Column, Link, Schema, Table
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: the page was NOT looked at in a browser")
 CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("chromium-browser"), shutil.which("chromedriver")
@@ -52,7 +52,24 @@ def people(seed: int, rows: int = 300) -> Dataset:
     return Dataset.from_arrow({"table": table}, schema)
 
 
-PAGES = ("internal", "several", "public", "no holdout")
+def ward(seed: int, patients: int = 40) -> Dataset:
+    """Patients, and their visits in the order of the days; a table and a column have names that would run."""
+    rng = np.random.default_rng(seed)
+    whose = np.repeat(np.arange(patients), rng.integers(1, 6, patients))
+    key = {"kind": "key", "storage": "int64"}
+    people = Table(name="people", columns=(Column(name="id", **key), Column(name=NASTY, kind="category")), key=("id",))
+    columns = (Column(name="person", **key), Column(name="day", kind="integer"), Column(name="pulse", kind="number"))
+    visits = Table(name=NASTY, columns=columns, links=(Link(columns=("person",), table="people", references=("id",)),), order="day")
+    tables = {
+        "people": pa.table({"id": pa.array(range(patients)), NASTY: pa.array(rng.choice([NASTY, "b"], patients)).dictionary_encode()}),
+        NASTY: pa.table(
+            {"person": pa.array(whose), "day": pa.array(np.arange(len(whose)) % 7), "pulse": pa.array(60 + 9 * rng.normal(size=len(whose)))}
+        ),
+    }
+    return Dataset.from_arrow(tables, Schema(tables=(people, visits), subject="people.id"))
+
+
+PAGES = ("internal", "several", "public", "no holdout", "linked", "linked, public")
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +82,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "several": both,
         "public": both.public(),
         "no holdout": build(people(1), people(2)),
+        "linked": (tied := build(ward(1), ward(2), holdout=ward(3, 24), effort="quick")),
+        "linked, public": tied.public(),
     }
     return {name: report.write(folder / f"{name}.html").as_uri() for name, report in reports.items()}
 
@@ -143,11 +162,35 @@ def test_it_asks_nobody_for_anything(look: Callable[..., Any]) -> None:
     assert asked and all(url.startswith(("file:", "data:", "blob:")) for url in asked)
 
 
-@pytest.mark.parametrize(("page", "width"), [("several", 400), ("several", 768), ("several", 1280), ("public", 400)])
+@pytest.mark.parametrize(
+    ("page", "width"),
+    [("several", 400), ("several", 768), ("several", 1280), ("public", 400), ("linked", 400), ("linked", 1280), ("linked, public", 400)],
+)
 def test_nothing_sticks_out_sideways(look: Callable[..., Any], page: str, width: int) -> None:
     browser = look(width, page=page)
     browser.execute_script("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     await_(lambda: browser.execute_script("return document.documentElement.scrollWidth") <= width)  # charts follow a new width in a while
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (400, True)])
+def test_linked_tables_have_a_picture_their_links_and_bars(look: Callable[..., Any], width: int, dark: bool) -> None:
+    browser = look(width, dark=dark, page="linked")
+    assert browser.get_log("browser") == []
+    assert browser.title == "Lookalike report"
+    database = browser.find_element("id", "database")
+    assert [h.text for h in database.find_elements("css selector", "h3")][:2] == ["Tables", "Links"]
+    picture = database.find_element("css selector", ".picture svg")
+    assert picture.size["width"] > 100 and picture.size["height"] > 40
+    drawn = picture.get_attribute("textContent")
+    assert "people" in drawn and NASTY[:8] in drawn
+    rows = [r.text for r in database.find_elements("css selector", "table.plain tbody th[scope=row]")]
+    assert rows[0].startswith("people") and rows[1].startswith(NASTY)
+    (link,) = database.find_elements("css selector", ".link-card")
+    assert link.find_element("css selector", ".error .figure").text == "0"
+    bars = link.find_elements("css selector", "svg.counts rect")
+    assert len(bars) >= 8 and sum(b.size["height"] > 0 for b in bars) >= 8
+    scrolled = browser.execute_script("return [...document.querySelectorAll('#database .scroll')].map((s) => s.tabIndex)")
+    assert scrolled and set(scrolled) == {0}  # what is wider than a phone is reached by keyboard
 
 
 def test_names_do_not_run(look: Callable[..., Any]) -> None:
