@@ -1,14 +1,22 @@
-"""Writes the table of settings of every model into `models.md`: `python docs/settings.py`. What else stands there is left as it is."""
+"""Writes the settings of every model into `models.md`, and what a schema can say into `schema.md`: `python docs/settings.py`.
+
+What else stands on these pages is left as it is.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
 
-import lookalike
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
-PAGE = Path(__file__).with_name("models.md")
+import lookalike
+from lookalike.schema import Column, Link, NumberFormat, Table
+
+PAGE, FACTS = Path(__file__).with_name("models.md"), Path(__file__).with_name("schema.md")
 
 
 def within(page: str, mark: str) -> tuple[str, str, str]:
@@ -17,7 +25,7 @@ def within(page: str, mark: str) -> tuple[str, str, str]:
     before, first, rest = page.partition(begin)
     inner, last, after = rest.partition(end)
     if not (first and last):
-        raise SystemExit(f"{PAGE.name} lacks the lines {begin.strip()} and {end}")
+        raise SystemExit(f"the page lacks the lines {begin.strip()} and {end}")
     return before + begin, inner, end + after
 
 
@@ -46,9 +54,43 @@ def written(page: str) -> str:
     return "\n".join([before, *chunks, *(sections[n] for n in sorted(sections)), after])
 
 
+def facts(page: str) -> str:
+    """`page` with what can be said of columns, numbers, tables and links, between its marks."""
+    before, _, after = within(page, "facts")
+    told: dict[str, type[BaseModel]] = {
+        "a column": Column,
+        "How numbers are written (`number`)": NumberFormat,
+        "A table": Table,
+        "A link": Link,
+    }
+    parts = []
+    for what, made in told.items():
+        rows = [f"| `{name}` | {said(field.default)} | {field.description or ABOUT[name]} |" for name, field in made.model_fields.items()]
+        parts.append("\n".join([f"### {what}\n", "| fact | if not given | what it says |", "|---|---|---|", *rows]) + "\n")
+    return before + "\n" + "\n".join(parts) + "\n" + after
+
+
+ABOUT = {
+    "name": "how it is called",
+    "kind": "what it holds: see above",
+    "columns": "the columns; of a link, those of this table that refer",
+    "links": "foreign keys",
+    "dialect": "how a delimited file was written; found, not given",
+    "table": "the table that is referred to",
+    "references": "its columns, in the same order",
+}
+"""What facts say that have no description of their own, as their names do."""
+
+
+def said(default: object) -> str:
+    """A default in words."""
+    return "needed" if default is PydanticUndefined else "" if default is None else f"`{json.dumps(default)}`"
+
+
 def main() -> None:
-    """Write the page."""
-    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    """Write the pages."""
+    for path, made in ((PAGE, written), (FACTS, facts)):
+        path.write_text(made(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import doctest
 import gzip
 import importlib
+import inspect
 import io
+import os
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,21 +34,21 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-GUIDES = {
-    name: (ROOT / name).read_text(encoding="utf-8")
-    for name in ("README.md", "docs/plans.md", "docs/privacy.md", "docs/linked.md", "docs/sequences.md")
-}
+STANDS = {"api.md", "benchmarks.md", "decisions.md", "design.md"}
+"""Pages whose blocks are no code of a reader: figures and how they were measured."""
+TEXTS = {d.relative_to(ROOT).as_posix(): d.read_text(encoding="utf-8") for d in DOCUMENTS}
+GUIDES = sorted(n for n, text in TEXTS.items() if re.search(r"^```(python|sh)", text, flags=re.MULTILINE) and Path(n).name not in STANDS)
 """Documents whose blocks of code run."""
 
 
-def blocks(guide: str, language: str) -> list[str]:
-    """Code blocks of a document in a language."""
-    return re.findall(rf"```{language}\n(.*?)```", GUIDES[guide], flags=re.DOTALL)
+def blocks(guide: str, language: str) -> list[tuple[str, str]]:
+    """Code blocks of a document in a language: the file that a block is to stand in, or nothing, and the code."""
+    return re.findall(rf'^```{language}(?: title="([^"]+)")?\n(.*?)^```', TEXTS[guide], flags=re.DOTALL | re.MULTILINE)
 
 
 def commands(guide: str) -> list[list[str]]:
     """Every `lookalike` command of a document, as its words."""
-    lines = "\n".join(blocks(guide, "sh")).splitlines()
+    lines = "\n".join(code for _, code in blocks(guide, "sh")).splitlines()
     return [shlex.split(line, comments=True) for line in lines if line.startswith("lookalike ")]
 
 
@@ -56,8 +60,10 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, part in {"census.csv": rows[:1_200], "later.csv": rows[1_200:1_700]}.items():
         (tmp_path / name).write_text("\n".join([head, *part]) + "\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
     _shop(tmp_path / "shop")
     _ordered(tmp_path)
+    _others(tmp_path)
     return tmp_path
 
 
@@ -75,6 +81,26 @@ def _shop(folder: Path) -> None:
         pd.DataFrame(columns).to_csv(folder / f"{name}.csv", index=False)
 
 
+def _others(folder: Path) -> None:
+    """Card payments with few frauds, orders that obey rules, people and their calls."""
+    rng = np.random.default_rng(2)
+    fraud = np.arange(1_200) % 12 == 0
+    cards = {"amount": rng.gamma(2, 10 + 20 * fraud).round(2), "age": rng.integers(18, 90, 1_200), "is_fraud": fraud.astype(int)}
+    cards |= {"region": rng.choice(["north", "south", "west"], 1_200, p=[0.2, 0.5, 0.3])}
+    cards["at"] = pd.Timestamp("2024-03-04") + pd.to_timedelta(rng.integers(0, 20_000, 1_200), unit="min")
+    pd.DataFrame(cards).to_csv(folder / "cards.csv", index=False)
+    net, ordered = rng.integers(100, 9_000, 600), pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, 600), unit="D")
+    tax = (net * rng.choice([7, 19], 600)) // 100
+    orders = {"ordered": ordered, "shipped": ordered + pd.to_timedelta(rng.integers(0, 9, 600), unit="D"), "net": net / 100}
+    pd.DataFrame(orders | {"tax": tax / 100, "gross": (net + tax) / 100}).to_csv(folder / "orders.csv", index=False)
+    first = rng.choice(["Anna", "Ben", "Clara", "David", "Eva", "Felix"], 200)
+    last = rng.choice(["Schmidt", "Weber", "Koch", "Bauer", "Wolf"], 200)
+    mail = [f"{a}.{b}{i}@firma{i % 7}.de".lower() for i, (a, b) in enumerate(zip(first, last, strict=True))]
+    people = {"guest": [f"{a} {b}" for a, b in zip(first, last, strict=True)], "host_name": first, "alias": last, "email": mail}
+    pd.DataFrame(people).to_csv(folder / "people.csv", index=False)
+    pd.DataFrame({"email": rng.choice(mail, 300), "minutes": rng.integers(1, 60, 300)}).to_csv(folder / "calls.csv", index=False)
+
+
 def _ordered(folder: Path) -> None:
     """Pulses of stays by the hour, and one series of a sensor."""
     rng = np.random.default_rng(1)
@@ -89,10 +115,14 @@ def _ordered(folder: Path) -> None:
     )
 
 
+def test_all_guides_are_among_those_that_run() -> None:
+    assert {"README.md", "docs/start.md", "docs/extend.md", "docs/augmentation.md", "docs/fairness.md", "docs/rules.md"} <= set(GUIDES)
+    assert "docs/cli.md" not in GUIDES, "its calls name tables that are not there; their flags are looked up"
+
+
 @pytest.mark.parametrize("guide", GUIDES)
 def test_what_a_guide_says_runs(guide: str, workplace: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Its commands, one after the other, and then its Python, which may go on with what they wrote."""
-    assert len(commands(guide)) >= 4
+    """Its commands, one after the other, and then its Python, block after block, which may go on with what was there before."""
     for words in commands(guide):
         *args, target = (*words[1:], "") if ">" not in words else (*words[1 : words.index(">")], words[-1])
         with pytest.raises(SystemExit) as stopped:
@@ -101,10 +131,47 @@ def test_what_a_guide_says_runs(guide: str, workplace: Path, capfd: pytest.Captu
         assert not stopped.value.code, (words, shown.err)
         if target:
             (workplace / target).write_text(shown.out, encoding="utf-8")
-    assert blocks(guide, "python")
-    for code in blocks(guide, "python"):
-        with contextlib.redirect_stdout(io.StringIO()):
-            exec(compile(code, guide, "exec"), {})
+    run(guide, workplace)
+
+
+def run(guide: str, folder: Path) -> None:
+    """The Python of a guide; blocks with a title are files, which the others import."""
+    known: dict[str, Any] = {"__name__": "guide"}
+    before = set(sys.modules)
+    try:
+        for title, code in blocks(guide, "python"):
+            if title:
+                (folder / title).write_text(code, encoding="utf-8")
+                continue
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(compile(code, guide, "exec"), known)
+    finally:
+        for name in {Path(title).stem for title, _ in blocks(guide, "python") if title} - before:
+            sys.modules.pop(name, None)
+
+
+def test_examples_of_docstrings_are_true(workplace: Path) -> None:
+    finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    told, shown = [], io.StringIO()
+    for name in lookalike.__all__:
+        for one in finder.find(getattr(lookalike, name), name, globs={}):
+            told += [name] if one.examples else []
+            runner.run(one, out=shown.write)
+    assert not runner.failures, shown.getvalue()
+    assert {"schema", "fit", "sample", "steer", "stream", "rules", "save", "load"} <= set(told)
+
+
+def test_every_public_name_is_on_the_page_of_python_with_what_it_takes_gives_and_refuses() -> None:
+    page = TEXTS["docs/api.md"]
+    for name in lookalike.__all__:
+        if name == "LookalikeError":
+            continue  # with all others, in lookalike.errors
+        assert re.search(rf"^::: lookalike\.(\w+\.)?{name}$", page, flags=re.MULTILINE), f"docs/api.md lacks {name}"
+        thing = getattr(lookalike, name)
+        assert thing.__doc__ and thing.__doc__.strip(), name
+        if inspect.isfunction(thing) and inspect.signature(thing).parameters:
+            lost = [p for p in inspect.signature(thing).parameters if not re.search(rf"(?<!\w){p}(?!\w)", thing.__doc__)]
+            assert not lost, f"{name} does not say what it does with {', '.join(lost)}"
 
 
 def test_flags_that_documents_name_exist() -> None:
@@ -133,7 +200,7 @@ def test_settings_are_documented() -> None:
 @pytest.fixture
 def scripts(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """The scripts of docs/, which live outside the package and leave no trace behind."""
-    names = ("settings", "toys")
+    names = ("settings", "toys", "commands")
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     yield {name: importlib.import_module(name) for name in names}
     for name in names:
@@ -150,6 +217,11 @@ def test_the_script_of_settings_writes_between_its_marks_only(scripts: dict[str,
     assert "| `together` |" in written(lost)
     with pytest.raises(SystemExit, match="lacks the lines"):
         written(page.replace("<!-- settings: end -->", ""))
+
+
+def test_pages_that_are_generated_are_as_they_would_be_now(scripts: dict[str, Any]) -> None:
+    assert scripts["commands"].written() == TEXTS["docs/cli.md"], "python docs/commands.py"
+    assert scripts["settings"].facts(TEXTS["docs/schema.md"]) == TEXTS["docs/schema.md"], "python docs/settings.py"
 
 
 @pytest.mark.parametrize("name", ["checkerboard", "rings", "spiral"])
@@ -264,11 +336,46 @@ def test_all_scores_of_linked_tables_and_ordered_rows_are_documented() -> None:
     assert set(re.findall(r"`(\w+)`", section.split("\n\n")[2])) <= known
 
 
+def anchors(text: str) -> set[str]:
+    """Names of the headings of a page, as the site and code hosts make them."""
+    bare = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", bare, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", title).lower()).strip().replace(" ", "-") for title in titles}
+
+
 def test_links_lead_somewhere() -> None:
     for document in DOCUMENTS:
-        for link in re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text(encoding="utf-8")):
-            if link != "docs/report.png":
-                assert (document.parent / link).exists(), f"{document.name}: {link}"
+        name = document.relative_to(ROOT).as_posix()
+        for link, _, anchor in re.findall(r"\]\((?!https?://)([^)#\s]*)(#([^)\s]*))?\)", TEXTS[name]):
+            there = document if not link else (document.parent / link).resolve()
+            assert there.exists(), f"{name}: {link}"
+            if anchor and not anchor.startswith("lookalike."):
+                assert anchor in anchors(there.read_text(encoding="utf-8")), f"{name}: {link}#{anchor}"
+
+
+def test_every_page_is_in_the_navigation_and_no_picture_is_left_over() -> None:
+    told = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
+    assert sorted(re.findall(r"([\w/]+\.md)$", told, flags=re.MULTILINE)) == sorted(p.name for p in (ROOT / "docs").glob("*.md"))
+    for picture in (*(ROOT / "docs").glob("*.png"), *(ROOT / "docs").glob("*.svg")):
+        assert any(f"({picture.name})" in text for text in TEXTS.values()), picture.name
+
+
+def test_the_site_is_built_without_a_warning_and_asks_nothing_of_the_net(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocstrings", reason="the extra `docs` is not installed: the site was NOT built")
+    pytest.importorskip("material", reason="the extra `docs` is not installed: the site was NOT built")
+    made = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    done = subprocess.run(made, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    pages = {page.name: page.read_text(encoding="utf-8") for page in tmp_path.glob("*.html")}
+    assert {Path(name).with_suffix(".html").name for name in TEXTS if name.startswith("docs/")} <= set(pages)
+    for name, page in pages.items():
+        loaded = re.findall(
+            r"<(?:script|img|iframe|source)[^>]*\ssrc=\"?([^\s\">]+)|<link[^>]*rel=\"?(?:stylesheet|icon|preload)[^>]*href=\"?([^\s\">]+)",
+            page,
+        )
+        assert loaded, name
+        assert not [part for parts in loaded for part in parts if part.startswith(("http:", "https:", "//"))], name
+    assert "a fifth of the rows" in pages["api.html"].lower()
 
 
 def test_no_document_names_a_place_of_one_machine() -> None:

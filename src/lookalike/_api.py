@@ -39,6 +39,11 @@ def schema(source: Any) -> Schema:
         FileError: the file cannot be read.
         DataError: it holds no table.
         SchemaError: the `.json` file is not a schema; names the place and the near match.
+
+    Examples:
+        >>> import lookalike as la
+        >>> la.schema("census.csv").amend("age", low=0, high=120).table["age"].high
+        120.0
     """
     if isinstance(source, str | os.PathLike) and Path(source).suffix == ".json":
         return _asking.schema_of(source)
@@ -81,6 +86,12 @@ def fit(
         DataError: too few rows, or nothing but missing values.
         SchemaError: a private fit needs facts that were read from the data, and are not declared.
         BudgetError: a private fit asks for more than is left.
+
+    Examples:
+        >>> import lookalike as la
+        >>> model = la.fit("census.csv", seed=0)
+        >>> la.sample(model, 3, seed=1).shape
+        (3, 15)
     """
     rng = randomness(seed, FIT)
     if model is not None:
@@ -123,6 +134,12 @@ def sample(
         UnknownName: the plan names a column or level that is not there.
         CannotError: the model cannot draw what the plan asks.
         FileError: `out` cannot be written.
+
+    Examples:
+        >>> import lookalike as la
+        >>> model = la.fit("census.csv", seed=0)
+        >>> set(la.sample(model, 50, plan={"given": {"sex": "Female", "age": {"high": 30}}}).sex)
+        {'Female'}
     """
     return steer(model, plan, n=n, scale=scale, seed=seed, out=out, on_step=on_step).rows
 
@@ -137,10 +154,29 @@ def steer(
     out: str | os.PathLike[str] | None = None,
     on_step: OnStep = quiet,
 ) -> Steered:
-    """Draw rows as `plan` asks, and account for what was achieved; arguments and errors are those of `sample`.
+    """Draw rows as `plan` asks, and account for what was achieved.
+
+    Args:
+        model: what `fit` or `load` returned.
+        plan: what is asked of the rows, or a JSON or YAML file of it; None asks nothing.
+        n: rows, or subjects with all their rows; not given where `plan` fixes rows in part.
+        scale: instead of `n`, times as many subjects as the model learned from.
+        seed: the same seed gives the same rows.
+        out: a file, folder or database URL to write to; `.rows` is then its path.
+        on_step: called with a `Step` as the work goes on.
+
+    Raises:
+        SettingError, UnknownName, CannotError, FileError: as `sample`.
 
     Returns:
         `.rows`, what `sample` returns, and `.account`, with `.lines`, `.accepted`, `.text()` and `.to_json()`.
+
+    Examples:
+        >>> import lookalike as la
+        >>> model = la.fit("census.csv", seed=0)
+        >>> drawn = la.steer(model, {"shares": {"income": {">50K": 0.5, "*": 0.5}}}, n=100)
+        >>> int((drawn.rows.income == ">50K").sum())
+        50
     """
     asked = _asking.plan_of(plan)
     n = n if scale is None else _asking.scaled(model, n, scale)
@@ -164,6 +200,12 @@ def stream(model: Sampler, n: int, *, plan: PlanLike | None = None, batch: int =
         SettingError: `n`, `batch` or `seed` has a bad value, or the plan contradicts itself.
         UnknownName: the plan names a column or level that is not there.
         CannotError: the model cannot draw what the plan asks.
+
+    Examples:
+        >>> import lookalike as la
+        >>> model = la.fit("census.csv", model="independent")
+        >>> [len(rows) for rows in la.stream(model, 2_500, batch=1_000)]
+        [1000, 1000, 500]
     """
     whole_number(batch, "batch", least=1)
     asked = _asking.plan_of(plan)
@@ -248,6 +290,11 @@ def rules(source: Any, *, schema: SchemaLike | None = None, share: float = 1.0) 
 
     Raises:
         SettingError: `share` is not above 0.5 and at most 1.
+
+    Examples:
+        >>> import lookalike as la
+        >>> "gross = net + tax" in [rule.text for rule in la.rules("orders.csv")]
+        True
     """
     from lookalike.rules import find
 
@@ -328,11 +375,22 @@ def audit(
 def save(what: Model | Schema | Plan, path: str | os.PathLike[str]) -> Path:
     """Write a fitted model as one file of JSON and plain arrays, or a schema or plan as JSON text that a person can edit.
 
-    A schema whose file is an .svg is drawn: its tables and how they hang together.
+    Args:
+        what: a fitted model, a schema or a plan.
+        path: the file. A schema whose file is an .svg is drawn: its tables and how they hang together.
+
+    Returns:
+        The path.
 
     Raises:
         StoreError: the model is not fitted.
         FileError: the file cannot be written.
+
+    Examples:
+        >>> import lookalike as la
+        >>> model = la.fit("census.csv", model="independent")
+        >>> la.save(model, "census.lookalike").name
+        'census.lookalike'
     """
     if not isinstance(what, Schema | Plan):
         return store.save(what, path)
@@ -358,6 +416,12 @@ def load(path: str | os.PathLike[str], *, model: Model | None = None, encoders: 
     Raises:
         FileError: the file cannot be read.
         StoreError: not a model file, damaged, from a newer version, or of an unknown model.
+
+    Examples:
+        >>> import lookalike as la
+        >>> kept = la.save(la.fit("census.csv", model="independent"), "census.lookalike")
+        >>> len(la.sample(la.load(kept), 10))
+        10
     """
     return store.load(path, model=model, encoders=encoders)
 
@@ -368,12 +432,23 @@ def model(name: str, **settings: Any) -> Model:
     Raises:
         UnknownName: no such model or setting; names the near matches.
         SettingError: a setting has a bad value.
+
+    Examples:
+        >>> import lookalike as la
+        >>> la.model("forest", leaf=20).settings.leaf
+        20
     """
     return models.build(name, settings)
 
 
 def known_models() -> dict[str, type[Model]]:
-    """Every model by its name."""
+    """Every model by its name.
+
+    Examples:
+        >>> import lookalike as la
+        >>> "forest" in la.known_models()
+        True
+    """
     return {name: models.find(name) for name in models.names()}
 
 
