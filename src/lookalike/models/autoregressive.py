@@ -7,13 +7,13 @@ Numbers are cells and a position inside. Columns keep their shares exactly: what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from lookalike.errors import CannotError, SettingError
+from lookalike.models._learned import WholeRows, each, numbers
 from lookalike.nets import need_torch
 from lookalike.nets.settings import Learning, waits
 from lookalike.protocol import Can, OnStep, State, Step, part, quiet
@@ -26,12 +26,11 @@ if TYPE_CHECKING:
     import torch
 
     from lookalike.data import Dataset
-    from lookalike.encode import Codebook, Within
+    from lookalike.encode import Within
     from lookalike.models._grouped import Groups
     from lookalike.models._masked import Masked
     from lookalike.privacy.ledger import Allowance
     from lookalike.privacy.sgd import Plan
-    from lookalike.schema import Schema
 
 __all__ = ["Autoregressive"]
 
@@ -75,7 +74,7 @@ class Settings(Learning):
     counted: float = _private(0.2, gt=0, lt=1, what="share of the budget that buys cells and how often each occurs, not training")
 
 
-class Autoregressive:
+class Autoregressive(WholeRows):
     """An any-order autoregressive network over the parts of a codebook.
 
     Fitted attributes: `codebook_` (how cells become codes), `net_` (the network, on the CPU), `counts_` (int64 [codes], how often each code
@@ -86,12 +85,7 @@ class Autoregressive:
 
     can: ClassVar[Can] = Can(kinds=frozenset(KINDS), given=True, private=True)
 
-    schema: Schema
-    codebook_: Codebook
     net_: Masked
-    counts_: np.ndarray
-    shift_: np.ndarray
-    trained_: dict[str, Any]
     privacy_: dict[str, Any] | None
     groups_: Groups | None
 
@@ -116,52 +110,14 @@ class Autoregressive:
         need_torch("autoregressive")
         if allowance is not None:
             return self._fit_private(data, allowance, rng=rng, on_step=on_step)
-        from lookalike.encode import Codebook
-        from lookalike.nets.blocks import start
-        from lookalike.nets.rows import codes_of, counts_of
-        from lookalike.nets.train import generator, train
-
-        s, (first, second, third) = self.settings, (int(v) for v in rng.integers(0, 1 << 62, 3))
-        self.schema = data.schema
-        self.codebook_ = Codebook.measure_all(data, protect=s.protect, cells=s.cells, on_step=part(on_step, 0, 0.03))
-        (codes,) = codes_of(data, self.codebook_, on_step=part(on_step, 0.03, 0.05))
-        self.counts_ = counts_of(codes, tuple(p.size for p in self.codebook_.parts))
+        first, second, third = numbers(rng, 3)
+        codes = self._coded(data, on_step)
         self.privacy_ = self.groups_ = None
         self.net_ = self._net()
-        start(self.net_, generator(first))
-        done = train(self.net_, (codes,), course=s.course(), seed=second, on_step=part(on_step, 0.05, 0.95), checkpoint=s.checkpoint)
-        self.trained_ = done.to_json()
+        self._train(codes, (first, second), part(on_step, 0.05, 0.95))
         self._set_right(4 * len(codes), third)
         on_step(Step(1, 1, "setting shares right"))
         return self
-
-    def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Dataset:
-        """Draw `n` rows; they are the same on any number of threads."""
-        from lookalike.data import Dataset
-
-        codes = np.zeros((n, len(self.codebook_.parts)), np.uint16)
-        self._fill(codes, np.zeros(codes.shape, bool), rng, whole=True)
-        return Dataset.from_arrow({self.schema.table.name: self._decode(codes, rng, start)}, self.schema)
-
-    def complete(
-        self, table: pa.Table, columns: Sequence[str], *, rng: np.random.Generator, start: int = 0, fill: bool = False
-    ) -> pa.Table:
-        """Draw the missing values of `columns`, given all the rest of each row: conditions and imputation in one.
-
-        table: canonical, all columns of the schema. What is missing in other columns is taken as a fact and stays missing.
-        Each row may lack other ones of `columns`; a column to be drawn throughout is all null. What is drawn may be missing, as often
-        as in the rows that were learned from; not with `fill`, as imputation wants it.
-
-        Raises:
-            UnknownName: there is no such column.
-        """
-        from lookalike.models._given import filled_in
-
-        def draw(codes: np.ndarray, known: np.ndarray) -> pa.Table:
-            self._fill(codes, known, rng, whole=False, fill=fill)
-            return self._decode(codes, rng, start)
-
-        return filled_in(table, columns, schema=self.schema, codebook=self.codebook_, draw=draw)
 
     def within(self, n: int, within: Within, *, rng: np.random.Generator, start: int = 0) -> tuple[pa.Table, float]:
         """Draw `n` rows, or fewer if hardly any can be drawn, with cells `within` some codes; and which share of free draws would be.
@@ -227,36 +183,22 @@ class Autoregressive:
             rows = torch.from_numpy(codes[low : low + PIECE].astype(np.int64))
             found[low : low + PIECE] = chances(teller, rows, order=self._order(), first=self._firsts(), shift=shift).numpy()
 
-        _each(piece, range(0, len(codes), PIECE))
+        each(piece, range(0, len(codes), PIECE))
         return found + inside
 
     def state(self) -> State:
         """The codebook and the course of the training as JSON, weights and counts as arrays."""
-        from lookalike.nets.blocks import arrays_of
+        made = super().state()
+        arrays = made.arrays if self.groups_ is None else made.arrays | {"groups": self.groups_.of}
+        return State(card=made.card | {"privacy": self.privacy_}, arrays=arrays)
 
-        arrays = {f"net.{name}": a for name, a in arrays_of(self.net_).items()} | {"counts": self.counts_, "shift": self.shift_}
-        card = {"codebook": self.codebook_.to_json(), "trained": self.trained_, "privacy": self.privacy_}
-        return State(card=card, arrays=arrays if self.groups_ is None else arrays | {"groups": self.groups_.of})
-
-    def restore(self, schema: Schema, state: State) -> Self:
-        """Become the model that `state` was taken from.
-
-        Raises:
-            MissingExtra: torch is not installed.
-        """
-        need_torch("autoregressive")
-        from lookalike.encode import Codebook
+    def _remade(self, state: State) -> Masked:
+        """The network of `state`, its weights not yet filled."""
         from lookalike.models._grouped import Groups
-        from lookalike.nets.blocks import put_arrays
 
-        self.schema = schema
-        self.codebook_ = Codebook.from_json(state.card["codebook"], schema.table)
-        self.trained_, self.privacy_ = state.card["trained"], state.card.get("privacy")
-        self.counts_, self.shift_ = state.arrays["counts"], state.arrays["shift"]
+        self.privacy_ = state.card.get("privacy")
         self.groups_ = Groups(state.arrays["groups"], self.counts_, self._offsets()) if "groups" in state.arrays else None
-        self.net_ = self._net()
-        put_arrays(self.net_, {k.removeprefix("net."): a for k, a in state.arrays.items() if k.startswith("net.")})
-        return self
+        return self._net()
 
     def _fit_private(self, data: Dataset, allowance: Allowance, *, rng: np.random.Generator, on_step: OnStep) -> Self:
         """Codebook and shares by noisy counts, of a part of `allowance`; the network by DP-SGD, of the rest."""
@@ -378,10 +320,6 @@ class Autoregressive:
         np.maximum.at(largest, owners, [p.size for p in parts])
         return tuple(int(p) for p in np.lexsort((np.arange(len(parts)), owners, largest[owners])))
 
-    def _firsts(self) -> np.ndarray:
-        """For each part, the first part of its column."""
-        return np.searchsorted(self.codebook_.owners, self.codebook_.owners)
-
     def _fill(self, codes: np.ndarray, known: np.ndarray, rng: np.random.Generator, *, whole: bool, fill: bool = False) -> None:
         """Draw `codes` [n, parts] where not `known`, in place.
 
@@ -411,19 +349,4 @@ class Autoregressive:
             draw_rows(teller, mine, torch.from_numpy(known[here].copy()), draw=generator(seed, low), **how)
             codes[here] = mine.numpy()
 
-        _each(piece, range(0, len(codes), PIECE))
-
-    def _decode(self, codes: np.ndarray, rng: np.random.Generator, start: int, *, inside: np.ndarray | None = None) -> pa.Table:
-        """The canonical table of codes [n, parts] at positions `inside` float32 [columns, n] of their cells, drawn anew if not given."""
-        from lookalike.encode import Coded
-
-        inside = rng.random((len(self.codebook_.books), len(codes)), dtype=np.float32) if inside is None else inside
-        return self.codebook_.decode(Coded(np.ascontiguousarray(codes.T), inside), start=start)
-
-
-def _each(work: Callable[[int], None], items: Sequence[int]) -> None:
-    """Do `work` for all items, several at a time."""
-    from lookalike.nets.train import whole_threads
-
-    with whole_threads() as pool:
-        list(pool.map(work, items))
+        each(piece, range(0, len(codes), PIECE))

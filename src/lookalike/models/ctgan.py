@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from lookalike.models._learned import OverModes, numbers
 from lookalike.nets import need_torch
 from lookalike.nets.settings import Learning, budget, passes, waits
-from lookalike.protocol import Can, OnStep, State, Step, part, quiet
+from lookalike.protocol import Can, OnStep, Step, quiet
 from lookalike.schema import KINDS
 
 if TYPE_CHECKING:
     from typing import Self
 
     from lookalike.data import Dataset
-    from lookalike.encode import Codebook
     from lookalike.models._modes import Modes
     from lookalike.nets.adversary import Adversaries, Bank
-    from lookalike.schema import Schema
 
 __all__ = ["Ctgan"]
 
@@ -48,10 +47,10 @@ class Settings(Learning):
     rebuild: float = Field(1.0, ge=0, le=100, description="weight of rebuilding rows from what a reader finds in them; 0: critic alone")
     moments: float = Field(10.0, ge=0, le=1_000, description="weight of having the rows' second moments; 0: critic alone")
     patience: int = waits(15, "looks at the generator", epochs=20, batch=128)
-    minutes: float | None = budget(25)
+    minutes: float | None = budget()
 
 
-class Ctgan:
+class Ctgan(OverModes):
     """A conditional generative adversarial network over the parts of a codebook.
 
     Fitted attributes: `codebook_` (how cells become codes), `modes_` (how codes become modes and places, how often each occurred, and what
@@ -61,11 +60,7 @@ class Ctgan:
 
     can: ClassVar[Can] = Can(kinds=frozenset(KINDS))
 
-    schema: Schema
-    codebook_: Codebook
-    modes_: Modes
     net_: Adversaries
-    trained_: dict[str, Any]
 
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(**settings)
@@ -79,56 +74,18 @@ class Ctgan:
             StoreError: the checkpoint is of another training.
         """
         need_torch("ctgan")
-        from lookalike.encode import Codebook
-        from lookalike.models._modes import Modes
-        from lookalike.nets.adversary import Bank, contest
-        from lookalike.nets.blocks import start
-        from lookalike.nets.train import generator
+        from lookalike.nets.adversary import Bank
 
-        s, (first, second, third, fourth) = self.settings, (int(v) for v in rng.integers(0, 1 << 62, 4))
-        self.schema = data.schema
-        self.codebook_ = Codebook.measure_all(data, protect=s.protect, cells=s.cells, on_step=part(on_step, 0, 0.03))
-        how = {"line": s.line, "rng": np.random.default_rng(fourth), "on_step": part(on_step, 0.03, 0.05)}
-        modes, rows, places = Modes.learn(data, self.codebook_, **how)
-        bank = Bank.of(rows, places, _conditions(modes), modes.blocks.sizes)
-        self.net_ = self._net(modes, bank)
-        start(self.net_, generator(first))
-        told = {"settings": s, "critic": s.critic, "seeds": (second, fourth), "on_step": part(on_step, 0.05, 0.95)}
-        self.trained_ = contest(self.net_, (np.arange(len(rows)),), rows, **told)
+        first, second, third, fourth = numbers(rng, 4)
+        modes, rows, places = self._moded(data, fourth, on_step)
+        self.net_ = self._net(modes, Bank.of(rows, places, _conditions(modes), modes.blocks.sizes))
+        self._contest((np.arange(len(rows)),), rows, (first, second, fourth), on_step)
         self.net_.bank = None
         self.modes_ = modes.settled(self.net_, third)
         on_step(Step(1, 1, "setting shares right"))
         return self
 
-    def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Dataset:
-        """Draw `n` rows; they are the same on any number of threads."""
-        from lookalike.data import Dataset
-
-        seed = int(rng.integers(0, 1 << 62))
-        table = self.modes_.table(*self.modes_.draw(self.net_, n, seed=seed), seed=seed, rng=rng, start=start)
-        return Dataset.from_arrow({self.schema.table.name: table}, self.schema)
-
-    def state(self) -> State:
-        """The codebook and the course of the training as JSON; weights, counts and modes as arrays."""
-        return self.modes_.state(self.net_, self.trained_)
-
-    def restore(self, schema: Schema, state: State) -> Self:
-        """Become the model that `state` was taken from; the critic, which is of no more use, is not kept.
-
-        Raises:
-            MissingExtra: torch is not installed.
-        """
-        need_torch("ctgan")
-        from lookalike.models._modes import Modes, put_generator
-
-        self.schema, self.trained_ = schema, state.card["trained"]
-        self.modes_ = Modes.of(schema.table, state)
-        self.codebook_ = self.modes_.codebook
-        self.net_ = self._net(self.modes_, None)
-        put_generator(self.net_, state)
-        return self
-
-    def _net(self, modes: Modes, bank: Bank | None) -> Adversaries:
+    def _net(self, modes: Modes, bank: Bank | None = None) -> Adversaries:
         """The networks, their weights not yet filled."""
         from lookalike.nets.adversary import Adversaries, Lessons, Shape
 

@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from lookalike.errors import DataError, SettingError
+from lookalike.models._learned import OverCodes, each, numbers
 from lookalike.nets import need_torch
 from lookalike.nets.settings import Learning, passes, waits
 from lookalike.protocol import Can, OnStep, State, Step, part, quiet
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lookalike.data import Dataset
-    from lookalike.encode import Codebook
     from lookalike.models._variational import Variational
-    from lookalike.schema import Schema
 
 __all__ = ["Vae"]
 
@@ -53,7 +52,7 @@ class Settings(Learning):
     patience: int = waits(10, epochs=10, batch=32, warm=0.0)
 
 
-class Vae:
+class Vae(OverCodes):
     """A variational autoencoder over the parts of a codebook.
 
     Fitted attributes: `codebook_` (how cells become codes), `net_` (the networks, on the CPU), `counts_` (int64 [codes], how often each
@@ -62,12 +61,7 @@ class Vae:
 
     can: ClassVar[Can] = Can(kinds=frozenset(KINDS))
 
-    schema: Schema
-    codebook_: Codebook
     net_: Variational
-    counts_: np.ndarray
-    shift_: np.ndarray
-    trained_: dict[str, Any]
 
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(**settings)
@@ -81,21 +75,10 @@ class Vae:
             StoreError: the checkpoint is of another training.
         """
         need_torch("vae")
-        from lookalike.encode import Codebook
-        from lookalike.nets.blocks import start
-        from lookalike.nets.rows import codes_of, counts_of
-        from lookalike.nets.train import generator, train
-
-        s, (first, second, third) = self.settings, (int(v) for v in rng.integers(0, 1 << 62, 3))
-        self.schema = data.schema
-        self.codebook_ = Codebook.measure_all(data, protect=s.protect, cells=s.cells, on_step=part(on_step, 0, 0.03))
-        (codes,) = codes_of(data, self.codebook_, on_step=part(on_step, 0.03, 0.05))
-        self.counts_ = counts_of(codes, tuple(p.size for p in self.codebook_.parts))
+        first, second, third = numbers(rng, 3)
+        codes = self._coded(data, on_step)
         self.net_ = self._net()
-        start(self.net_, generator(first))
-        clock = self.net_.clock(part(on_step, 0.05, 0.95))
-        done = train(self.net_, (codes,), course=s.course(), seed=second, on_step=clock, checkpoint=s.checkpoint)
-        self.trained_ = done.to_json()
+        self._train(codes, (first, second), self.net_.clock(part(on_step, 0.05, 0.95)))
         self.shift_ = self._settled(third)
         on_step(Step(1, 1, "setting shares right"))
         return self
@@ -104,7 +87,7 @@ class Vae:
         """Draw `n` rows; they are the same on any number of threads."""
         from lookalike.nets.train import generator
 
-        seed, prior = int(rng.integers(0, 1 << 62)), self.net_.prior
+        (seed,), prior = numbers(rng, 1), self.net_.prior
         return self._drawn(lambda low, rows: prior.sample(rows, generator(seed, 0, low)), n, rng, start=start, shift=self.shift_)
 
     def encode(self, data: Dataset) -> np.ndarray:
@@ -121,7 +104,7 @@ class Vae:
                 rows = torch.from_numpy(codes[low : low + PIECE].astype(np.int64))
                 found[low : low + PIECE] = self.net_.reader(rows)[0].numpy()
 
-        _each(piece, range(0, len(codes), PIECE))
+        each(piece, range(0, len(codes), PIECE))
         return found
 
     def decode(self, z: np.ndarray, *, rng: np.random.Generator) -> Dataset:
@@ -165,30 +148,9 @@ class Vae:
         z = self._point(row)
         return self.decode(z + radius * spread * rng.standard_normal((n, z.shape[1]), dtype=np.float32), rng=rng)
 
-    def state(self) -> State:
-        """The codebook and the course of the training as JSON, weights and counts as arrays."""
-        from lookalike.nets.blocks import arrays_of
-
-        arrays = {f"net.{name}": a for name, a in arrays_of(self.net_).items()} | {"counts": self.counts_, "shift": self.shift_}
-        return State(card={"codebook": self.codebook_.to_json(), "trained": self.trained_}, arrays=arrays)
-
-    def restore(self, schema: Schema, state: State) -> Self:
-        """Become the model that `state` was taken from.
-
-        Raises:
-            MissingExtra: torch is not installed.
-        """
-        need_torch("vae")
-        from lookalike.encode import Codebook
-        from lookalike.nets.blocks import put_arrays
-
-        self.schema = schema
-        self.codebook_ = Codebook.from_json(state.card["codebook"], schema.table)
-        self.trained_ = state.card["trained"]
-        self.counts_, self.shift_ = state.arrays["counts"], state.arrays["shift"]
-        self.net_ = self._net()
-        put_arrays(self.net_, {k.removeprefix("net."): a for k, a in state.arrays.items() if k.startswith("net.")})
-        return self
+    def _remade(self, state: State) -> Variational:
+        """The networks of `state`, their weights not yet filled."""
+        return self._net()
 
     def _net(self) -> Variational:
         """The networks, their weights not yet filled."""
@@ -198,10 +160,6 @@ class Vae:
         s = self.settings
         sizes = {"space": (s.latent, s.modes), "beta": (s.beta, s.warm), "width": s.width, "depth": s.depth, "vector": s.vector}
         return Variational(Layout.of(self.codebook_.parts), self.counts_, **sizes)
-
-    def _firsts(self) -> np.ndarray:
-        """For each part, the first part of its column."""
-        return np.searchsorted(self.codebook_.owners, self.codebook_.owners)
 
     def _spans(self) -> list[slice]:
         """Where the codes of each part lie."""
@@ -250,11 +208,10 @@ class Vae:
         import torch
 
         from lookalike.data import Dataset
-        from lookalike.encode import Coded
         from lookalike.nets.lots import Lots
         from lookalike.nets.train import generator
 
-        seed = int(rng.integers(0, 1 << 62))
+        (seed,) = numbers(rng, 1)
         quick, (weight, bias) = self._ready(), self.net_.table()
         added = bias.numpy() if shift is None else bias.numpy() + shift
         lots = Lots([added[span] for span in self._spans()], first=self._firsts())
@@ -268,21 +225,11 @@ class Vae:
                     h = quick.writer(some.to(weight.dtype))
                     lots.draw(torch.nn.functional.linear(h, weight), codes[:, at : at + len(some)], draw)
 
-        _each(piece, range(0, n, PIECE))
-        inside = rng.random((len(self.codebook_.books), n), dtype=np.float32)
-        table = self.codebook_.decode(Coded(codes, inside), start=start)
-        return Dataset.from_arrow({self.schema.table.name: table}, self.schema)
+        each(piece, range(0, n, PIECE))
+        return Dataset.from_arrow({self.schema.table.name: self._decode(codes.T, rng, start)}, self.schema)
 
     def _point(self, row: Dataset) -> np.ndarray:
         """float32 [1, latent]."""
         if row.rows != 1:
             raise DataError(f"{row.rows} rows", where="vae", fix="give one row, such as data.take(np.array([0]))")
         return self.encode(row)
-
-
-def _each(work: Any, items: range) -> None:
-    """Do `work` for all items, several at a time."""
-    from lookalike.nets.train import whole_threads
-
-    with whole_threads() as pool:
-        list(pool.map(work, items))
