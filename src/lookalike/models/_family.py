@@ -149,16 +149,24 @@ class Given:
 class Family:
     """Learns and draws the rows of owners, whose order among siblings is as it stands.
 
-    drawn: columns of a row; owners, beside: columns of its owner, and of what it names itself. `lone`: no family has several rows.
+    drawn: columns of a row; owners, beside: columns of its owner, and of what it names itself; guarded: see `Given`. `lone`: no family has
+    several rows.
     """
 
     given_: Given | None
 
     def __init__(
-        self, drawn: tuple[Column, ...], owners: tuple[Column, ...], beside: tuple[Column, ...], inner: str, settings: Mapping[str, Any]
+        self,
+        drawn: tuple[Column, ...],
+        owners: tuple[Column, ...],
+        beside: tuple[Column, ...],
+        inner: str,
+        settings: Mapping[str, Any],
+        *,
+        guarded: bool = False,
     ) -> None:
         self.drawn, self.owners, self.beside = drawn, owners, beside
-        self.inner, self.settings, self.lone = inner, dict(settings), True
+        self.inner, self.settings, self.lone, self.guarded = inner, dict(settings), True, guarded
 
     def fit(
         self,
@@ -169,12 +177,10 @@ class Family:
         rng: np.random.Generator,
         beside: pa.Table | None = None,
         whose: np.ndarray | None = None,
-        guarded: bool = False,
         holders: Holders | None = None,
         on_step: OnStep = quiet,
     ) -> Self:
-        """Learn `rows` [n], sorted by owner; `sizes` int64 [m] sum to n; beside: [n]; whose, guarded, holders: see `Given`, [m] but for the
-        last, [n]."""
+        """Learn `rows` [n], sorted by owner; `sizes` int64 [m] sum to n; beside, holders: [n]; whose: [m]; see `Given`."""
         self.given_ = None
         self.lone = bool(sizes.max(initial=0) <= 1)
         if not self.drawn or not sizes.sum():
@@ -198,7 +204,7 @@ class Family:
         context = context.take(mixed) if self.given_.context else None
         whole = whole if self.given_.context and (whose is not None or not self.lone) else None
         holders = None if holders is None else holders[mixed.to_numpy()]
-        self.given_.fit(rows.take(mixed), context, whole, guarded=guarded, holders=holders, rng=rng, on_step=on_step)
+        self.given_.fit(rows.take(mixed), context, whole, guarded=self.guarded, holders=holders, rng=rng, on_step=on_step)
         return self
 
     def draw(

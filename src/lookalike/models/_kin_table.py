@@ -153,13 +153,13 @@ class Branch:
             )
         else:
             guarded = self._guarded(world)
-            self.structure_ = Family(first, near, (), self.inner, self.settings)
+            self.structure_ = Family(first, near, (), self.inner, self.settings, guarded=guarded)
             early = part(on_step, 0, 0.4 if first else 0)
             holders = world.holders[table.name][order] if table.name in world.holders else None
-            how: dict[str, Any] = {"rng": rng, "whose": subject, "guarded": guarded, "holders": holders}
+            how: dict[str, Any] = {"rng": rng, "whose": subject, "holders": holders}
             self.structure_.fit(above, mine, count, on_step=early, **how)
             beside = self._beside(world, order, mine)
-            self.own_ = Family(self.drawn_, near, self._beside_columns(world), self.inner, self.settings)
+            self.own_ = Family(self.drawn_, near, self._beside_columns(world), self.inner, self.settings, guarded=guarded)
             self.own_.fit(above, mine, count, beside=beside, on_step=told, **how)
         self.keys_ = self._keyed(rows)
         return self
