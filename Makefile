@@ -13,7 +13,7 @@ demo: .venv/.ready
 	$(PYTHON) -m lookalike make src/lookalike/samples/adult.csv.gz --out demo-out --target income --seed 0
 
 test: .venv/.ready
-	$(PYTHON) -m pytest -n auto
+	$(PYTHON) -m pytest -n auto --dist worksteal
 
 lint: .venv/.ready
 	$(PYTHON) -m ruff check .

@@ -24,11 +24,11 @@ def waits(default: int, what: str = "judgements by held-out rows", **beside: flo
     return Field(default, ge=1, le=1_000, description=f"{what} without a better one before learning stops", json_schema_extra=wild)
 
 
-def budget(epochs: int = 200) -> Any:
-    """The setting `minutes`. `epochs`: as many as take longer than the least budget, on a small table."""
-    beside = {"beside": {"epochs": epochs, "patience": 1_000}}
+def budget() -> Any:
+    """The setting `minutes`."""
+    beside = {"beside": {"epochs": 10}}  # as many as take longer than the least budget, on a small table
     what = "time budget of the training in minutes; not given: none"
-    return Field(None, ge=0.01, le=10_000, description=what, json_schema_extra=beside)
+    return Field(None, ge=0.001, le=10_000, description=what, json_schema_extra=beside)
 
 
 class Learning(BaseModel):
