@@ -166,7 +166,7 @@ class Stage:
         """
         if self.trees is None or len(rows) < FEWEST_PILOTS:
             return self
-        size = max(self.size, int(self.trees.donors.max(initial=0)) + 1)
+        size = self.size + len(self.ties)
         learned = np.bincount(self.trees.donors, minlength=size) / max(len(self.trees.donors), 1)
         expected, stage, weight = learned * len(rows), self, np.ones(size)
         group = np.unique((np.cumsum(expected) - expected / 2) // max(EXPECTED, len(rows) / 100), return_inverse=True)[1]
