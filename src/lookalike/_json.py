@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NoReturn
 
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
-def read(text: str | bytes) -> Any:
-    """The values of a JSON text.
+
+def read(text: str, *, odd: bool = False) -> Any:
+    """The values of a JSON text. odd: NaN and infinity, which Python writes, are numbers.
 
     Raises:
-        json.JSONDecodeError: it is not JSON, holds NaN or infinity, a number of thousands of digits, or is nested hundreds of levels deep.
+        json.JSONDecodeError: it is not JSON, holds NaN or infinity, a number of thousands of digits or half a character, or is nested
+            hundreds of levels deep.
     """
     try:
-        return json.loads(text, parse_constant=_refuse)
+        found = json.loads(text, parse_constant=None if odd else _refuse)
+        if _HALF.search(text):
+            writable(found)
+        return found
     except json.JSONDecodeError:
         raise
     except RecursionError:
         raise json.JSONDecodeError("nested too deeply", "", 0) from None
-    except ValueError as error:  # bytes that are no text; numbers that are too long; NaN
+    except ValueError as error:  # numbers that are too long; NaN; half characters
         raise json.JSONDecodeError(str(error).partition(";")[0], "", 0) from None
+
+
+def writable(values: Any) -> None:
+    """Complain of half a character (a lone surrogate), which can be read from an escape, but never be written.
+
+    Raises:
+        ValueError: there is one.
+    """
+    try:
+        json.dumps(values, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{error.object[error.start]!a} is half a character") from None
 
 
 def _refuse(name: str) -> NoReturn:

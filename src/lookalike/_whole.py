@@ -150,6 +150,18 @@ class NewFolder:
         return True
 
 
+def expanded(place: str | os.PathLike[str]) -> Path:
+    """The path in which `~` is a home folder.
+
+    Raises:
+        FileError: there is no user of this name.
+    """
+    try:
+        return Path(place).expanduser()
+    except RuntimeError:
+        raise FileError("there is no home folder of this name", where=str(place), fix="write the whole path") from None
+
+
 def _beside(path: Path) -> Path:
     """A fresh hidden name in the same folder, so that a rename stays within one disk."""
     return path.parent / f".{path.name[:200]}.{secrets.token_hex(4)}"

@@ -177,7 +177,7 @@ def scalar(value: Any, column: Column, *, where: str = "") -> pa.Array:
             return pa.array([_truth(value, column)], pa.bool_())
         if kind in ("date", "datetime", "time", "duration"):
             return _moment(value, column, formats.canonical(column))
-    except (ValueError, TypeError, OverflowError, pa.ArrowInvalid):
+    except (ValueError, TypeError, NotImplementedError, OverflowError, pa.ArrowInvalid):
         raise SettingError(f"{value!r} is not of the kind {kind}", where=where or column.name, fix=_example(column)) from None
     return pa.array([str(value)], pa.string())
 

@@ -6,7 +6,6 @@ A plan says nothing of how: `steer` makes any model obey it.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import combinations
@@ -27,6 +26,8 @@ __all__ = ["REST", "Plan", "Share"]
 
 REST = "*"
 """All that the other entries of a share or count do not speak of."""
+MOST = 1e18
+"""A number of rows that nobody asks for."""
 FIXED = 1e-6
 """By how much shares may miss one in all."""
 
@@ -89,7 +90,7 @@ class Plan:
         put = object.__setattr__
         if not isinstance(self.given, Mapping):
             raise SettingError("is a table of columns and conditions", where="given", fix='{"sex": "Female"}')
-        put(self, "given", {c: Condition.of(v, where=f"given.{c}") for c, v in self.given.items()})
+        put(self, "given", {_name(c, "given"): Condition.of(v, where=f"given.{c}") for c, v in self.given.items()})
         put(self, "shares", tuple(_shares(self.shares)))
         put(self, "counts", tuple(_counts(self.counts)))
         put(self, "rebalance", _rebalance(self.rebalance))
@@ -229,6 +230,13 @@ def _list(raw: Any, where: str, example: str) -> tuple[Any, ...]:
     return found
 
 
+def _name(raw: Any, where: str) -> str:
+    """The name of a column; YAML may take one for something else."""
+    if isinstance(raw, str) or type(raw) is int:
+        return str(raw)
+    raise SettingError(f"{raw!r} is no name of a column", where=where, fix="write names such as yes, no and null in quotes")
+
+
 def _parsed(text: str, place: Path) -> Any:
     """The values of a JSON or YAML text."""
     if place.suffix.lower() in (".yaml", ".yml"):
@@ -237,10 +245,12 @@ def _parsed(text: str, place: Path) -> Any:
         try:
             if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):  # a few lines of them mean more than memory holds
                 raise SettingError("refers back to another entry (*name)", where=str(place), fix="write the entry out")
-            return yaml.safe_load(text)
+            found = yaml.safe_load(text)
+            _json.writable(found)
+            return found
         except RecursionError:
             raise SettingError("not YAML: nested too deeply", where=str(place), fix="mend the file") from None
-        except (yaml.YAMLError, ValueError) as error:  # a date that is none is a ValueError
+        except (yaml.YAMLError, ValueError, TypeError) as error:  # a date that is none is a ValueError, a key that is a list a TypeError
             if isinstance(error, SettingError):
                 raise
             raise SettingError(f"not YAML: {' '.join(str(error).split())}", where=str(place), fix="mend the file") from None
@@ -254,7 +264,7 @@ def _parsed(text: str, place: Path) -> Any:
 def _shares(raw: Any) -> list[Share]:
     """Shares in their short or their long form."""
     if isinstance(raw, Mapping):
-        raw = [{"columns": [name], "of": of} for name, of in raw.items()]
+        raw = [{"columns": [_name(name, "shares")], "of": of} for name, of in raw.items()]
     if not isinstance(raw, Sequence) or isinstance(raw, str):
         raise SettingError("is a table of columns and shares", where="shares", fix='{"sex": {"Male": 0.5, "Female": 0.5}}')
     made = []
@@ -263,9 +273,14 @@ def _shares(raw: Any) -> list[Share]:
             made.append(one)
             continue
         where = f"shares[{k}]"
-        if not isinstance(one, Mapping) or set(one) != {"columns", "of"} or isinstance(one["columns"], str):
+        if (
+            not isinstance(one, Mapping)
+            or set(one) != {"columns", "of"}
+            or not isinstance(one["columns"], list | tuple)
+            or not one["columns"]
+        ):
             raise SettingError("not a share", where=where, fix='{"columns": ["sex"], "of": [[["Male"], 0.5], [["Female"], 0.5]]}')
-        columns = tuple(str(c) for c in one["columns"])
+        columns = tuple(_name(c, where) for c in one["columns"])
         where = f"shares.{'+'.join(columns)}"
         cells, amounts = _cells(one["of"], columns, where)
         told = sum(a for a in amounts if a is not None)
@@ -283,14 +298,15 @@ def _counts(raw: Any) -> list[Share]:
     if not isinstance(raw, Mapping):
         raise SettingError("is a table of columns and numbers of rows", where="counts", fix='{"income": {">50K": 500}}')
     made = []
-    for name, of in raw.items():
-        cells, amounts = _cells(of, (str(name),), f"counts.{name}")
+    for key, of in raw.items():
+        name = _name(key, "counts")
+        cells, amounts = _cells(of, (name,), f"counts.{name}")
         for amount in amounts:
             if amount != int(amount):
                 raise SettingError(f"{amount:g} is not a number of rows", where=f"counts.{name}", fix="give a whole number")
         if None not in cells:
             cells, amounts = (*cells, None), (*amounts, None)
-        made.append(Share((str(name),), cells, amounts, rows=True))
+        made.append(Share((name,), cells, amounts, rows=True))
     return made
 
 
@@ -306,7 +322,7 @@ def _rebalance(raw: Any) -> dict[str, float | None]:
         if not fine:
             what = f"{share!r} is not a share of its rarest level"
             raise SettingError(what, where=f"rebalance.{name}", fix="give a number between 0 and 1, or none for all alike")
-        made[str(name)] = share
+        made[_name(name, "rebalance")] = share
     return made
 
 
@@ -337,14 +353,14 @@ def _cells(raw: Any, columns: tuple[str, ...], where: str) -> tuple[tuple[tuple[
 def _cell(raw: Any, columns: tuple[str, ...], where: str) -> tuple[Condition, ...]:
     """The conditions of a cell, one a column."""
     one = len(columns) == 1 and (not isinstance(raw, Sequence) or isinstance(raw, str))
-    found = [raw] if one else list(raw)
+    found = [raw] if one else list(raw) if isinstance(raw, Sequence) and not isinstance(raw, str) else []
     if len(found) != len(columns):
         raise SettingError(f"{raw!r} does not say something of each of {', '.join(columns)}", where=where, fix="one condition a column")
     return tuple(Condition.of(v, where=where) for v in found)
 
 
 def _amount(raw: Any, where: str) -> float:
-    if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw) or raw < 0:
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or not 0 <= raw < MOST:
         raise SettingError(f"{raw!r} is not a share or number of rows", where=where, fix="give a number, 0 or more")
     return float(raw)
 

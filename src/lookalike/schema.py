@@ -133,7 +133,7 @@ class Table(_Frozen):
     columns: tuple[Column, ...]
     key: tuple[str, ...] = Field((), description="primary key")
     links: tuple[Link, ...] = ()
-    order: str | None = Field(None, description="the column that orders rows within their owner: the table holds sequences")
+    order: str | None = Field(None, min_length=1, description="the column that orders rows within their owner: the table holds sequences")
     public: bool = Field(False, description="every row is public, such as a list of countries: given out as it is")
     dialect: Dialect | None = Field(None, description="how the source was written, if it was delimited text")
 

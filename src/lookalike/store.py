@@ -188,8 +188,8 @@ def _card(file: zipfile.ZipFile, where: str) -> dict[str, Any]:
     if sum(map(text.count, (b",", b"[", b"{"))) > _CARD_VALUES:  # in memory an empty list of two bytes takes sixty
         raise StoreError(f"{CARD} holds more values than any model needs", where=where, fix="do not trust this file")
     try:
-        card = _json.read(text)
-    except json.JSONDecodeError:
+        card = _json.read(text.decode())
+    except ValueError:
         raise StoreError(f"{CARD} is not JSON", where=where, fix=_ANEW) from None
     version = card.get("format") if isinstance(card, dict) else None
     if type(version) is not int:

@@ -117,12 +117,14 @@ def read(values: pa.Array, pattern: Pattern, *, span: bool = False) -> tuple[np.
 
 
 _LOWEST = -(10**15)
+_MOST = {"d": 7, "H": 8, "M": 10, "S": 12}
+"""Digits of the largest unit of a duration at most: all of them together are counted by an int64 of microseconds."""
 
 
 def _span_regex(pattern: Pattern) -> str:
-    """The regular expression of a duration: a sign, and no bound on the largest unit."""
+    """The regular expression of a duration: a sign, and as much of the largest unit as microseconds can count."""
     largest = next(u for u in "dHMS" if u in pattern.fields)
-    free = re.sub(rf"\(\?P<{largest}>[^)]*\)", lambda _: rf"(?P<{largest}>\d+)", pattern.regex.removeprefix("^"))
+    free = re.sub(rf"\(\?P<{largest}>[^)]*\)", lambda _: rf"(?P<{largest}>\d{{1,{_MOST[largest]}}})", pattern.regex.removeprefix("^"))
     return f"^(?P<sign>-?){free}"
 
 
@@ -257,7 +259,7 @@ def _ready(width: int) -> pa.Array:
 
 # ── ISO durations ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-_ISO = r"^(?P<sign>-?)P(?:(?P<d>\d+)D)?(?:T(?:(?P<H>\d+)H)?(?:(?P<M>\d+)M)?(?:(?P<S>\d+)(?P<f>(?:\.\d{1,9})?)S)?)?$"
+_ISO = r"^(?P<sign>-?)P(?:(?P<d>\d{1,7})D)?(?:T(?:(?P<H>\d{1,8})H)?(?:(?P<M>\d{1,10})M)?(?:(?P<S>\d{1,12})(?P<f>(?:\.\d{1,9})?)S)?)?$"
 
 
 def read_iso(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:

@@ -78,7 +78,7 @@ def _keys(place: Path, name: str, entry: Any) -> Keys:
         key=_columns(place, name, entry, "primary_key"),
         links=links,
         unique=frozenset(_columns(place, name, entry, "unique")),
-        order=entry.get("order"),
+        order=entry.get("order") or None,
         public=bool(entry.get("public", False)),
         file=entry.get("file"),
     )

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import pyarrow as pa
 
+from lookalike._whole import expanded
 from lookalike.data.delimited import spell
 from lookalike.data.source import ROWS, Source, source
 from lookalike.errors import DataError, FileError, MissingExtra, UnknownName
@@ -206,7 +207,7 @@ def place_of(url: str) -> Place:
         raise FileError(
             f"{parts.netloc!r} stands where a host would", where=shown, fix=f"write {scheme}:/// with three slashes before the path"
         )
-    path = Path(parts.path[1:]).expanduser()
+    path = expanded(parts.path[1:])
     return Place(Sqlite if scheme == "sqlite" else DuckDB, str(path), shown, path, table, query)
 
 
@@ -270,7 +271,7 @@ def _told(errors: tuple[type[Exception], ...], where: str) -> Iterator[None]:
 class Sqlite:
     """SQLite by Python's own module. A column's type is that of its values: SQLite lets each cell have its own."""
 
-    errors = (sqlite3.Error,)
+    errors = (sqlite3.Error, UnicodeError, OverflowError)  # a damaged file may hold anything
     _TYPES: ClassVar[tuple[tuple[Any, str], ...]] = (
         (pa.types.is_boolean, "BOOLEAN"),
         (pa.types.is_integer, "INTEGER"),

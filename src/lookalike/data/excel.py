@@ -34,11 +34,11 @@ def excel(path: Path, name: str) -> Source:
         path.open("rb").close()
         try:
             book = calamine.load_workbook(str(path))
+            rows = book.get_sheet_by_index(0).to_python(skip_empty_area=True)
         except calamine.CalamineError as error:
             raise FileError(
                 f"cannot read the workbook: {error}", where=str(path), fix="is it whole, and of the type that its name says?"
             ) from error
-    rows = book.get_sheet_by_index(0).to_python(skip_empty_area=True)
     if not rows:
         raise DataError("the first sheet is empty", where=str(path), fix="move the table to the first sheet, its header in the first row")
     names, blank = column_names([_name(n) for n in rows[0]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as arrow_json
 
+from lookalike import _json
 from lookalike.data.delimited import joined, occurring, spell
 from lookalike.data.source import Source, source, told
 from lookalike.errors import DataError
@@ -55,10 +57,21 @@ def _blocks(path: Path) -> Iterator[tuple[bytes, int]]:
                 rest += chunk
                 continue
             block, rest = rest + whole + end, tail
+            _refuse_bytes(block, path, line)
             yield block, line
             line += block.count(b"\n")
     if rest.strip():
+        _refuse_bytes(rest, path, line)
         yield rest + b"\n", line
+
+
+def _refuse_bytes(block: bytes, path: Path, line: int) -> None:
+    """Complain of what is no UTF-8: Arrow does not look, and the cells would break everything after it."""
+    try:
+        block.decode()
+    except UnicodeDecodeError as error:
+        at = line + block.count(b"\n", 0, error.start)
+        raise DataError(f"not UTF-8: {error.reason}", where=f"{path}:{at}", fix="save the file as UTF-8") from None
 
 
 def _schema(block: bytes, path: Path, line: int) -> pa.Schema:
@@ -95,8 +108,8 @@ def _slow_table(block: bytes, schema: pa.Schema | None, path: Path, line: int) -
 
 def _object(text: bytes, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
-    except (RecursionError, ValueError) as error:
+        value = _json.read(text.decode(), odd=True)
+    except ValueError as error:
         raise DataError(f"not JSON: {error}", where=where, fix="give one JSON object a line") from None
     if not isinstance(value, dict):
         raise DataError(f"a line holds {type(value).__name__}, not an object", where=where, fix="give one JSON object a line")
@@ -108,10 +121,24 @@ def _column(values: list[Any], kind: pa.DataType | None, where: str) -> pa.Array
         raise DataError(_NESTED, where=where, fix="spread it over columns of its own, or drop it")
     seen = {type(v) for v in values if v is not None}
     if kind is None:
-        kind = pa.array(values).type if len(seen) < 2 else pa.float64() if seen == {int, float} else pa.string()
+        kind = _kind(values, seen)
     if pa.types.is_string(kind):
         values = [v if v is None or isinstance(v, str) else json.dumps(v) for v in values]
+    if pa.types.is_floating(kind):
+        values = [v if v is None else float(v) for v in values]
     return pa.array(values, kind)
+
+
+def _kind(values: list[Any], seen: set[type]) -> pa.DataType:
+    """The type of values whose Python types were `seen`; text where there is none, as of numbers of many digits."""
+    try:
+        if len(seen) < 2:
+            return pa.array(values).type
+        if seen == {int, float} and all(v is None or math.isfinite(float(v)) or isinstance(v, float) for v in values):
+            return pa.float64()
+    except (OverflowError, pa.ArrowInvalid):
+        pass
+    return pa.string()
 
 
 def _wider(a: pa.DataType, b: pa.DataType) -> pa.DataType:
@@ -133,11 +160,11 @@ def json_lines(raw: pa.Table | pa.RecordBatch, names: Sequence[str]) -> bytes:
         return b""
     parts: list[pa.Array | str] = []
     for at, (name, column) in enumerate(zip(names, raw.columns, strict=True)):
-        parts += [("," if at else "{") + json.dumps(name, ensure_ascii=False) + ":", _json(column)]
+        parts += [("," if at else "{") + json.dumps(name, ensure_ascii=False) + ":", _written(column)]
     return joined(pc.binary_join_element_wise(*parts, "}\n", ""))
 
 
-def _json(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+def _written(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Each cell as JSON text."""
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_floating(kind):

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
+from lookalike._whole import expanded
 from lookalike.data import database
 from lookalike.data.delimited import SUFFIX as DELIMITED
 from lookalike.data.delimited import delimited
@@ -43,7 +44,7 @@ def read(place: str | Path) -> Source:
     if scheme := re.match(r"([A-Za-z][A-Za-z0-9+.]*)://", str(place)):
         known = ", ".join(f"{s}://" for s in sorted(set(database.SCHEMES)))
         raise FileError(f"{scheme[1]}:// is no kind of database that is known", where=str(place), fix=f"known: {known}; else give a file")
-    path = Path(place).expanduser()
+    path = expanded(place)
     if str(place) == "-" or path.is_fifo() or path.is_char_device():
         raise FileError("a pipe cannot be read, because data are read more than once", where=str(place), fix="save it first: … > data.csv")
     with told(str(path), "look for the file"):
@@ -121,27 +122,33 @@ def _parquet(path: Path, name: str) -> Source:
 def _parquet_batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
     with told(str(path), "read the Parquet file"), pq.ParquetFile(path) as file:
         for batch in file.iter_batches(ROWS, columns=columns):
-            yield batch.select(columns)
+            yield _sound(batch.select(columns))
 
 
 def _arrow(path: Path, name: str) -> Source:
-    with told(str(path), "read the Arrow file"), pa.memory_map(str(path)) as mapped, _ipc(mapped) as file:
+    with told(str(path), "read the Arrow file"), pa.OSFile(str(path)) as opened, _ipc(opened) as file:
         schema = file.schema
     return _typed(path, name, schema, _arrow_batches)
 
 
 def _arrow_batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    with told(str(path), "read the Arrow file"), pa.memory_map(str(path)) as mapped, _ipc(mapped) as file:
+    with told(str(path), "read the Arrow file"), pa.OSFile(str(path)) as opened, _ipc(opened) as file:
         batches = file if isinstance(file, ipc.RecordBatchStreamReader) else map(file.get_batch, range(file.num_record_batches))
         for batch in batches:
-            yield batch.select(columns)
+            yield _sound(batch.select(columns))
 
 
-def _ipc(mapped: pa.MemoryMappedFile) -> ipc.RecordBatchFileReader | ipc.RecordBatchStreamReader:
+def _sound(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch, every place that it names looked at: Arrow believes what a file says of itself, and reads beyond it."""
+    batch.validate(full=True)
+    return batch
+
+
+def _ipc(opened: pa.NativeFile) -> ipc.RecordBatchFileReader | ipc.RecordBatchStreamReader:
     """A reader of an IPC file, or of an IPC stream that was saved as a file."""
-    magic = mapped.read(6)
-    mapped.seek(0)
-    return ipc.open_file(mapped) if magic == b"ARROW1" else ipc.open_stream(mapped)
+    magic = opened.read(6)
+    opened.seek(0)
+    return ipc.open_file(opened) if magic == b"ARROW1" else ipc.open_stream(opened)
 
 
 def _typed(path: Path, name: str, schema: pa.Schema, batches: Callable[[Path, list[str]], Iterator[pa.RecordBatch]]) -> Source:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lookalike._whole import expanded
 from lookalike.data import _echoes, catalogue, database, formats, frames, links, read, subject
 from lookalike.data.catalogue import Keys
 from lookalike.data.frames import Frame, take_in
@@ -65,7 +66,7 @@ def several(source: Any, *, named: bool = False) -> Raw | None:
     if database.is_url(str(source)):
         found = database.several(str(source))
         return None if found is None else _of_database(*found)
-    folder = Path(source).expanduser()
+    folder = expanded(source)
     with told(str(folder), "look for the file"):
         if not folder.is_dir():
             return None
@@ -151,8 +152,11 @@ def gather(raw: Raw, schema: Schema | None) -> Gathered:
     tables, rows = _keyed(tables, rows, keys)
     tables, rows, repeated = _echoes.personal_too(tables, rows)
     notes += repeated
-    schema = Schema(tables=tuple(tables.values()), subject=raw.subject)
-    if raw.subject is None and (guess := subject.likely(schema, {name: table.num_rows for name, table in rows.items()})) is not None:
+    schema = Schema(tables=tuple(tables.values()))
+    if raw.subject is not None:
+        schema.column(raw.subject)
+        schema = schema.model_copy(update={"subject": raw.subject})
+    elif (guess := subject.likely(schema, {name: table.num_rows for name, table in rows.items()})) is not None:
         schema = schema.model_copy(update={"subject": guess})
         notes.append(
             f"each row of {schema.subject_table.name} was taken as a subject, with all that hangs on it: subject={guess} in the schema"

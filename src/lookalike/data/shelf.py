@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from lookalike._whole import NewFolder
+from lookalike._whole import NewFolder, expanded
 from lookalike.data import catalogue, database, formats, linked
 from lookalike.data.database import DuckDB, Postgres, Sqlite, quoted
 from lookalike.data.frames import typed
@@ -53,7 +53,7 @@ class LinkedWriter:
         if database.is_url(str(self.place)):
             self._target = _Database(str(self.place), self.schema, overwrite=bool(self.overwrite))
         else:
-            self._target = _Folder(Path(self.place).expanduser(), self.schema, overwrite=bool(self.overwrite), suffix=self.suffix)
+            self._target = _Folder(expanded(self.place), self.schema, overwrite=bool(self.overwrite), suffix=self.suffix)
         return self
 
     def append(self, table: str, batch: pa.RecordBatch | pa.Table) -> None:

@@ -111,7 +111,7 @@ def told(where: str, doing: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise FileError.of(error, where=where, doing=doing) from error
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, UnicodeError) as error:
         raise DataError(f"cannot {doing}: {error}", where=where, fix="is the file whole, and of the type that its name says?") from error
 
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
-from lookalike._whole import Unfinished
+from lookalike._whole import Unfinished, expanded
 from lookalike.data import database, formats
 from lookalike.data.delimited import SUFFIX as DELIMITED
 from lookalike.data.delimited import DelimitedText, textual
@@ -68,7 +68,7 @@ class Writer:
         if database.is_url(str(self.place)):
             self._target = _Rows(str(self.place), self.table, overwrite=bool(self.overwrite))
         else:
-            self._target = _File(Path(self.place).expanduser(), self.table, overwrite=self.overwrite is not False)
+            self._target = _File(expanded(self.place), self.table, overwrite=self.overwrite is not False)
         return self
 
     def append(self, batch: pa.RecordBatch | pa.Table) -> None:

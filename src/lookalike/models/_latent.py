@@ -40,6 +40,21 @@ class Cuts:
         children = np.array([c for node in nodes for c in node], np.int64).reshape(-1, 2)
         return cls(children[:, 0], children[:, 1], np.cumsum([0, *(len(node) for node in nodes)], dtype=np.int64))
 
+    def check(self, size: int) -> None:
+        """Complain of what is no tree over `size` codes, as a file may hold it: a walk down would not end.
+
+        Raises:
+            ValueError: it is none.
+        """
+        widths, inner = np.diff(self.first), self.goes >= 0
+        fine = self.first[0] == 0 and self.first[-1] == len(self.goes) == len(self.mass) and bool((widths > 0).all())
+        if fine:
+            holder, below = np.repeat(np.arange(self.nodes), widths), self.goes[inner]
+            fine = bool((below > holder[inner]).all() and (below < self.nodes).all() and (-1 - self.goes[~inner] < size).all())
+            fine = fine and len(np.unique(below)) == len(below) and bool((self.mass >= 0).all())
+        if not fine:
+            raise ValueError("the cuts are no tree over codes")
+
     @property
     def nodes(self) -> int:
         """How many normal variables are cut."""

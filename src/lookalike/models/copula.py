@@ -131,6 +131,8 @@ class Copula:
         ends = np.cumsum([f[-1] for f in firsts])[:-1]
         goes, mass = np.split(arrays["goes"], ends), np.split(arrays["mass"], ends)
         self.cuts_ = [Cuts(g, m, f) for g, m, f in zip(goes, mass, firsts, strict=True)]
+        for cuts, about in zip(self.cuts_, self.codebook_.parts, strict=True):
+            cuts.check(about.size)
         return self
 
     def _parted(self, counts: list[np.ndarray], codes: np.ndarray) -> list[Cuts]:
