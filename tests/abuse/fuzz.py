@@ -30,6 +30,7 @@ BIG = 8 * 2**20
 
 def main() -> None:
     """Run all targets, or those that are named."""
+    import fuzz_targets
     from fuzz_targets import TARGETS
 
     asked = argparse.ArgumentParser(description=__doc__)
@@ -44,6 +45,11 @@ def main() -> None:
     if args.child:
         child(args.targets[0], first=int(args.child[0]), last=int(args.child[1]), current=Path(args.child[2]), keep=args.keep)
         return
+    fuzz_targets.CORPUS.mkdir(exist_ok=True)
+    models = tempfile.TemporaryDirectory(prefix="fuzz-models-")
+    if not args.targets or "model" in args.targets:
+        fuzz_targets.fitted(Path(models.name))
+        os.environ["LOOKALIKE_FUZZ_MODELS"] = models.name
     names, began = args.targets or list(TARGETS), time.monotonic()
     shares = {name: TARGETS[name].each / sum(TARGETS[n].each for n in names) for name in names}
     told: dict[str, dict[str, int]] = {}
@@ -84,6 +90,7 @@ def child(name: str, *, first: int, last: int, current: Path, keep: Path) -> Non
     import fuzz_targets
     import mutate
 
+    faulthandler.enable()
     target, seeds = fuzz_targets.TARGETS[name], fuzz_targets.TARGETS[name].seeds()
     seeds += [p.read_bytes() for p in sorted((fuzz_targets.CORPUS / name).glob("*"))]
     fuzz_targets.small()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import sqlite3
 import tempfile
 import warnings
@@ -309,7 +310,33 @@ def _model(data: bytes, folder: Path) -> None:
 
 
 def _model_seeds() -> list[bytes]:
-    return [f.read_bytes() for f in sorted(GOLDEN.glob("*.lookalike"))]
+    """The golden files, and those that `fitted` has put into the folder LOOKALIKE_FUZZ_MODELS."""
+    more = os.environ.get("LOOKALIKE_FUZZ_MODELS")
+    return [f.read_bytes() for folder in (GOLDEN, *([Path(more)] if more else [])) for f in sorted(folder.glob("*.lookalike"))]
+
+
+DEEP = {
+    "autoregressive": {"epochs": 1, "width": 16, "vector": 4},
+    "gan": {"epochs": 1, "width": 16, "noise": 8, "depth": 1},
+    "ctgan": {"epochs": 1, "width": 16, "noise": 8, "depth": 1},
+    "vae": {"epochs": 1, "width": 16, "latent": 4, "modes": 4, "vector": 4},
+    "diffusion": {"epochs": 1, "width": 16, "steps": 4},
+}
+
+
+def fitted(folder: Path) -> None:
+    """Write a small model of every kind, to be spoilt."""
+    table, few = frame(), {"trees": 3, "rounds": 4}
+    for name, settings in (DEEP | {"forest": few, "marginals": {}, "ruled": {"rules": ["age >= 0"], "inner_settings": few}}).items():
+        la.save(la.fit(table, model=name, settings=settings, seed=0), folder / f"{name}.lookalike")
+    steps = pd.DataFrame({"who": np.repeat(np.arange(12), 6), "at": np.tile(np.arange(6), 12), "x": np.arange(72) % 7 / 2, "c": ["a", "b"] * 36})
+    la.save(la.fit(steps, subject="who", order="at", settings=few, seed=0), folder / "sequence.lookalike")
+    line = steps.assign(at=np.arange(72)).drop(columns="who")
+    for name, settings in (("surrogate", {"lags": 2}), ("series", {"epochs": 1, "width": 16, "window": 8, "steps": 4})):
+        la.save(la.fit(line, order="at", model=name, settings=settings, seed=0), folder / f"{name}.lookalike")
+    _shop(folder)
+    shop = {name: pd.read_csv(folder / f"{name}.csv") for name in ("parent", "child")}
+    la.save(la.fit(shop, subject="parent", settings={"inner_settings": few}, seed=0), folder / "relational.lookalike")
 
 
 def _ledger(data: bytes, folder: Path) -> None:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from lookalike.models._stage import Stage
     from lookalike.models._trees import Trees
 
-__all__ = ["check_maps", "check_stage"]
+__all__ = ["check_maps", "check_part", "check_stage"]
 
-_BINS = 256
+_BINS, _CODES = 256, 1 << 16
 
 
 def check_maps(maps: Sequence[np.ndarray], sizes: Sequence[int]) -> None:
@@ -33,27 +33,39 @@ def check_maps(maps: Sequence[np.ndarray], sizes: Sequence[int]) -> None:
         _need(_is(codes, np.uint8, 1) and len(codes) >= size, "a map of codes to bins")
 
 
-def check_stage(stage: Stage, sizes: Sequence[int], columns: int) -> None:
-    """Refuse a stage that would look beyond its arrays, or never come to a leaf. sizes: codes of each part of the codebook.
+def check_stage(stage: Stage) -> None:
+    """Refuse a stage that would look beyond its arrays, or never come to a leaf.
 
     Raises:
         StoreError: it is damaged.
     """
-    parts, codes = len(sizes), stage.size + len(stage.ties)
-    _need(_index(stage.part, parts) and stage.size == sizes[stage.part] and _index(stage.plain, stage.size), "the part")
-    _need(all(_index(f, parts) for f in stage.features), "the features")
-    for tie in stage.ties:
-        _need(all(_index(c, columns) for c in tie.of), "a tie")
+    codes = stage.size + len(stage.ties) if type(stage.size) is int else 0
+    _need(0 < codes <= _CODES and _index(stage.plain, codes), "the codes")
     if stage.table is not None:
-        _need(_index(stage.decider, parts) and _is(stage.table, np.uint16, 1), "the lookup")
-        _need(len(stage.table) >= sizes[stage.decider] and _below(stage.table, stage.size), "the lookup")
+        _need(_is(stage.table, np.uint16, 1) and _below(stage.table, codes), "the lookup")
         return
-    _need(stage.trees is not None and len(stage.features) > 0, "the trees")
+    _need(stage.trees is not None and len(stage.features) > 0 and len(stage.boosts) < _BINS, "the trees")
     _check_levels(stage, codes)
     _check_trees(stage.trees, len(stage.features) + len(stage.boosts), codes, fine=len(stage.groups) > 0)
     _need(stage.keep is None or (_is(stage.keep, np.float32, 1) and len(stage.keep) >= codes), "what is kept")
     for boost in stage.boosts:
         _check_boost(boost, len(stage.features))
+
+
+def check_part(stage: Stage, sizes: Sequence[int], columns: int) -> None:
+    """Refuse a stage of parts and columns that a codebook does not have. sizes: codes of each part.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    parts = len(sizes)
+    _need(_index(stage.part, parts) and stage.size == sizes[stage.part] and _index(stage.plain, stage.size), "the part")
+    _need(all(_index(f, parts) for f in stage.features), "the features")
+    for tie in stage.ties:
+        _need(all(_index(c, columns) for c in tie.of), "a tie")
+    if stage.table is not None:
+        _need(_index(stage.decider, parts), "the lookup")
+        _need(len(stage.table) >= sizes[stage.decider], "the lookup")
     for pairs in stage.pairs:
         _check_pairs(pairs, sizes, stage.size)
 

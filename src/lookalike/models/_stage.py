@@ -11,6 +11,7 @@ import numpy as np
 
 from lookalike.models._boost import FOLDS, Boost, cross_fit
 from lookalike.models._pairs import Pairs, find_pairs
+from lookalike.models._sound import check_stage
 from lookalike.models._ties import Tie
 from lookalike.models._trees import LOOK, Trees, chance, cut_back, draw, draw_among, grow, positions, sorted_leaves, tell, tells
 
@@ -221,14 +222,16 @@ class Stage:
 
     @classmethod
     def restore(cls, card: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Stage:
-        """The inverse of `state`."""
+        """The inverse of `state`; see `check_stage` for what is refused."""
         ties = tuple(Tie(**{**t, "of": tuple(t["of"])}) for t in card["ties"])
         boosts = tuple(Boost(**{f.name: arrays[f"boost{k}.{f.name}"] for f in fields(Boost)}) for k in range(card["boosts"]))
         trees = Trees(**{f.name: arrays[f"trees.{f.name}"] for f in fields(Trees)}) if "trees.root" in arrays else None
         pairs = tuple(Pairs(of, **{name: arrays[f"pairs{k}.{name}"] for name in PAIRED}) for k, of in enumerate(card.get("pairs", [])))
         rest = {name: arrays.get(name) for name in ("groups", "edges", "keep", "table")} | {"pairs": pairs}
         plain = {name: card[name] for name in ("part", "size", "plain", "decider")}
-        return cls(features=tuple(card["features"]), ties=ties, boosts=boosts, trees=trees, **plain, **rest)
+        made = cls(features=tuple(card["features"]), ties=ties, boosts=boosts, trees=trees, **plain, **rest)
+        check_stage(made)
+        return made
 
 
 def bin_map(counts: np.ndarray, *, ordered: bool) -> np.ndarray:

@@ -318,7 +318,7 @@ class Forest:
     def restore(self, schema: Schema, state: State) -> Self:
         """Become the model that `state` was taken from."""
         from lookalike.encode import Codebook
-        from lookalike.models._sound import check_maps, check_stage
+        from lookalike.models._sound import check_maps, check_part
         from lookalike.models._stage import Stage
 
         self.schema = schema
@@ -333,7 +333,7 @@ class Forest:
         sizes = [p.size for p in self.codebook_.parts]
         check_maps(self.maps_, sizes)
         for stage in self.stages_:
-            check_stage(stage, sizes, len(schema.table.columns))
+            check_part(stage, sizes, len(schema.table.columns))
         return self
 
     def _blank(self, n: int, rng: np.random.Generator) -> Coded:
