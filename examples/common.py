@@ -39,8 +39,12 @@ def panels(*titles: str) -> tuple[plt.Figure, list[plt.Axes]]:
     return figure, list(axes[0])
 
 
-def keep(figure: plt.Figure, path: Path) -> None:
-    """Write the picture."""
+def keep(figure: plt.Figure, path: Path, *gained: str) -> None:
+    """Write the picture, with a legend where things have names, and say what was gained."""
+    for panel in figure.axes:
+        if panel.get_legend_handles_labels()[0] and panel.get_legend() is None:
+            panel.legend(frameon=False, fontsize=8, markerscale=1.5)
     figure.savefig(path)
     plt.close(figure)
     print(f"picture: {path}")
+    print("Gained:", *gained)
