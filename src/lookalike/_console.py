@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -54,6 +55,13 @@ def stoppable() -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
         stop.again()  # whatever it became on its way here
+
+
+def legible() -> None:
+    """What the terminal's encoding has no character for is printed as an escape, as JSON has it, and ends no command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def complain(what: str, *, where: str, fix: str) -> None:

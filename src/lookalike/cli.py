@@ -552,6 +552,7 @@ def privacy(
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command `lookalike` with `args` (those of the process if not given), and exit."""
     command = typer.main.get_command(app)
+    _console.legible()
     try:
         with _console.stoppable():
             command.main(args=None if args is None else list(args), prog_name="lookalike")
@@ -559,6 +560,8 @@ def main(args: Sequence[str] | None = None) -> None:
         _console.complain(error.what, where=error.where, fix=error.fix)
     except OSError as error:
         _console.complain(error.strerror or str(error), where=str(error.filename or ""), fix="")
+    except UnicodeEncodeError as error:  # a name whose bytes are no UTF-8
+        _console.complain("not a name that can be used: its bytes are no UTF-8", where=ascii(error.object), fix="rename it")
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(2)
