@@ -21,6 +21,7 @@ MARKS = "<!-- private: begin -->", "<!-- private: end -->"
 TOOLS = {
     "marginals": Tool("lookalike, `marginals`", "lookalike", "marginals"),
     "autoregressive": Tool("lookalike, `autoregressive`", "lookalike", "autoregressive"),
+    "diffusion": Tool("lookalike, `diffusion`", "lookalike", "diffusion"),
     "dpmm-mst": Tool("dpmm MST", "dpmm", "mst", env="dpmm"),
     "smartnoise-mst": Tool("smartnoise-synth MST", "smartnoise", "mst", env="smartnoise"),
     "mostlyai": Tool("mostlyai-engine with DP", "mostlyai", env="mostlyai"),
@@ -29,7 +30,7 @@ TOOLS = {
     "open-forest": Tool("lookalike, `forest`, not private", "lookalike", "forest"),
     "open-autoregressive": Tool("lookalike, `autoregressive`, not private", "lookalike", "autoregressive"),
 }
-OWN = ("marginals", "autoregressive")
+OWN = ("marginals", "autoregressive", "diffusion")
 OPEN = ("open-forest", "open-autoregressive")
 """Not private."""
 OURS = "marginals"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import random
+import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from lookalike.protocol import Model
 
 _found = importlib.util.spec_from_file_location("contract_models", Path(__file__).with_name("test_models.py"))
 contract = importlib.util.module_from_spec(_found)
+sys.modules[_found.name] = contract  # as an import would: dataclasses look there
 _found.loader.exec_module(contract)
 
 PRIVATE = [name for name in models.names() if models.find(name).can.private]
@@ -56,10 +59,20 @@ def fitted(name: str, data: Dataset, ledger: Ledger, *, seed: int = 0) -> Model:
     return build(name).fit(data, rng=contract.rng(seed), allowance=ledger.allow(fit=name))
 
 
+@pytest.fixture(scope="module")
+def once(data: Dataset) -> Callable[[str], tuple[Model, Ledger]]:
+    """A private fit of a model for ε = 1, and its ledger; made once."""
+
+    def fit(name: str) -> tuple[Model, Ledger]:
+        ledger = Ledger(Budget(1.0, 1e-6))
+        return fitted(name, data, ledger), ledger
+
+    return cache(fit)
+
+
 @pytest.mark.parametrize("name", PRIVATE)
-def test_spends_what_it_may_and_says_so(name: str, data: Dataset) -> None:
-    ledger = Ledger(Budget(1.0, 1e-6))
-    made = fitted(name, data, ledger)
+def test_spends_what_it_may_and_says_so(name: str, once: Callable[[str], tuple[Model, Ledger]]) -> None:
+    made, ledger = once(name)
     spent = total((e.cost for e in ledger.entries), delta=1e-6)
     assert 0.7 < spent <= 1.0
     statement = Statement.from_json(made.privacy_)
@@ -69,8 +82,8 @@ def test_spends_what_it_may_and_says_so(name: str, data: Dataset) -> None:
 
 
 @pytest.mark.parametrize("name", PRIVATE)
-def test_rows_keep_to_what_is_public(name: str, data: Dataset) -> None:
-    made = fitted(name, data, Ledger(Budget(1.0, 1e-6))).sample(500, rng=contract.rng(1)).table()
+def test_rows_keep_to_what_is_public(name: str, data: Dataset, once: Callable[[str], tuple[Model, Ledger]]) -> None:
+    made = once(name)[0].sample(500, rng=contract.rng(1)).table()
     assert made.schema.types == [contract.CANONICAL[c.kind] for c in data.schema.table]
     for c in data.schema.table:
         seen = [v for v in made[c.name].to_pylist() if v is not None]
@@ -120,8 +133,8 @@ def test_facts_that_were_read_are_refused_and_cost_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PRIVATE)
-def test_the_promise_is_stored(name: str, data: Dataset) -> None:
-    made = fitted(name, data, Ledger(Budget(2.0, 1e-7)))
+def test_the_promise_is_stored(name: str, once: Callable[[str], tuple[Model, Ledger]]) -> None:
+    made, _ = once(name)
     again = build(name).restore(made.schema, made.state())
     assert again.privacy_ == made.privacy_
     assert contract.digest(contract.drawn(again)) == contract.digest(contract.drawn(made))

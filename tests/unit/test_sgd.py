@@ -22,6 +22,9 @@ from lookalike.encode import Part
 from lookalike.errors import BudgetError, SettingError
 from lookalike.models._grouped import grouped
 from lookalike.models._masked import Masked
+from lookalike.models._noised import Noised
+from lookalike.models._plan import Plan as Steps
+from lookalike.models._plan import points, schedule
 from lookalike.nets.blocks import Layout, Linear, start
 from lookalike.nets.rowwise import RULES
 from lookalike.nets.train import generator, whole_threads
@@ -31,8 +34,8 @@ from lookalike.privacy.ledger import Ledger
 from lookalike.privacy.sgd import Plan, noisy_means, planned, train
 
 LAYOUT = Layout((4, 40, 9, 3, 25), (False, True, False, False, True))
-CHANCE = 1e-6
-"""Chance with which a test fails though all is well."""
+CHANCE = 1e-8
+"""Chance with which one check fails though all is well; a test has up to a hundred."""
 
 
 class Ballot(nn.Module):
@@ -60,6 +63,23 @@ class Still(Masked):
 
     def _seen(self, n: int, draw: torch.Generator) -> Tensor:
         return self.pattern.repeat(n // len(self.pattern), 1)
+
+
+class Calm(Noised):
+    """The same of the network of the diffusion model, which it has in a private fit."""
+
+    def __init__(self, views: int) -> None:
+        counts = np.arange(LAYOUT.offsets[-1])
+        line = points(LAYOUT, counts)
+        steps = Steps.of(line, schedule(LAYOUT, counts, line, levels=1), np.arange(5), steps=None)
+        super().__init__(LAYOUT, counts, steps, given=0.25, width=16, depth=2, vector=4, drop=0.0)
+        self.trust.requires_grad_(False)
+        self.pattern = (torch.rand(views, self.parts, generator=generator(3)) < 0.5).long()
+        self.pattern[:, 0] = 1
+        start(self, generator(1))
+
+    def _levels(self, n: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+        return torch.zeros(n, dtype=torch.int64), self.pattern.repeat(n // len(self.pattern), 1)
 
 
 class Steep(nn.Module):
@@ -100,14 +120,16 @@ def clipped(net: nn.Module, arrays: tuple[np.ndarray, ...], rows: Any, how: Plan
 # ------------------------------------------------------------------------------------------------------------ clipping
 
 
+@pytest.mark.parametrize("kind", [Still, Calm])
 @pytest.mark.parametrize("views", [1, 3])
 @pytest.mark.parametrize("clip", [0.7, 1e6], ids=["clipped", "whole"])
-def test_sums_are_those_of_gradients_made_one_by_one(views: int, clip: float) -> None:
-    net, table = Still(views), codes(11)
-    wanted = [torch.zeros_like(w) for w in net.parameters()]
+def test_sums_are_those_of_gradients_made_one_by_one(kind: type[Still | Calm], views: int, clip: float) -> None:
+    net, table = kind(views), codes(11)
+    weights = [w for w in net.parameters() if w.requires_grad]
+    wanted = [torch.zeros_like(w) for w in weights]
     for row in table:
         one = torch.from_numpy(row.astype(np.int64)).repeat(views, 1)
-        gradients = torch.autograd.grad(net((one,), generator(0), ""), list(net.parameters()), materialize_grads=True)
+        gradients = torch.autograd.grad(net((one,), generator(0), ""), weights, materialize_grads=True)
         for sum_, gradient in zip(wanted, gradients, strict=True):
             sum_ += gradient * min(1.0, clip / length(list(gradients)))
     found = clipped(net, (table,), range(11), plan(clip=clip, views=views))
@@ -151,10 +173,11 @@ def test_clipping_the_mean_instead_of_rows_is_noticed() -> None:
     assert shifts(sums, 6).max() > 0.25
 
 
+@pytest.mark.parametrize("kind", [Still, Calm])
 @pytest.mark.parametrize("scale", [1.0, 1e4, 1e15], ids=str)
-def test_rows_of_codes_are_no_longer_than_the_clip(scale: float) -> None:
+def test_rows_of_codes_are_no_longer_than_the_clip(kind: type[Still | Calm], scale: float) -> None:
     """Whatever the weights are: those of a training that went astray may be huge."""
-    net, table = Still(2), codes(15)
+    net, table = kind(2), codes(15)
     with torch.no_grad():
         for weight in net.parameters():
             weight *= scale
@@ -217,7 +240,7 @@ def test_noise_is_as_wide_as_it_says() -> None:
         assert is_normal(found, how.noise * how.clip * how.per_unit)
         assert not is_normal(found / 2, how.sigma), "half the noise is not noticed"
         assert not is_normal(np.round(found), how.sigma), "whole numbers are not noticed"
-        assert abs(np.corrcoef(found.reshape(200, -1))[np.triu_indices(200, 1)]).max() < 6 / np.sqrt(400)
+        assert abs(np.corrcoef(found.reshape(200, -1))[np.triu_indices(200, 1)]).max() < 7 / np.sqrt(400)  # of 20,000 pairs
 
 
 def test_global_random_numbers_are_left_alone_and_fix_nothing() -> None:
@@ -295,7 +318,7 @@ def test_division_by_the_length_of_the_batch_is_noticed() -> None:
 
 def test_rows_of_a_subject_come_together_and_the_noise_is_for_all_of_them() -> None:
     units = np.repeat(np.arange(20), 3)
-    how = plan(steps=40, rate=0.5, batch=30.0, noise=0.03, per_unit=3)
+    how = plan(steps=40, rate=0.5, batch=30.0, noise=0.02, per_unit=3)
     steps = means(Ballot(ROWS), (np.eye(ROWS),), how, units=units)
     seen = np.rint(np.array([m[0].numpy()[0] for m in steps]) * how.batch / how.clip).reshape(40, 20, 3)
     assert (seen == seen[:, :, :1]).all()
@@ -404,9 +427,9 @@ def declared(frame: pd.DataFrame) -> la.Schema:
     return found.amend("right", kind="integer", low=0, high=7)
 
 
-def learned(epsilon: float, seed: int = 0, **settings: Any) -> Any:
+def learned(epsilon: float, seed: int = 0, *, model: str = "autoregressive", **settings: Any) -> Any:
     frame = table()
-    asked = la.Private(la.model("autoregressive", **SMALL | settings), epsilon=epsilon)
+    asked = la.Private(la.model(model, **SMALL | settings), epsilon=epsilon)
     return la.fit(frame, schema=declared(frame), model=asked, seed=seed)
 
 
@@ -457,10 +480,14 @@ def test_the_loss_is_told_to_nobody() -> None:
     assert "loss" not in str(model.trained_)
 
 
-@pytest.mark.parametrize(("name", "value"), [("epochs", 3), ("patience", 2), ("minutes", 1.0), ("checkpoint", "there")])
-def test_settings_that_would_look_at_rows_are_refused(name: str, value: Any) -> None:
+SEEING = [("autoregressive", "epochs", 3), ("autoregressive", "patience", 2), ("autoregressive", "minutes", 1.0)]
+SEEING += [("autoregressive", "checkpoint", "there"), ("diffusion", "rate", 0.01), ("diffusion", "levels", 4)]
+
+
+@pytest.mark.parametrize(("model", "name", "value"), SEEING)
+def test_settings_that_a_private_training_cannot_take_are_refused(model: str, name: str, value: Any) -> None:
     with pytest.raises(SettingError, match=name):
-        learned(1.0, **{name: value})
+        learned(1.0, model=model, **{name: value})
 
 
 def test_a_spent_ledger_learns_nothing(tmp_path: Path) -> None:
@@ -504,7 +531,10 @@ def test_rows_in_groups_have_their_probabilities() -> None:
     chances = np.exp(model.log_prob(Dataset.of(every, schema=model.schema)))
     assert chances.sum() == pytest.approx(1, abs=1e-4)
     made = la.sample(model, 20_000, seed=2).fillna("").value_counts().reindex(pd.MultiIndex.from_frame(every.fillna("")), fill_value=0)
-    assert stats.chisquare(made, chances / chances.sum() * 20_000).pvalue > CHANCE
+    expected = chances / chances.sum() * 20_000
+    few = expected < 10  # chi-square wants more: they are taken together
+    pairs = [np.append(x[~few], x[few].sum() + 10) for x in (made.to_numpy(), expected)]
+    assert stats.chisquare(*pairs).pvalue > CHANCE
 
 
 def test_gaps_are_filled_in_groups_and_what_is_known_stays(generous: Any) -> None:

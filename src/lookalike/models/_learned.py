@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lookalike.nets.settings import Learning
     from lookalike.schema import Schema
 
-__all__ = ["OverCodes", "OverModes", "WholeRows", "each", "numbers"]
+__all__ = ["OverCodes", "OverModes", "each", "numbers"]
 
 OVERFLOW = 1 << 62
 
@@ -118,45 +118,6 @@ class OverCodes:
 
         inside = rng.random((len(self.codebook_.books), len(codes)), dtype=np.float32) if inside is None else inside
         return self.codebook_.decode(Coded(np.ascontiguousarray(codes.T), inside), start=start)
-
-
-class WholeRows(OverCodes):
-    """A network that draws what is missing of rows, and rows of which nothing is known."""
-
-    def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Dataset:
-        """Draw `n` rows; they are the same on any number of threads."""
-        from lookalike.data import Dataset
-
-        codes = np.zeros((n, len(self.codebook_.parts)), np.uint16)
-        self._fill(codes, np.zeros(codes.shape, bool), rng, whole=True)
-        return Dataset.from_arrow({self.schema.table.name: self._decode(codes, rng, start)}, self.schema)
-
-    def complete(
-        self, table: pa.Table, columns: Sequence[str], *, rng: np.random.Generator, start: int = 0, fill: bool = False
-    ) -> pa.Table:
-        """Draw the missing values of `columns`, given all the rest of each row: conditions and imputation in one.
-
-        table: canonical, all columns of the schema. What is missing in other columns is taken as a fact and stays missing.
-        Each row may lack other ones of `columns`; a column to be drawn throughout is all null. What is drawn may be missing, as often
-        as in the rows that were learned from; not with `fill`, as imputation wants it.
-
-        Raises:
-            UnknownName: there is no such column.
-        """
-        from lookalike.models._given import filled_in
-
-        def draw(codes: np.ndarray, known: np.ndarray) -> pa.Table:
-            self._fill(codes, known, rng, whole=False, fill=fill)
-            return self._decode(codes, rng, start)
-
-        return filled_in(table, columns, schema=self.schema, codebook=self.codebook_, draw=draw)
-
-    def _fill(self, codes: np.ndarray, known: np.ndarray, rng: np.random.Generator, *, whole: bool, fill: bool = False) -> None:
-        """Draw `codes` [n, parts] where not `known`, in place.
-
-        whole: rows of which nothing is known keep the columns' shares. fill: nothing that is drawn is missing.
-        """
-        raise NotImplementedError
 
 
 class OverModes:

@@ -16,16 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from lookalike.models._learned import WholeRows, each, numbers
-from lookalike.nets import need_torch
-from lookalike.nets.settings import Learning
-from lookalike.protocol import Can, OnStep, State, Step, part, quiet
+from lookalike.models._learned import each, numbers
+from lookalike.models._whole_rows import PUBLIC_ONLY, WholeRows
+from lookalike.nets.settings import PrivateLearning
+from lookalike.protocol import Can, State
 from lookalike.schema import KINDS
 
 if TYPE_CHECKING:
-    from typing import Self
-
-    from lookalike.data import Dataset
     from lookalike.models._noised import Noised
 
 __all__ = ["Diffusion"]
@@ -34,12 +31,10 @@ MATCHED_LEAST, MATCHED_MOST = 10_000, 40_000
 """Rows drawn to set the shares right: twice as many as were learned from, within these; fewer would tell of their own chance."""
 
 
-class Settings(Learning):
+class Settings(PrivateLearning):
     """What can be set."""
 
-    width: int = Field(256, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower")
     depth: int = Field(2, ge=0, le=16, description="residual layers")
-    vector: int = Field(32, ge=2, le=256, description="length of the vector that stands for a code")
     drop: float = Field(0.0, ge=0, le=0.9, description="share of the units silenced while learning, against learning by heart")
     levels: int = Field(
         1, ge=1, le=32, description="times that a number is told more of, from noise to its cell; 1: at once, as categories are"
@@ -55,68 +50,51 @@ class Diffusion(WholeRows):
 
     Fitted attributes: `codebook_` (how cells become codes), `net_` (the network, on the CPU; its `plan` has levels and steps), `counts_`
     (int64 [codes], how often each code occurred, one part after the other), `shift_` (float32, added to the logits of each event of
-    the plan, one after the other, when whole rows are drawn), `trained_` (how the training went: `history`, `notes`).
+    the plan, one after the other, when whole rows are drawn), `trained_` (how the training went: `history`, `notes`), `privacy_` and
+    `groups_` of a private fit.
     """
 
-    can: ClassVar[Can] = Can(kinds=frozenset(KINDS))
+    can: ClassVar[Can] = Can(kinds=frozenset(KINDS), private=True)
+    public_only: ClassVar[tuple[str, ...]] = (*PUBLIC_ONLY, "levels")
 
     net_: Noised
 
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(**settings)
 
-    def fit(self, data: Dataset, *, rng: np.random.Generator, on_step: OnStep = quiet) -> Self:
-        """Learn codebook, levels, network and shares; codes are read in batches and are all that is kept in memory.
-
-        Raises:
-            MissingExtra: torch is not installed.
-            TrainingError: the training diverged, memory is full, or there is no such device.
-            StoreError: the checkpoint is of another training.
-        """
-        need_torch("diffusion")
-        from lookalike.models._noised import Teller, match
-        from lookalike.models._plan import points, schedule
-        from lookalike.nets.blocks import Layout
-        from lookalike.nets.train import whole_threads
-
-        first, second, third = numbers(rng, 3)
-        codes = self._coded(data, on_step)
-        layout = Layout.of(self.codebook_.parts)
-        line = points(layout, self.counts_)
-        self.net_ = self._net(line, schedule(layout, self.counts_, line, levels=self.settings.levels))
-        self._train(codes, (first, second), part(on_step, 0.05, 0.95))
-        rows = min(max(2 * len(codes), MATCHED_LEAST), MATCHED_MOST)
-        with whole_threads() as pool:
-            shifts = match(Teller(self.net_), self.counts_, first=self._firsts(), rows=rows, seed=third, pool=pool)
-        self.shift_ = np.concatenate([shift.numpy() for shift in shifts])
-        on_step(Step(1, 1, "setting shares right"))
-        return self
-
     def state(self) -> State:
         """The codebook and the course of the training as JSON; weights, counts and levels as arrays."""
         made = super().state()
         return State(card=made.card, arrays=made.arrays | {"line": self.net_.plan.line, "sigma": self.net_.plan.sigma})
 
-    def _remade(self, state: State) -> Noised:
-        """The network of `state`, its weights not yet filled."""
-        return self._net(state.arrays["line"], state.arrays["sigma"])
-
-    def _net(self, line: np.ndarray, sigma: np.ndarray) -> Noised:
-        """The network, its weights not yet filled."""
+    def _net(self, state: State | None = None) -> Noised:
+        """The network, its weights not yet filled; points on the line and noise of levels are those of `state`, if there is one."""
         from lookalike.models._noised import Noised
-        from lookalike.models._plan import Plan
-        from lookalike.nets.blocks import Layout
+        from lookalike.models._plan import Plan, points, schedule
 
-        s = self.settings
+        s, layout, counts = self.settings, self._layout(), self._told()
+        if state is None:
+            line = points(layout, counts)
+            sigma = schedule(layout, counts, line, levels=s.levels)
+        else:
+            line, sigma = state.arrays["line"], state.arrays["sigma"]
         plan = Plan.of(line, sigma, self._firsts(), steps=s.steps)
-        sizes = {"width": s.width, "depth": s.depth, "vector": s.vector, "drop": s.drop}
-        return Noised(Layout.of(self.codebook_.parts), self.counts_, plan, given=s.given, **sizes)
+        net = Noised(layout, counts, plan, given=s.given, depth=s.depth, drop=s.drop, **self._size())
+        net.trust.requires_grad_(self.groups_ is None)  # of codes that are clear or hidden it has little to tell, and no rule of clipping
+        return net
 
-    def _fill(self, codes: np.ndarray, known: np.ndarray, rng: np.random.Generator, *, whole: bool, fill: bool = False) -> None:
-        """Draw `codes` [n, parts] where not `known`, in place.
+    def _set_right(self, rows: int, seed: int) -> None:
+        """Find what brings the columns' shares to `counts_`, by rows that are drawn."""
+        from lookalike.models._noised import Teller, match
+        from lookalike.nets.train import whole_threads
 
-        whole: rows of which nothing is known keep the columns' shares. fill: nothing that is drawn is missing.
-        """
+        rows = min(max(2 * rows, MATCHED_LEAST), MATCHED_MOST)
+        with whole_threads() as pool:
+            shifts = match(Teller(self.net_), self._told(), first=self._firsts(), rows=rows, seed=seed, pool=pool)
+        self.shift_ = np.concatenate([shift.numpy() for shift in shifts])
+
+    def _draw(self, codes: np.ndarray, known: np.ndarray, rng: np.random.Generator, *, whole: bool, fill: bool) -> None:
+        """See `WholeRows`."""
         import torch
 
         from lookalike.models._noised import PIECE, Teller, draw_rows

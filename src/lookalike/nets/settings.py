@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     from lookalike.nets.train import Course
 
-__all__ = ["Learning", "budget", "passes", "waits"]
+__all__ = ["Learning", "PrivateLearning", "budget", "passes", "waits"]
 
 
 def passes(default: int) -> Any:
@@ -61,3 +61,26 @@ class Learning(BaseModel):
 
         named = ("epochs", "batch", "rate", "patience", "minutes", "device")
         return Course(**{name: getattr(self, name) for name in named}, **more)
+
+
+def _private(default: float, *, what: str, **bounds: float) -> Any:
+    """A setting that matters in a private fit only."""
+    return Field(default, description=f"private fit: {what}", json_schema_extra={"inert": "it matters in a private fit only"}, **bounds)
+
+
+class PrivateLearning(Learning):
+    """Settings of a network that can also be learned privately."""
+
+    width: int | None = Field(
+        None, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower; not given: 256, of a private fit 64"
+    )
+    vector: int | None = Field(
+        None, ge=2, le=256, description="length of the vector that stands for a code; not given: 32, of a private fit 8"
+    )
+    private_steps: int = _private(300, ge=1, le=100_000, what="steps; more of them learn more, and each needs more noise")
+    private_batch: int = _private(2_048, ge=1, le=10_000_000, what="rows of a step, on average")
+    private_rate: float = _private(0.01, gt=0, le=0.1, what="highest learning rate")
+    clip: float = _private(1.0, gt=0, le=1_000, what="length to which the gradient of a row is cut; noise is in proportion to it")
+    views: int = _private(4, ge=1, le=64, what="ways in which columns of a row are hidden, in each step that it is in")
+    groups: int = _private(32, ge=2, le=65_536, what="groups of codes of a column, about, that the network tells apart")
+    counted: float = _private(0.2, gt=0, lt=1, what="share of the budget that buys cells and how often each occurs, not training")

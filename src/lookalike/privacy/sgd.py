@@ -232,12 +232,12 @@ class _Clipped:
 
     def __init__(self, net: nn.Module, arrays: Sequence[np.ndarray], plan: Plan, rules: Mapping[type, Rule]) -> None:
         self.net, self.arrays, self.plan, self.rules = net, arrays, plan, rules
-        self.weights = list(net.parameters())
+        self.weights = [w for w in net.parameters() if w.requires_grad]  # others stay as they are, whatever the rows say
         self.place = {id(w): k for k, w in enumerate(self.weights)}
         self.layers = [m for m in net.modules() if type(m) in rules]
         covered = [id(w) for layer in self.layers for w in layer.parameters()]
         if sorted(covered) != sorted(self.place):
-            bare = [name for name, w in net.named_parameters() if covered.count(id(w)) != 1]
+            bare = [name for name, w in net.named_parameters() if w.requires_grad and covered.count(id(w)) != 1]
             raise SettingError(f"no rule, or more than one, tells how long the gradients of {', '.join(bare)} are")
         self.here = threading.local()
 
@@ -343,7 +343,7 @@ def train(
         TrainingError: the weights grew beyond all numbers, or memory is full.
     """
     net.to(device).train()
-    weights = list(net.parameters())
+    weights = [w for w in net.parameters() if w.requires_grad]
     mean = [w.detach().clone() for w in weights]
     adam = torch.optim.Adam(weights, plan.speed, plan.betas)
     try:
