@@ -1,4 +1,4 @@
-"""Fuzz all readers of what others wrote: `python tests/abuse/fuzz.py --inputs 1000000` (make fuzz). Each input may be refused in our own words.
+"""Fuzz all readers of what others wrote: `python tests/abuse/fuzz.py` (make fuzz). An input may be read, or refused in our own words.
 
 A child process runs each target, so that a crash, a hang or memory out of bounds ends it and not the run; the input it was at is kept in
 `--keep`, with what happened. With `atheris` installed, a share of the inputs is chosen by what new branches they reach.
@@ -55,7 +55,8 @@ def main() -> None:
     told: dict[str, dict[str, int]] = {}
     for name in names:
         told[name] = campaign(name, args.seed * 10**9, max(1, round(args.inputs * shares[name])), args, began)
-        say(f"{name:<11}{told[name]['inputs']:>10,} inputs {told[name]['refused']:>10,} refused {told[name]['wrong']:>4} wrong  {told[name]['seconds']} s")
+        inputs, refused, wrong, seconds = told[name].values()
+        say(f"{name:<11}{inputs:>10,} inputs {refused:>10,} refused {wrong:>4} wrong  {seconds} s")
     say(f"{'all':<11}{sum(t['inputs'] for t in told.values()):>10,} inputs, {sum(t['wrong'] for t in told.values())} went wrong")
     sys.exit(any(t["wrong"] for t in told.values()))
 
@@ -70,7 +71,7 @@ def campaign(name: str, first: int, inputs: int, args: argparse.Namespace, began
                 break
             last = min(first + inputs, at + 20_000)
             command = [sys.executable, __file__, name, "--keep", str(args.keep), "--child", str(at), str(last), str(current)]
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, cwd=folder)
+            done = subprocess.run(command, capture_output=True, check=False, cwd=folder)
             lines = done.stdout.decode().splitlines()
             got = json.loads(lines[-1]) if done.returncode == 0 and lines else None
             if got is not None:

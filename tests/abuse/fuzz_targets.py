@@ -76,7 +76,7 @@ def frame() -> pd.DataFrame:
             "pay": [f"$ {x:,.2f}" for x in rng.gamma(2, 900, n)],
             "age": [None if k % 7 == 0 else int(k % 5 * 11) for k in range(n)],
             "sex": rng.choice(["f", "m", "ü"], n),
-            "note": ["a, \"b\"\nc" if k % 9 == 0 else "plain words here" for k in range(n)],
+            "note": ['a, "b"\nc' if k % 9 == 0 else "plain words here" for k in range(n)],
             "mail": [f"a{k}@example.org" for k in range(n)],
             "yes": rng.choice(["yes", "no"], n),
         }
@@ -278,7 +278,7 @@ def _rule_seeds() -> list[bytes]:
         b"age >= 0 and age + 1 < 2 * age / (3 - 1)",
         b'if sex in ("f", "m") then not (pay is missing) or yes = "no"',
         b'when <= "2024-12-31" and days(when - when) = 0',
-        b"combination(sex, yes) in ((\"f\", \"yes\"), (\"m\", null))",
+        b'combination(sex, yes) in (("f", "yes"), ("m", null))',
         b"unique(id)",
         b"together_missing(age, pay)",
         b"step(pay, 0.05, 1e-2)",
@@ -296,7 +296,8 @@ def _flag(data: bytes, folder: Path) -> None:
 
 
 def _flag_seeds() -> list[bytes]:
-    return [b"g sex=f", b"g age=1..30", b"g age=[1,2,null]", b"s sex=f:0.5", b"r sex=0.2", b"p yes:sex,age", b'g when={"low": "2024-02-01"}']
+    given = [b"sex=f", b"age=1..30", b"age=[1,2,null]", b'when={"low": "2024-02-01"}']
+    return [b"s sex=f:0.5", b"r sex=0.2", b"p yes:sex,age", *(b"g " + g for g in given)]
 
 
 # ------------------------------------------------------------------------------------------------------------ stored state
@@ -329,7 +330,8 @@ def fitted(folder: Path) -> None:
     table, few = frame(), {"trees": 3, "rounds": 4}
     for name, settings in (DEEP | {"forest": few, "marginals": {}, "ruled": {"rules": ["age >= 0"], "inner_settings": few}}).items():
         la.save(la.fit(table, model=name, settings=settings, seed=0), folder / f"{name}.lookalike")
-    steps = pd.DataFrame({"who": np.repeat(np.arange(12), 6), "at": np.tile(np.arange(6), 12), "x": np.arange(72) % 7 / 2, "c": ["a", "b"] * 36})
+    who, at = np.divmod(np.arange(72), 6)
+    steps = pd.DataFrame({"who": who, "at": at, "x": np.arange(72) % 7 / 2, "c": ["a", "b"] * 36})
     la.save(la.fit(steps, subject="who", order="at", settings=few, seed=0), folder / "sequence.lookalike")
     line = steps.assign(at=np.arange(72)).drop(columns="who")
     for name, settings in (("surrogate", {"lags": 2}), ("series", {"epochs": 1, "width": 16, "window": 8, "steps": 4})):

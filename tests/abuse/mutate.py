@@ -1,4 +1,4 @@
-"""How inputs are spoilt: bytes flipped, cut, doubled and joined; values of JSON replaced by those that hurt; arrays filled with odd numbers."""
+"""How inputs are spoilt: bytes flipped, cut, doubled, joined; values of JSON replaced by hurtful ones; arrays given odd numbers."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ HURTFUL: tuple[Any, ...] = (
 )  # fmt: skip
 """Values that programs forget."""
 TOKENS = (
-    b"", b'"', b'""', b"'", b",", b";", b"\t", b"\n", b"\r", b"\r\n", b"\0", b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"\xed\xa0\x80", b"{", b"}",
-    b"[", b"]", b"(", b")", b":", b"NaN", b"Infinity", b"1e999", b"-", b"0", b"9" * 30, b"9" * 5000, b"null", b"true", b"&a", b"*a", b"!!python/x",
-    b"not ", b"if ", b" then ", b" in ", b"~", b"is ", b"`", b"..", b"%", b"\\u0000", b"\\ud800", b"# ", b"- ", b"? ", b"| ", b"\xc3", b"\xe2\x80\xae",
+    b"", b'"', b'""', b"'", b",", b";", b"\t", b"\n", b"\r", b"\r\n", b"\0", b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"\xed\xa0\x80", b"{",
+    b"}", b"[", b"]", b"(", b")", b":", b"NaN", b"Infinity", b"1e999", b"-", b"0", b"9" * 30, b"9" * 5000, b"null", b"true", b"&a", b"*a",
+    b"!!python/x", b"not ", b"if ", b" then ", b" in ", b"~", b"is ", b"`", b"..", b"%", b"\\u0000", b"\\ud800", b"# ", b"- ", b"? ", b"| ",
+    b"\xc3", b"\xe2\x80\xae",
 )  # fmt: skip
 
 
