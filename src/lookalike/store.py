@@ -87,9 +87,9 @@ def load(path: str | os.PathLike[str], *, model: Model | None = None, encoders: 
     try:
         schema = _coded(Schema.from_json(json.dumps(card["schema"]), where=where), encoders or {}, where)
         restored = model.restore(schema, State(card=card["state"], arrays=arrays))
-    except StoreError:
-        raise
     except _DAMAGED as error:
+        if isinstance(error, StoreError) and error.where == where:
+            raise
         raise StoreError(f"the stored state is damaged ({type(error).__name__}: {error})", where=where, fix=_ANEW) from error
     restored.file_ = where
     return restored
