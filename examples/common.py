@@ -43,7 +43,7 @@ def keep(figure: plt.Figure, path: Path, *gained: str) -> None:
     """Write the picture, with a legend where things have names, and say what was gained."""
     for panel in figure.axes:
         if panel.get_legend_handles_labels()[0] and panel.get_legend() is None:
-            panel.legend(frameon=False, fontsize=8, markerscale=1.5)
+            panel.legend(frameon=False, fontsize=8)
     figure.savefig(path)
     plt.close(figure)
     print(f"picture: {path}")

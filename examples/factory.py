@@ -28,7 +28,7 @@ def engineered(mills: pd.DataFrame) -> pd.DataFrame:
 def lawful(mills: pd.DataFrame, mode: str) -> pd.Series:
     """Whether the law of a mode, as its author wrote it, explains each row."""
     if mode == "HDF":
-        return (mills.gap < 8.6) & (mills.speed < 1_380)
+        return (mills.gap < 8.65) & (mills.speed < 1_380)  # 8.6, in tenths
     limit = mills.type.map({"L": 11_000, "M": 12_000, "H": 13_000}).astype(float)
     return ~mills.power.between(3_500, 9_000) if mode == "PWF" else mills.strain > limit
 

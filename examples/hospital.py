@@ -48,7 +48,7 @@ def first_day(folder: Path) -> pd.DataFrame:
 
 
 def main() -> None:
-    args = asked(__doc__, STAYS, *(f"{CARE}/{name}.parquet" for name in ("sta", "dyn", "outc")), rows=40_000)
+    args = asked(__doc__, STAYS, *(f"{CARE}/{name}.parquet" for name in ("sta", "dyn", "outc")), rows=80_000)
     stays = pd.read_parquet(args.data / STAYS, columns=["patient_nbr", *LEVELS, *BOUNDS]).sample(frac=1, random_state=0)
     test, train = stays[stays.patient_nbr % 5 == 0][: args.rows // 2], stays[stays.patient_nbr % 5 > 0][: args.rows]
     model = la.fit(train, schema=form(train), model=la.Private(epsilon=1.0, delta=1e-6, rows_per_subject=2))
@@ -60,9 +60,9 @@ def main() -> None:
 
     figure, (back, trial) = panels("Back within 30 days, by earlier stays", "A cohort of 1,000 by conditions")
     for rows, colour, name in ((train, REAL, "real"), (shared, MADE, "shared, ε = 1")):
-        rate = (rows.readmitted == "<30").groupby(rows.number_inpatient.clip(upper=6)).mean() * 100
+        rate = (rows.readmitted == "<30").groupby(rows.number_inpatient.clip(upper=5)).mean() * 100
         back.plot(rate.index, rate, "o-", color=colour, label=name)
-    back.set(xlabel="stays in the year before (6: or more)", ylabel="% of encounters", ylim=0)
+    back.set(xlabel="stays in the year before (5: or more)", ylabel="% of encounters", ylim=0)
     for rows, colour, size, name in ((care, "#d5dae0", 4, "all real"), (cohort, MADE, 4, "drawn"), (few, OTHER, 9, f"real, {len(few)}")):
         trial.scatter(rows.age, rows.highest_pulse, s=size, color=colour, linewidths=0, label=name)
     trial.set(xlabel="age", ylabel="highest pulse of the first day")
