@@ -16,7 +16,7 @@ import pyarrow as pa
 from lookalike._whole import expanded
 from lookalike.data.delimited import spell
 from lookalike.data.source import ROWS, Source, source
-from lookalike.errors import DataError, FileError, MissingExtra, UnknownName
+from lookalike.errors import DataError, FileError, LookalikeError, MissingExtra, UnknownName
 
 SCHEMES = ("sqlite", "duckdb", "postgresql", "postgres")
 _BASE = {True: "", False: "WHERE table_type = 'BASE TABLE'"}
@@ -263,6 +263,8 @@ class Engine(Protocol):
 def _told(errors: tuple[type[Exception], ...], where: str) -> Iterator[None]:
     try:
         yield
+    except LookalikeError:
+        raise
     except errors as error:
         what = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise FileError(f"the database says: {what}", where=where, fix="check the URL, the table or query, and your rights") from error
@@ -442,7 +444,7 @@ class Postgres:
 
     @classmethod
     def told(cls, where: str) -> Any:
-        return _told((cls._driver().Error,), where)
+        return _told((cls._driver().Error, OSError, pa.ArrowException), where)  # rows come by Arrow, and so does what is said of them
 
     def tables(self, *, views: bool = True) -> list[str]:
         found = self.rows(
