@@ -59,18 +59,19 @@ class Share:
 class Plan:
     """What is to be drawn; a plan that says nothing draws as the model would.
 
-    given: {column: condition}, which every row meets: a value, a list of values, {"low": …, "high": …}, None for missing,
-        {"missing": false} for known, {"none_of": […]}.
-    shares: {column: {level: share}}, or a list of {"columns": […], "of": [[[condition, …], share], …]} for several columns at once and
-        for ranges. Shares of a column sum to 1; the entry "*" is all the rest.
-    counts: {column: {level: rows}}: exactly so many; all other rows have other levels.
-    rebalance: a column whose levels are to be equally frequent; or {column: share}, that of its rarest level.
-    rules: texts such as "start <= end" (docs/rules.md), or `lookalike.rules.Rule` objects, which every row obeys.
-    fix: rows given in part, a frame or a file: what is missing in them is drawn, and so are columns that are left out.
-    parity: {"target": …, "group": …, …}, a target that is to be drawn free of a group (`lookalike.fair.Parity`).
-    rare: {column: "high", "low" or "both"}, tails that are to be drawn more often; or {"columns": …, "share": …, "beyond": …}; or a
-        function of a frame that gives each row a number, the greater the rarer (`lookalike.rare.Rare`).
-    found: names of the entries above that were read from private data; with a private model they are refused.
+    Attributes:
+        given: {column: condition}, which every row meets: a value, a list of values, {"low": …, "high": …}, None for missing, {"missing":
+            false} for known, {"none_of": […]}.
+        shares: {column: {level: share}}, or a list of {"columns": […], "of": [[[condition, …], share], …]} for several columns at once and
+            for ranges. Shares of a column sum to 1; the entry "*" is all the rest.
+        counts: {column: {level: rows}}: exactly so many; all other rows have other levels.
+        rebalance: a column whose levels are to be equally frequent; or {column: share}, that of its rarest level.
+        rules: texts such as "start <= end" (docs/rules.md), or `lookalike.rules.Rule` objects, which every row obeys.
+        fix: rows given in part, a frame or a file: what is missing in them is drawn, and so are columns that are left out.
+        parity: {"target": …, "group": …, …}, a target that is to be drawn free of a group (`lookalike.fair.Parity`).
+        rare: {column: "high", "low" or "both"}, tails that are to be drawn more often; or {"columns": …, "share": …, "beyond": …}; or a
+            function of a frame that gives each row a number, the greater the rarer (`lookalike.rare.Rare`).
+        found: names of the entries above that were read from private data; with a private model they are refused.
 
     Raises:
         SettingError: an entry is not one, shares do not sum to 1, or entries contradict each other.

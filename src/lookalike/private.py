@@ -25,10 +25,13 @@ MOST_ROWS_PER_SUBJECT = 1_000
 class Private:
     """A model, not yet fitted, whose fit spends (`epsilon`, `delta`) and promises no more: `fit(data, model=Private(epsilon=1.0))`.
 
-    model: a name, or a model not yet fitted, that can do it (`lookalike models` says which). epsilon: finite, above 0. delta: the chance
-    that the promise does not hold, below one over the number of rows. ledger: a file that keeps what was spent on these data, over
-    all fits, or a `Ledger`; without one only this fit is counted. rows_per_subject: rows of a subject (`schema.subject`) that are
-    looked at, the others are left out. buy: levels and bounds that are not public are bought from the budget.
+    Attributes:
+        model: a name, or a model not yet fitted, that can do it (`lookalike models` says which).
+        epsilon: what may be learned of one person: the odds of anything change by a factor of e^epsilon at most. Finite, above 0.
+        delta: the chance that the promise does not hold, below one over the number of rows.
+        ledger: a file that keeps what was spent on these data, over all fits, or a `Ledger`; without one only this fit is counted.
+        rows_per_subject: rows of a subject (`schema.subject`) that are looked at, the others are left out.
+        buy: levels and bounds that are not public are bought from the budget.
 
     Raises:
         SettingError: a budget or number is not one.
@@ -69,7 +72,7 @@ class Private:
         Raises:
             SchemaError: facts that are needed were read from the data, and are not declared.
             CannotError: there is free text, or several tables.
-        SettingError: `rows_per_subject` is given where no subject is.
+            SettingError: `rows_per_subject` is given where no subject is.
             BudgetError: delta is not below one over the number of rows, or the ledger has not so much left.
         """
         from lookalike.privacy import domain
