@@ -121,8 +121,9 @@ def test_all_guides_are_among_those_that_run() -> None:
 
 
 @pytest.mark.parametrize("guide", GUIDES)
-def test_what_a_guide_says_runs(guide: str, workplace: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_a_guide_says_runs(guide: str, workplace: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Its commands, one after the other, and then its Python, block after block, which may go on with what was there before."""
+    monkeypatch.setattr(importlib.import_module("lookalike.steer"), "PARITY_PILOT", 5_000)  # as few as tables of 1,200 rows deserve
     for words in commands(guide):
         *args, target = (*words[1:], "") if ">" not in words else (*words[1 : words.index(">")], words[-1])
         with pytest.raises(SystemExit) as stopped:
