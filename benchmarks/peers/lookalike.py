@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import time
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import Any
 import lookalike
 from lookalike.schema import NumberFormat, Schema
 
+LIBRARIES = ("numba", "pandas", "pyarrow.compute", "pyarrow.csv", "pyarrow.dataset", "pyarrow.parquet", "scipy.stats")
+"""Loaded before the clock starts, as scripts of other tools load theirs at their top; networks need torch too."""
 PACKAGES = ("lookalike", "numpy", "pandas", "pyarrow", "scikit-learn", "numba", "torch", "opendp", "dp-accounting")
 
 
 def plan(train: Path, model: str, *, seconds: float) -> dict[str, float]:
     """The time budget of a network's training: what comes before and after it needs some of the time too."""
     timed = "minutes" in type(lookalike.model(model).settings).model_fields
+    for name in (*LIBRARIES, *(["torch"] if timed else [])):
+        importlib.import_module(name)
     return {"minutes": 0.9 * seconds / 60} if timed else {}
 
 
