@@ -28,6 +28,8 @@ REST = "*"
 """All that the other entries of a share or count do not speak of."""
 MOST = 1e18
 """A number of rows that nobody asks for."""
+DEEPEST = 50
+"""Brackets within brackets of a plan in YAML at most."""
 FIXED = 1e-6
 """By how much shares may miss one in all."""
 
@@ -244,8 +246,7 @@ def _parsed(text: str, place: Path) -> Any:
         import yaml
 
         try:
-            if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):  # a few lines of them mean more than memory holds
-                raise SettingError("refers back to another entry (*name)", where=str(place), fix="write the entry out")
+            _refuse_endless(text, place)
             found = yaml.safe_load(text)
             _json.writable(found)
             return found
@@ -260,6 +261,20 @@ def _parsed(text: str, place: Path) -> Any:
     except json.JSONDecodeError as error:
         what = f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
         raise SettingError(what, where=str(place), fix="mend the file") from None
+
+
+def _refuse_endless(text: str, place: Path) -> None:
+    """Complain of YAML that a few lines make endless: references back to other entries, brackets within brackets."""
+    import yaml
+
+    opening, closing = (yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken), (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken)
+    depth = 0
+    for token in yaml.scan(text):
+        if isinstance(token, yaml.AliasToken):
+            raise SettingError("refers back to another entry (*name)", where=str(place), fix="write the entry out")
+        depth += isinstance(token, opening) - isinstance(token, closing)
+        if depth > DEEPEST:
+            raise SettingError("not YAML: nested too deeply", where=str(place), fix="mend the file")
 
 
 def _shares(raw: Any) -> list[Share]:

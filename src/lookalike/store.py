@@ -142,7 +142,7 @@ def _unfitted(card: Mapping[str, Any], where: str) -> Model:
         raise StoreError(f"holds a model {name!r}, which is not one of {', '.join(models.names())}", where=where, fix=fix)
     try:
         return models.build(name, card["settings"])
-    except (LookalikeError, RecursionError, TypeError) as error:
+    except (LookalikeError, RecursionError, TypeError, ValueError) as error:
         raise StoreError(f"the stored settings are damaged ({error})", where=where, fix=_ANEW) from None
 
 

@@ -246,7 +246,7 @@ def _refuse_unclosed(path: Path, layout: _Layout) -> None:
     start, lines, row = 1, 1, [""]
     for start, lines, row in _rows(path, layout):  # noqa: B007
         pass
-    if lines > 1 or row[-1].endswith(("\n", "\r")):
+    if lines > 1 or (row and row[-1].endswith(("\n", "\r"))):
         _refuse_quote(path, start)
 
 

@@ -21,6 +21,8 @@ from lookalike.errors import DataError
 
 _CHUNK = 1 << 24
 _ESCAPED = ("\\", '"', *map(chr, range(32)))  # a backslash first: the others bring one
+_BRACKETS = 64
+"""Brackets of a line, from which on Python's parser reads it."""
 _NESTED = "holds lists or objects, and a cell must be a single value"
 
 
@@ -96,6 +98,8 @@ def _parsed(block: bytes, options: arrow_json.ParseOptions) -> pa.Table:
     lines = block.split(b"\n")
     if any(line[:1] != b"{" and line.strip()[:1] not in (b"", b"{") for line in lines):
         raise pa.ArrowInvalid("a line is no object")  # of one that is null Arrow's parser dies (apache/arrow, seen in 18 to 26)
+    if any(line.count(b"[") + line.count(b"{") > _BRACKETS for line in lines):
+        raise pa.ArrowInvalid("nested too deeply")  # which takes Arrow's parser the square of the levels
     longest = max(map(len, lines))
     table = arrow_json.read_json(io.BytesIO(block), arrow_json.ReadOptions(block_size=max(1 << 20, 2 * longest)), options)
     return table if options.explicit_schema is None else table.select(options.explicit_schema.names)
