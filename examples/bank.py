@@ -14,7 +14,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 import lookalike as la
 
 FILE = "fraud/creditcard_fraud_sample/creditcard_fraud_sample.parquet"
-ALARMS, TRUE, TRIES = 0.01, 1 / 600, 4
+ALARMS, TRUE, TRIES = 0.01, 1 / 600, 5
 """Alarms in honest payments, share of frauds in truth, and splits that are tried."""
 
 
