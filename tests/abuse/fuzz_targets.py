@@ -13,7 +13,7 @@ import sqlite3
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -326,20 +326,23 @@ DEEP = {
 }
 
 
-def fitted(folder: Path) -> None:
-    """Write a small model of every kind, to be spoilt."""
+def fitted(folder: Path, *, names: Sequence[str] = ()) -> None:
+    """Write small models, to be spoilt: one of every kind, or those with `names`."""
     table, few = frame(), {"trees": 3, "rounds": 4}
-    for name, settings in (DEEP | {"forest": few, "marginals": {}, "ruled": {"rules": ["age >= 0"], "inner_settings": few}}).items():
-        la.save(la.fit(table, model=name, settings=settings, seed=0), folder / f"{name}.lookalike")
     who, at = np.divmod(np.arange(72), 6)
     steps = pd.DataFrame({"who": who, "at": at, "x": np.arange(72) % 7 / 2, "c": ["a", "b"] * 36})
-    la.save(la.fit(steps, subject="who", order="at", settings=few, seed=0), folder / "sequence.lookalike")
     line = steps.assign(at=np.arange(72)).drop(columns="who")
-    for name, settings in (("surrogate", {"lags": 2}), ("series", {"epochs": 1, "width": 16, "window": 8, "steps": 4})):
-        la.save(la.fit(line, order="at", model=name, settings=settings, seed=0), folder / f"{name}.lookalike")
     _shop(folder)
     shop = {name: pd.read_csv(folder / f"{name}.csv") for name in ("parent", "child")}
-    la.save(la.fit(shop, subject="parent", settings={"inner_settings": few}, seed=0), folder / "relational.lookalike")
+    flat = DEEP | {"copula": {}, "forest": few, "marginals": {}, "ruled": {"rules": ["age >= 0"], "inner_settings": few}}
+    known: dict[str, tuple[Any, dict[str, Any]]] = {name: (table, {"model": name, "settings": s}) for name, s in flat.items()}
+    known["sequence"] = (steps, {"subject": "who", "order": "at", "settings": few})
+    known["surrogate"] = (line, {"order": "at", "model": "surrogate", "settings": {"lags": 2}})
+    known["series"] = (line, {"order": "at", "model": "series", "settings": {"epochs": 1, "width": 16, "window": 8, "steps": 4}})
+    known["relational"] = (shop, {"subject": "parent", "settings": {"inner_settings": few}})
+    for name in names or known:
+        data, how = known[name]
+        la.save(la.fit(data, seed=0, **how), folder / f"{name}.lookalike")
 
 
 def _ledger(data: bytes, folder: Path) -> None:

@@ -74,7 +74,7 @@ def _json(rng: random.Random, data: bytes, seeds: list[bytes]) -> bytes:
     try:
         tree = json.loads(data)
         other = json.loads(rng.choice(seeds))
-    except ValueError:
+    except (RecursionError, ValueError):
         return _spoilt(rng, data, seeds, tokens=True)
     for _ in range(1 + int(rng.expovariate(0.8))):
         tree = _changed(rng, tree, other)

@@ -203,7 +203,7 @@ class Chain:
         if len(np.unique(target.clusters[plain > 0])) < FEW_OWNERS:
             target = replace(target, clusters=None)
         boosts: list[Any] = []
-        if how.rounds and target.ordered and target.size > SCORED_CELLS:
+        if how.rounds and len(features) and target.ordered and target.size > SCORED_CELLS:
             levels, kept = replace(target, codes=plain), np.ascontiguousarray(bins[features])
             boosts = score(levels, kept, self._nominal[features], rounds=how.rounds, most=SCORED_ROWS, rng=rng, worth=WORTH)
         tried = 1.0 if mode == "span" or len(features) <= FEW else how.features  # one of them may tell all: it must not be missed
