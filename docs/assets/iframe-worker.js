@@ -24,21 +24,22 @@
       this.frame.hidden = true;
       document.body.appendChild(this.frame);
       this.inside = this.frame.contentWindow;
+      this.tell = this.inside.postMessage.bind(this.inside); // in the frame the name is to lead out, as it does in a worker
       this.heard = (event) => {
         if (event.source !== this.inside) return;
         this.dispatchEvent(new MessageEvent("message", { data: event.data }));
         if (this.onmessage) this.onmessage(event);
       };
       window.addEventListener("message", this.heard);
-      const tell = 'postMessage = (data) => parent.postMessage(data, "*");';
+      const out = 'postMessage = (data) => parent.postMessage(data, "*");';
       const page = this.inside.document;
       page.open();
-      page.write(`<html><body><script>${tell} importScripts = ${load};</` + `script><script src="${url}"></` + `script></body></html>`);
+      page.write(`<html><body><script>${out} importScripts = ${load};</` + `script><script src="${url}"></` + `script></body></html>`);
       page.close();
     }
 
     postMessage(data) {
-      const send = () => this.inside.postMessage(data, "*");
+      const send = () => this.tell(data, "*");
       if (this.inside.document.readyState === "complete") send();
       else this.frame.addEventListener("load", send, { once: true });
     }
