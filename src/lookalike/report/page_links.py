@@ -19,7 +19,7 @@ TABLE = {
 """Figures of a table, as the heads of its columns."""
 LINK = {"link_trend": "trends", "link_dependence": "dependence"}
 HOP = {"hop_trend": "Trends", "hop_dependence": "Dependence"}
-HEIGHT, STEP, BAR = 52.0, 26, 9
+HEIGHT, STEP = 52.0, 26
 """Of the bars, in the units of their drawing."""
 
 
