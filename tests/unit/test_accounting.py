@@ -355,12 +355,12 @@ def test_noise_spends_the_budget_and_no_more(epsilon: float, rate: float, steps:
 
 def test_noise_leaves_room_for_other_looks() -> None:
     budget, other = Budget(1.0, 1e-6), [Cost(rho=0.002, delta=1e-7)]
-    noise = noise_for(budget, rate=0.01, steps=500, besides=other)
-    assert noise > noise_for(budget, rate=0.01, steps=500)
-    training = Cost(sampled=Sampled(noise, 0.01, 500))
+    noise = noise_for(budget, rate=0.01, steps=100, besides=other)
+    assert noise > noise_for(budget, rate=0.01, steps=100)
+    training = Cost(sampled=Sampled(noise, 0.01, 100))
     assert total([*other, training], delta=1e-6) <= 1.0
     with pytest.raises(SettingError, match="leave no budget"):
-        noise_for(budget, rate=0.01, steps=500, besides=[Cost(rho=1.0)])
+        noise_for(budget, rate=0.01, steps=100, besides=[Cost(rho=1.0)])
 
 
 def test_a_search_that_cannot_end_is_refused() -> None:

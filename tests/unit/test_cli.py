@@ -207,7 +207,7 @@ def test_what_is_made_of_a_folder_is_called_after_it(tmp_path: Path, monkeypatch
     assert _flags.stem(".") == _flags.stem("../shop.v2/") == "shop"
 
 
-# What is refused: through the real command
+# What is refused
 
 
 @pytest.mark.parametrize(
@@ -223,9 +223,10 @@ def test_what_is_made_of_a_folder_is_called_after_it(tmp_path: Path, monkeypatch
     ],
     ids=["nothing", "no rows", "column named twice", "one row", "all missing", "wrong delimiter", "not text"],
 )
-def test_bad_table_is_refused(tmp_path: Path, content: bytes, words: tuple[str, ...]) -> None:
+def test_bad_table_is_refused(here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, words: tuple[str, ...]) -> None:
     (tmp_path / "people.csv").write_bytes(content)
-    refused(command("make", "people.csv", *QUICK, cwd=tmp_path), *words)
+    monkeypatch.chdir(tmp_path)
+    refused(here("make", "people.csv", *QUICK), *words)
     assert left(tmp_path) == {"people.csv"}
 
 
@@ -241,8 +242,16 @@ def test_bad_table_is_refused(tmp_path: Path, content: bytes, words: tuple[str, 
     ],
     ids=lambda v: " ".join(v) if "→" not in v else "",
 )
-def test_bad_request_is_refused(table: Path, args: tuple[str, ...], words: tuple[str, ...]) -> None:
-    refused(command("make", *QUICK, *args, cwd=table.parent), *words)
+def test_bad_request_is_refused(
+    here: Any, table: Path, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(table.parent)
+    refused(here("make", *QUICK, *args), *words)
+    assert left(table.parent) == {"people.csv"}
+
+
+def test_a_process_of_its_own_refuses_alike(table: Path) -> None:
+    refused(command("make", *QUICK, "people.csv", "--target", "ritch", cwd=table.parent), "no column named 'ritch'", "did you mean 'rich'?")
     assert left(table.parent) == {"people.csv"}
 
 
@@ -327,7 +336,7 @@ def test_a_link_to_nowhere(here: Any, tmp_path: Path) -> None:
 
 
 def test_full_disk(tiny_disk: Path, table: Path, stored: Path) -> None:
-    refused(command("make", table, *QUICK, "--out", tiny_disk / "out", cwd=table.parent), "disk/out", "space", "→")
+    refused(command("make", table, *QUICK, "--rows", "100", "--out", tiny_disk / "out", cwd=table.parent), "disk/out", "space", "→")
     assert not left(tiny_disk)
     refused(command("sample", stored, "-n", "100000", "--out", tiny_disk / "s.csv"), "s.csv", "space", "→")
     assert not left(tiny_disk)

@@ -60,7 +60,7 @@ def test_columns_keep_their_shares_and_places(model: Ctgan, real: pd.DataFrame) 
 
 def test_seeds_decide(real: pd.DataFrame) -> None:
     few = SMALL | {"epochs": 2}
-    a, b, c = (la.sample(la.fit(real, model="ctgan", settings=few, seed=s), 50, seed=1) for s in (1, 1, 2))
+    a, b, c = (la.sample(la.fit(real.head(400), model="ctgan", settings=few, seed=s), 50, seed=1) for s in (1, 1, 2))
     pd.testing.assert_frame_equal(a, b)
     assert not a.equals(c)
 
@@ -72,7 +72,7 @@ def test_it_is_stored_and_drawn_from_again(model: Ctgan, tmp_path: Path) -> None
     assert all(0 <= look["levels"] <= 1 and 0 <= look["clusters"] <= 1 for look in model.trained_["watch"])
 
 
-@pytest.mark.parametrize(("rows", "levels"), [(200, 40), (8_000, 1_000)])
+@pytest.mark.parametrize(("rows", "levels"), [(200, 40), (2_000, 1_000)])
 def test_few_rows_and_many_levels(rows: int, levels: int) -> None:
     rng = np.random.default_rng(0)
     many = frame(rows).assign(code=[f"c{c}" for c in rng.integers(0, levels, rows)])

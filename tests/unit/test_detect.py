@@ -377,7 +377,7 @@ def test_widening_looks_again_and_keeps_what_was_declared() -> None:
 
 
 def test_a_thousand_columns() -> None:
-    rows = 10_000
+    rows = 3_000
     kinds = [
         np.char.mod("%d", RNG.integers(0, 99, rows)),
         np.char.mod("%.2f", RNG.normal(size=rows)),
@@ -389,7 +389,7 @@ def test_a_thousand_columns() -> None:
     raw = pa.table({f"c{i}": columns[i % 5] for i in range(1000)})
     start = time.process_time()
     table = detect.detect(raw)
-    assert time.process_time() - start < 10
+    assert time.process_time() - start < 5
     assert [c.kind for c in table.columns[:5]] == ["integer", "number", "category", "date", "key"]
 
 

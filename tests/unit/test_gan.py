@@ -128,7 +128,7 @@ def test_columns_keep_their_shares_and_places(model: Gan, real: pd.DataFrame) ->
 @pytest.mark.parametrize("loss", ["wasserstein", "hinge"])
 def test_seeds_decide(real: pd.DataFrame, loss: str) -> None:
     few = SMALL | {"epochs": 2, "loss": loss}
-    a, b, c = (la.sample(la.fit(real, model="gan", settings=few, seed=s), 50, seed=1) for s in (1, 1, 2))
+    a, b, c = (la.sample(la.fit(real.head(400), model="gan", settings=few, seed=s), 50, seed=1) for s in (1, 1, 2))
     pd.testing.assert_frame_equal(a, b)
     assert not a.equals(c)
 

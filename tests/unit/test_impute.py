@@ -33,7 +33,7 @@ def table(n: int, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
     return whole, holey
 
 
-WHOLE, HOLEY = table(3_000)
+WHOLE, HOLEY = table(1_500)
 
 
 @pytest.fixture(scope="module")

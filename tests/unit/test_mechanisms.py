@@ -1,6 +1,6 @@
 """The noise is exactly what is booked for: its probabilities, its privacy, its thresholds, and where its randomness comes from.
 
-The operating system's randomness cannot be seeded, so each statistical check has a false alarm of one in a million, and each
+The operating system's randomness cannot be seeded, so all statistical checks together have a false alarm of one in a million, and each
 is shown to notice the error it is there for.
 """
 
@@ -25,7 +25,7 @@ from lookalike.privacy.accounting import Budget, delta_of
 from lookalike.privacy.ledger import Allowance, Ledger
 from lookalike.privacy.mechanisms import best, counts, laplace, levels, threshold
 
-ALARM = 1e-6
+ALARM = 1e-8
 DRAWS = 20_000
 
 

@@ -103,7 +103,7 @@ def test_what_is_around_a_row_is_like_it(model: Vae, real: pd.DataFrame) -> None
 
 def test_seeds_decide(real: pd.DataFrame) -> None:
     few = SMALL | {"epochs": 2}
-    a, b, c = (la.sample(la.fit(real, model="vae", settings=few, seed=s), 50, seed=1) for s in (1, 1, 2))
+    a, b, c = (la.sample(la.fit(real.head(400), model="vae", settings=few, seed=s), 50, seed=1) for s in (1, 1, 2))
     pd.testing.assert_frame_equal(a, b)
     assert not a.equals(c)
 

@@ -125,17 +125,17 @@ class Net(nn.Module):
         """float32 [n, past + beside]: what went before rows int64 [n] of series that began at `first`."""
         age = rows - first
         old = (age > 0).float()[:, None]
-        lagged = [torch.maximum(rows - k, first) for k in range(1, self.lags + 2)]
-        states = [past.state[at] for at in lagged]
-        out = [torch.cat([states[k], past.gone[lagged[k]]], 1) * old for k in range(self.lags)]
+        back = torch.arange(1, self.lags + 2, device=rows.device)
+        lagged = torch.maximum(rows[:, None] - back, first[:, None])
+        states = past.state[lagged]
+        out = [torch.cat([states[:, :-1], past.gone[lagged[:, :-1]]], 2).flatten(1) * old]
         if self.numbers:
-            scale = 1 / self.rough
-            out += [((states[k] - states[k + 1])[:, self.at] * scale).clamp(-FAR, FAR) * old for k in range(min(DIFFERENCES, self.lags))]
-        shift = 0 if past.shift is None else past.shift[rows]
-        ends = [torch.maximum(rows - edge, first) for edge in self.edges]
-        sums = [past.sums[end + shift] for end in ends]
-        for late, early, a, b in zip(sums[:-1], sums[1:], ends[:-1], ends[1:], strict=True):
-            out.append(((late - early) / (a - b).clamp(min=1)[:, None]).float())
+            lines = states[:, : DIFFERENCES + 1, self.at]
+            out.append(((lines[:, :-1] - lines[:, 1:]) * (1 / self.rough)).clamp(-FAR, FAR).flatten(1) * old)
+        ends = torch.maximum(rows[:, None] - torch.tensor(self.edges, device=rows.device), first[:, None])
+        sums = past.sums[ends if past.shift is None else ends + past.shift[rows][:, None]]
+        spans = (ends[:, :-1] - ends[:, 1:]).clamp(min=1)[:, :, None]
+        out.append(((sums[:, :-1] - sums[:, 1:]) / spans).float().flatten(1))
         for season in self.seasons:
             reached = (age >= season).float()[:, None]
             out += [past.state[torch.maximum(rows - season, first)] * reached, reached]

@@ -37,7 +37,13 @@ class Settings(Learning):
     width: int = Field(256, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower")
     depth: int = Field(2, ge=0, le=16, description="layers of generator and critic, each")
     pac: int = Field(2, ge=1, le=64, description="rows that the critic judges at once: many show it when rows are all alike")
-    line: int = Field(40, ge=4, le=1_024, description="numbers with more cells than this are told as modes and places, others as levels")
+    line: int = Field(
+        40,
+        ge=4,
+        le=1_024,
+        description="numbers with more cells than this are told as modes and places, others as levels",
+        json_schema_extra={"beside": {"protect": 2}},
+    )
     loss: Literal["wasserstein", "hinge"] = Field(
         "wasserstein",
         description="what the critic learns by: Wasserstein with gradient penalty, or the faster hinge loss with spectral norm",
@@ -46,7 +52,7 @@ class Settings(Learning):
     epochs: int = passes(40)
     rebuild: float = Field(1.0, ge=0, le=100, description="weight of rebuilding rows from what a reader finds in them; 0: critic alone")
     moments: float = Field(10.0, ge=0, le=1_000, description="weight of having the rows' second moments; 0: critic alone")
-    patience: int = waits(15, "looks at the generator", epochs=20, batch=128)
+    patience: int = waits(15, "looks at the generator")
     minutes: float | None = budget()
 
 

@@ -39,7 +39,13 @@ class Settings(Learning):
     noise: int = Field(64, ge=1, le=4_096, description="numbers drawn that a row is made of")
     width: int = Field(256, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower")
     depth: int = Field(2, ge=0, le=16, description="layers of generator and critic, each")
-    line: int = Field(40, ge=4, le=1_024, description="numbers with more cells than this are told as modes and places, others as levels")
+    line: int = Field(
+        40,
+        ge=4,
+        le=1_024,
+        description="numbers with more cells than this are told as modes and places, others as levels",
+        json_schema_extra={"beside": {"protect": 2}},
+    )
     loss: Literal["wasserstein", "hinge"] = Field(
         "wasserstein",
         description="what the critic learns by: Wasserstein with gradient penalty, or the faster hinge loss with spectral norm",
@@ -48,7 +54,7 @@ class Settings(Learning):
     given: float = Field(
         0.5, ge=0, le=1, description="share of learning spent on rows of which some columns are known, as conditions want it"
     )
-    patience: int = waits(15, "looks at the generator", epochs=20, batch=128)
+    patience: int = waits(15, "looks at the generator")
     minutes: float | None = budget()
 
 

@@ -49,7 +49,7 @@ class Settings(Learning):
     depth: int = Field(2, ge=0, le=16, description="residual layers of encoder and decoder, each")
     vector: int = Field(16, ge=2, le=256, description="length of the vector that stands for a code")
     epochs: int = passes(40)
-    patience: int = waits(10, epochs=10, batch=32, warm=0.0)
+    patience: int = waits(10, warm=0.0)
 
 
 class Vae(OverCodes):

@@ -19,8 +19,8 @@ def passes(default: int) -> Any:
 
 def waits(default: int, what: str = "judgements by held-out rows", **beside: float) -> Any:
     """The setting `patience`, whose default each model has of its own. `beside`: other settings with which it shows what it does."""
-    # Rows that are learned by heart and large steps: the loss on held-out rows goes up and down before it is least.
-    wild = {"beside": {"rate": 0.1, "epochs": 12, "batch": 16, **beside}}
+    # With large steps the loss on held-out rows soon goes up, and what was best before is kept however long it learns.
+    wild = {"beside": {"rate": 0.1, "epochs": 12, "batch": 64, **beside}, "shows": "how long it learns"}
     return Field(default, ge=1, le=1_000, description=f"{what} without a better one before learning stops", json_schema_extra=wild)
 
 
