@@ -339,7 +339,14 @@ def impute(
 
 
 def audit(
-    model: Private, schema: SchemaLike, *, source: Any = None, runs: int = 400, canaries: int = 200, on_step: OnStep = quiet
+    model: Private,
+    schema: SchemaLike,
+    *,
+    source: Any = None,
+    runs: int = 400,
+    canaries: int = 200,
+    into: str | os.PathLike[str] | None = None,
+    on_step: OnStep = quiet,
 ) -> Audit:
     """Attack what a private fit promises, and say how much of it the attacks could show to be wrong: nothing, if all is well.
 
@@ -349,19 +356,24 @@ def audit(
         source: a real table to attack instead. The result then tells of it, and is internal.
         runs: fits with and without one person unlike all others. 0 leaves them out.
         canaries: unusual people that are in or out of one more fit by a coin. 0 leaves it out.
+        into: the file of a model that was fitted so: its statement then tells what was found.
         on_step: called with a `Step` as the work goes on.
 
     Returns:
         An audit with `.epsilon`, a lower bound, `.passed`, `.text()` and `.to_json()`.
 
     Raises:
-        SettingError: too few runs and canaries to show anything.
+        SettingError: too few runs and canaries to show anything; the model of `into` was fitted otherwise, or a real table is attacked,
+            which a statement must not tell of.
         SchemaError: the schema does not declare what a private fit needs.
         CannotError: a column is free text.
+        FileError, StoreError: `into` cannot be read or written, or is no model.
     """
     from lookalike.audit import Claim, audit
+    from lookalike.privacy.statement import Statement
 
     facts = _asking.schema_of(schema)
+    fitted = None if into is None else _asking.fitted_so(into, model, internal=source is not None)
     learner = replace(model, ledger=None)
 
     def again(data: Dataset) -> Model:
@@ -369,7 +381,11 @@ def audit(
 
     claim = Claim(epsilon=model.epsilon, delta=model.delta, rows=model.rows_per_subject)
     data = None if source is None else Dataset.of(source, schema=facts)
-    return audit(again, facts, claim=claim, data=data, runs=runs, canaries=canaries, on_step=on_step)
+    found = audit(again, facts, claim=claim, data=data, runs=runs, canaries=canaries, on_step=on_step)
+    if fitted is not None:
+        fitted.privacy_ = Statement.from_json(fitted.privacy_).with_audit(found.to_json()).to_json()
+        store.save(fitted, into)
+    return found
 
 
 def save(what: Model | Schema | Plan, path: str | os.PathLike[str]) -> Path:

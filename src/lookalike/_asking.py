@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lookalike import _told, models
+from lookalike import _told, models, store
 from lookalike._drawing import unit
 from lookalike.data import Dataset
 from lookalike.errors import CannotError, DataError, FileError, SchemaError, SettingError
@@ -117,6 +117,28 @@ def learner(model: str | Model | Private | None, settings: Mapping[str, Any] | N
         raise CannotError(f"{type(model).__name__} is not a model: it has no {', '.join(lacking)}", fix="see lookalike.protocol.Model")
     if settings:
         raise SettingError("settings belong to a model given by name", fix=f"give them to {type(model).__name__}(…)")
+    return model
+
+
+def fitted_so(path: str | os.PathLike[str], asked: Private, *, internal: bool) -> Model:
+    """The model of a file, fitted as `asked` says: the same model, settings and promise.
+
+    Raises:
+        SettingError: it was fitted otherwise, or not privately; or what is to be told of it is `internal`.
+        FileError, StoreError: it cannot be read, or is no model.
+    """
+    if internal:
+        fix = "leave out the data, or --into: what is found on a real table is as secret as that"
+        raise SettingError("an audit of real rows does not go into a statement", where="into", fix=fix)
+    model = store.load(path)
+    said = getattr(model, "privacy_", None)
+    if not said:
+        raise SettingError("the model promises nothing", where=os.fspath(path), fix="give one that was fitted with --epsilon")
+    theirs = (models.name_of(model), model.settings, said["epsilon"], said["delta"])
+    ours = (models.name_of(asked.model), asked.model.settings, asked.epsilon, asked.delta)
+    for what, one, other in zip(("model", "settings", "epsilon", "delta"), theirs, ours, strict=True):
+        if one != other:
+            raise SettingError(f"{what} of the file is {one}, not {other}", where=os.fspath(path), fix="audit what was fitted")
     return model
 
 

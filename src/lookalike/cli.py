@@ -496,19 +496,20 @@ def audit(
     runs: Annotated[int, typer.Option("--runs", help="fits with and without one person unlike all others")] = 400,
     canaries: Annotated[int, typer.Option("--canaries", help="unusual people, in or out of one more fit by a coin")] = 200,
     data: Annotated[str | None, _option("--data", help="a real table to attack, instead of one made up from public facts")] = None,
+    into: Annotated[str | None, _option("--into", help="file of a model that was fitted so, whose statement is to tell the result")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Attack what a private fit promises; exit with 1 if an attack shows that it is wrong.
 
     \b
-    lookalike audit public.json --epsilon 1
+    lookalike audit public.json --epsilon 1 --into private.lookalike
     lookalike audit public.json --epsilon 3 --model autoregressive --runs 0 --canaries 1000
     """
     guard = {"epsilon": epsilon, "delta": delta, "ledger": None, "rows_per_subject": rows_per_subject, "buy": buy}
     learner = _flags.learner(model, set=set, minutes=None, rules=[], **guard)
     with _console.progress(quiet) as on_step:
-        found = la.audit(learner, schema, source=data, runs=runs, canaries=canaries, on_step=on_step)
+        found = la.audit(learner, schema, source=data, runs=runs, canaries=canaries, into=into, on_step=on_step)
     if as_json:
         _console.print_json(found.to_json())
     elif not quiet:
