@@ -49,6 +49,8 @@ def fit(train: Path, model: str, *, seconds: float, seed: int = 0, facts: str = 
     """
     start = time.perf_counter()
     budget = {name: settings.pop(name) for name in ("epsilon", "delta") if name in settings}
+    if budget:
+        settings.pop("minutes", None)  # a private training takes its steps as they were set before
     learner = lookalike.model(model, **settings)
     schema = declared(train, Path(facts)) if facts else None
     made = lookalike.fit(train, schema=schema, model=lookalike.Private(learner, **budget) if budget else learner, seed=seed)
