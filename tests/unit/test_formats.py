@@ -358,7 +358,7 @@ def test_a_category_leaves_its_missing_mark_out_of_the_dictionary() -> None:
         (pa.array([Decimal("5.25"), Decimal("0.10"), None], pa.decimal128(10, 2)), "number"),
         (pa.array([1, 2, 1, 3], pa.int8()), "category"),
         (pa.array(["a", "b", None], pa.string_view()), "category"),
-        (pa.array([0.5, 0.25, None], pa.float16()), "number"),
+        (pa.array([np.float16(0.5), np.float16(0.25), None], pa.float16()), "number"),
         (pa.array([dt.date(2020, 1, 2), None], pa.date64()), "date"),
         (pa.array([Decimal(5), None], pa.decimal128(20, 0)), "integer"),
         (pa.array([17850.0, 12.0, None]), "key"),

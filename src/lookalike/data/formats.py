@@ -341,6 +341,8 @@ def _moments_from_counts(values: pa.Array, column: Column) -> pa.Array:
 
 def _drop_missing(values: pa.Array, column: Column) -> pa.Array:
     """NaN, infinity and the declared missing numbers as null."""
+    if pa.types.is_float16(values.type):
+        values = values.cast(pa.float32())  # older Arrow does not calculate with halves
     if pa.types.is_floating(values.type):
         values = pc.if_else(pc.is_finite(values), values, None)
     marks = [m for m in map(_number_of, column.missing) if m is not None]

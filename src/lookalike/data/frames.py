@@ -49,6 +49,8 @@ def take_in(frame: Any) -> tuple[Source, Frame]:
         )
     kind = library if library in ("polars", "duckdb") else "arrow"
     dtypes = dict(frame.schema) if library == "polars" else {}
+    if library == "duckdb" and hasattr(frame, "project"):
+        frame = frame.project("*")  # before DuckDB 1.3 reading a relation closes it
     return _source(pa.table(frame)), Frame(kind, dtypes=dtypes)
 
 
