@@ -1,8 +1,8 @@
-# make demo: a lookalike of the bundled table · make test · make lint · make bench · make docs
+# make demo: a lookalike of the bundled table · make test · make lint · make bench · make docs · make fuzz · make abuse · make test-oldest
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint bench docs
+.PHONY: demo test lint bench docs fuzz abuse test-oldest
 
 .venv/.ready: pyproject.toml constraints.txt
 	test -x $(PYTHON) || python3 -m venv .venv
@@ -30,3 +30,22 @@ bench: .venv/.ready
 docs: .venv/.docs
 	$(PYTHON) -m mkdocs build --strict
 	@echo "open build/site/index.html"
+
+INPUTS := 1000000
+fuzz: .venv/.ready
+	$(PYTHON) tests/abuse/fuzz.py --inputs $(INPUTS)
+
+abuse: .venv/.ready
+	$(PYTHON) tests/abuse/killed.py
+	$(PYTHON) tests/abuse/same.py
+
+# the oldest versions that pyproject.toml allows, without torch: the tests of what reads, writes, codes and draws
+OLDEST := .venv-oldest/bin/python
+OLD_TESTS := read formats write dataset detect database linked_data lost_connection condition plan rules_language encode encode_number encode_kinds encode_key forest copula store api
+.venv-oldest/.ready: pyproject.toml constraints-oldest.txt
+	test -x $(OLDEST) || python3 -m venv .venv-oldest
+	$(OLDEST) -m pip install --quiet -c constraints-oldest.txt -e ".[excel,database]" filelock hypothesis polars pytest pytest-xdist python-stdnum
+	touch $@
+
+test-oldest: .venv-oldest/.ready
+	$(OLDEST) -m pytest -n auto $(OLD_TESTS:%=tests/unit/test_%.py) tests/abuse/test_fuzzed.py
