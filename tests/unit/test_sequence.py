@@ -12,6 +12,7 @@ import pytest
 
 from lookalike import models
 from lookalike.data import Dataset
+from lookalike.encode import Coded
 from lookalike.errors import CannotError, DataError, SchemaError, SettingError
 from lookalike.models import _chain_cells, _chain_memory, _chain_steps
 from lookalike.models._chain import Chain, How
@@ -284,6 +285,22 @@ def test_cells_tell_no_value_of_few_owners_and_do_not_coarsen_with_the_number_of
     assert 9.123456 not in line["value"] and max(line["high"]) <= _chain_cells.shared(x, counts, 5)[1] < 9
     tops = np.sort(x.reshape(40, 100).max(axis=1))
     assert _chain_cells.shared(x, counts, 5)[1] == tops[-5]
+
+
+def test_where_all_begin_is_drawn_as_it_is_however_far_they_go() -> None:
+    owners, length = 40, 600
+    rows = pa.table({"count": np.tile(1 + np.arange(length), owners), "level": np.arange(float(owners * length))})
+    spec = Table(name="rows", columns=(Column(name="count", kind="integer"), Column(name="level", kind="number")))
+    sizes = np.full(owners, length)
+
+    def begins(order: int | None) -> set[int]:
+        book = _chain_cells.measured(rows, spec, sizes, protect=5, cells=255, order=order)
+        code = book.encode(rows.slice(0, 1)).codes
+        made = book.decode(Coded(np.repeat(code, 99, axis=1), np.tile(np.linspace(0, 0.99, 99, dtype=np.float32), (2, 1))))
+        return set(made["count"].to_pylist())
+
+    assert begins(0) == {1}
+    assert begins(None) > {1}
 
 
 def refused(made: pa.Table, kinds: dict[str, str] | None = None, **named: Any) -> Exception:

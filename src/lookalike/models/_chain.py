@@ -97,7 +97,7 @@ class Chain:
         self.owners_ = Codebook.measure_all(_data(self.owners, owners), protect=self.how.protect, cells=self.how.cells)
         numbers = {c: steps.numbers(rows.column(c), spec) for c, spec in enumerate(self.rows) if spec.kind in steps.STEPPING}
         wide = self._widened(rows, numbers, sizes)
-        self.codebook_ = measured(wide, self._wide, sizes, protect=self.how.protect, cells=self.how.cells)
+        self.codebook_ = measured(wide, self._wide, sizes, protect=self.how.protect, cells=self.how.cells, order=self._order)
         on_step(Step(1, 10, "measured"))
         self.glides_ = {c: self._glide(c, g.step) for c, g in self.glides_.items()}
         view = _View(self.codebook_.encode(wide), sizes, numbers)
