@@ -216,7 +216,7 @@ def statics(table: pa.Table, sizes: np.ndarray, schema: Schema) -> tuple[str, ..
     return tuple(found)
 
 
-def owners(schema: Schema, names: tuple[str, ...], clock: Clock, *, firsts: bool) -> Table:
+def owners(schema: Schema, names: tuple[str, ...], *, firsts: bool = False) -> Table:
     """The table of subjects: key, what never changes, how many rows there are and, where they differ, the first order value."""
     subject, order = named(schema, "series")
     if subject is None:

@@ -263,7 +263,7 @@ class Frame:
 
     @property
     def _owner_table(self) -> Table:
-        return owners(self.schema, self.names, self.clock, firsts=self.firsts)
+        return owners(self.schema, self.names, firsts=self.firsts)
 
     @property
     def _context_table(self) -> Table:

@@ -16,6 +16,8 @@ from pydantic import Field, field_validator
 from lookalike import models
 from lookalike.errors import CannotError, DataError, SchemaError
 from lookalike.models._inner import Around
+from lookalike.models._windows_rows import ROWS, keyed, named, statics
+from lookalike.models._windows_rows import owners as subjects_table
 from lookalike.protocol import Can, OnStep, State, Step, part, quiet
 from lookalike.schema import KINDS, ORDERING, Column, Schema, Table
 
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["Sequence"]
 
 _SELF = __name__.rpartition(".")[2]
-ROWS = "(rows)"
-"""Reserved name of the column of the owners' table that says how many rows each has."""
 FEWEST = 10
 """Subjects at least."""
 
@@ -98,7 +98,7 @@ class Sequence:
         subject, _ = _named(data.schema)
         self.schema = data.schema
         table, sizes, self.told_ = _in_order(data)
-        self.statics_ = _statics(table, sizes, data.schema)
+        self.statics_ = statics(table, sizes, data.schema)
         self.longest_, self.units_ = int(sizes.max()), len(sizes)
         spec = self._owners
         inner = self.settings.unfitted()
@@ -122,7 +122,6 @@ class Sequence:
         import pyarrow as pa
 
         from lookalike.data import Dataset
-        from lookalike.models._windows_rows import keyed
 
         owners = self.inner_.sample(n, rng=rng, start=start).table()
         sizes = np.maximum(owners[ROWS].fill_null(1).to_numpy(), 1)
@@ -234,12 +233,7 @@ class Sequence:
     @property
     def _owners(self) -> Table:
         """The table of owners: the subject's key, what never changes, and how many rows there are."""
-        subject, _ = _named(self.schema)
-        if subject.kind != "personal":
-            subject = Column(name=subject.name, kind="key", unique=True, nullable=False, storage=subject.storage)
-        statics = tuple(self.schema.table[name] for name in self.statics_)
-        columns = (subject, *statics, Column(name=ROWS, kind="integer", nullable=False))
-        return Table(name=self.schema.table.name, columns=columns, key=(subject.name,) if subject.kind == "key" else ())
+        return subjects_table(self.schema, self.statics_)
 
     @property
     def _context(self) -> Table:
@@ -261,17 +255,10 @@ def _named(schema: Schema) -> tuple[Column, Column]:
     Raises:
         SchemaError: one of them is not named, or they are the same.
     """
-    table = schema.table
-    if schema.subject is None:
+    subject, order = named(schema, _SELF)
+    if subject is None:
         what, fix = "no subject is named: whose is a row?", "name its column: schema.model_copy(update={'subject': 'patient'})"
-        raise SchemaError(what, where=table.name, fix=f"{fix}; for one long series take the model series or surrogate")
-    subject = schema.column(schema.subject)[1]
-    if table.order is None:
-        fix = "name it as `order` of the table in the schema; where rows have no order, take the model forest"
-        raise SchemaError("no column is named that orders the rows of a subject", where=table.name, fix=fix)
-    order = table[table.order]
-    if order.name == subject.name:
-        raise SchemaError("one column is both subject and order", where=f"{table.name}.{order.name}", fix="name another column as order")
+        raise SchemaError(what, where=schema.table.name, fix=f"{fix}; for one long series take the model series or surrogate")
     return subject, order
 
 
@@ -340,25 +327,6 @@ def _rank(values: pa.ChunkedArray) -> np.ndarray:
     if pa.types.is_string(one.type) and pc.all(pc.match_substring_regex(one, r"^-?[0-9]{1,18}$")).as_py():
         one = one.cast(pa.int64())
     return pc.rank(one, tiebreaker="dense").to_numpy().astype(np.int64)
-
-
-def _statics(table: pa.Table, sizes: np.ndarray, schema: Schema) -> tuple[str, ...]:
-    """Names of the columns that are the same in all rows of each subject."""
-    subject, order = _named(schema)
-    first = np.repeat(np.cumsum(sizes) - sizes, sizes)
-    found = []
-    for column in schema.table:
-        if column.name in (subject.name, order.name):
-            continue
-        one = table[column.name].combine_chunks()
-        if column.kind == "empty":
-            found.append(column.name)
-            continue
-        values = one.indices if hasattr(one, "indices") else one.dictionary_encode().indices
-        codes = values.fill_null(-1).to_numpy(zero_copy_only=False)
-        if (codes == codes[first]).all():
-            found.append(column.name)
-    return tuple(found)
 
 
 def _owners_of(table: pa.Table, sizes: np.ndarray, subject: Column, statics: tuple[str, ...], spec: Table) -> pa.Table:
