@@ -42,7 +42,7 @@ def test_an_example_uses_public_names_only(script: Path) -> None:
 def call(script: Path, *args: str) -> subprocess.CompletedProcess[str]:
     """The script, as a person calls it."""
     command = [sys.executable, "-W", "error::FutureWarning", str(script), *args]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
 
 def test_data_that_are_missing_are_named_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,74 @@
+"""The site of the documentation in a real browser, opened from a folder: it draws, finds, and asks nobody for anything."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: the site was NOT looked at in a browser")
+pytest.importorskip("mkdocstrings", reason="the extra `docs` is not installed: the site was NOT looked at in a browser")
+CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("chromium-browser"), shutil.which("chromedriver")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium and chromedriver: the site was NOT looked at in a browser"),
+]
+FOUND = "return [...document.querySelectorAll('.md-search-result__article h1')].map((title) => title.textContent)"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built into a folder whose name has a space."""
+    folder = tmp_path_factory.mktemp("a site")
+    made = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    subprocess.run(made, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, check=True, timeout=120)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in ("headless", "no-sandbox", "disable-gpu", f"user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield chrome
+    chrome.quit()
+
+
+def shown(browser: Any, width: int) -> None:
+    """Make the window as wide as that of a desk or a phone."""
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
+def test_search_works_without_a_server_and_nothing_is_asked_of_the_net(site: Path, browser: Any) -> None:
+    shown(browser, 1_280)
+    browser.get((site / "index.html").as_uri())
+    field = browser.find_element("css selector", ".md-search__input")
+    browser.execute_script("arguments[0].focus()", field)
+    field.send_keys("epsilon")
+    wait = importlib.import_module("selenium.webdriver.support.ui").WebDriverWait(browser, 60)
+    found = wait.until(lambda chrome: chrome.execute_script(FOUND))
+    assert "Differential privacy" in found and "Commands" in found
+    loaded = browser.execute_script("return performance.getEntriesByType('resource').map((entry) => entry.name)")
+    assert not [address for address in loaded if not address.startswith(("file:", "data:", "blob:"))]
+    assert not [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+@pytest.mark.parametrize("page", ["index", "examples", "api", "benchmarks"])
+def test_a_page_fits_a_phone_and_all_its_pictures_are_there(site: Path, browser: Any, page: str) -> None:
+    shown(browser, 390)
+    browser.get((site / f"{page}.html").as_uri())
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+    assert browser.execute_script("return [...document.images].every((image) => image.complete && image.naturalWidth > 0)")
