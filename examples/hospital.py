@@ -22,13 +22,13 @@ COHORT = {"given": {"age": {"low": 50, "high": 75}, "highest_pulse": {"low": 120
 
 
 def form(stays: pd.DataFrame) -> la.Schema:
-    """What the published form says, and whose a row is."""
+    """What the published form says."""
     schema = la.privacy.skeleton(la.schema(stays)).amend("patient_nbr", kind="key", nullable=False)
     for name in LEVELS:
         schema = schema.amend(name, kind="category", nullable=name == "race", levels=sorted(stays[name].dropna().unique()))
     for name, most in BOUNDS.items():
         schema = schema.amend(name, kind="integer", nullable=False, low=0, high=most)
-    return schema.model_copy(update={"subject": "patient_nbr"})
+    return schema
 
 
 def auc(train: pd.DataFrame, test: pd.DataFrame) -> float:
@@ -51,7 +51,7 @@ def main() -> None:
     args = asked(__doc__, STAYS, *(f"{CARE}/{name}.parquet" for name in ("sta", "dyn", "outc")), rows=80_000)
     stays = pd.read_parquet(args.data / STAYS, columns=["patient_nbr", *LEVELS, *BOUNDS]).sample(frac=1, random_state=0)
     test, train = stays[stays.patient_nbr % 5 == 0][: args.rows // 2], stays[stays.patient_nbr % 5 > 0][: args.rows]
-    model = la.fit(train, schema=form(train), model=la.Private(epsilon=1.0, delta=1e-6, rows_per_subject=2))
+    model = la.fit(train, schema=form(train), subject="patient_nbr", model=la.Private(epsilon=1.0, delta=1e-6, rows_per_subject=2))
     shared = la.sample(model, len(train), seed=1)
     care = first_day(args.data / CARE)
     drawn = la.steer(la.fit(care, seed=0), COHORT, n=1_000, seed=1)

@@ -46,7 +46,8 @@ def check(schema: Schema, *, buy: bool = False) -> None:
         return
     shown = "; ".join(lacking[:SHOWN]) + (f"; and {len(lacking) - SHOWN} more columns" if len(lacking) > SHOWN else "")
     bought = "" if buy else ", or let levels and bounds be bought from the budget: --buy"
-    fix = f"write them down in a schema: lookalike schema DATA --public --out schema.json, and give it: --schema schema.json{bought}"
+    fix = f"write them down in a schema: lookalike schema DATA --public --out schema.json, and give it: --schema schema.json{bought}; "
+    fix += "in Python: lookalike.privacy.skeleton(schema).amend(column, levels=…, low=…, high=…)"
     raise SchemaError(f"a private fit needs public facts, and these were read from the data: {shown}", where=schema.table.name, fix=fix)
 
 
