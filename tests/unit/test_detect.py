@@ -389,7 +389,7 @@ def test_a_thousand_columns() -> None:
     raw = pa.table({f"c{i}": columns[i % 5] for i in range(1000)})
     start = time.process_time()
     table = detect.detect(raw)
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 15
     assert [c.kind for c in table.columns[:5]] == ["integer", "number", "category", "date", "key"]
 
 

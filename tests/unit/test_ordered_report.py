@@ -208,7 +208,8 @@ def walks(seed: int, *, memory: float = MEMORY, owners: int = 60, length: int = 
 
 @cache
 def windowed_scores(memory: float) -> dict[str, Score]:
-    of = windowed.windows({"real": walks(1), "synthetic": walks(3, memory=memory), "holdout": walks(2)}, 0)
+    size = {"owners": 45, "length": 32}
+    of = windowed.windows({"real": walks(1, **size), "synthetic": walks(3, memory=memory, **size), "holdout": walks(2, **size)}, 0)
     return {s.name: s for s in windowed.scores(of, 0, "standard" if memory == MEMORY else "quick")}
 
 
