@@ -28,7 +28,7 @@ bench: .venv/.ready
 	touch $@
 
 docs: .venv/.docs
-	$(PYTHON) -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
 	@echo "open build/site/index.html"
 
 INPUTS := 1000000
