@@ -42,7 +42,8 @@ def section(name: str, command: Any) -> str:
     """A command: what it does, how it is called, and its flags."""
     about, _, calls = command.help.partition("\n\n\b\n")
     shown = f"```text\n{calls.strip()}\n```\n\n" if calls else ""
-    return f"## {name}\n\n{about.strip()}\n\n{shown}| argument or flag | what it says |\n|---|---|\n" + "\n".join(map(line, command.params)) + "\n"
+    head = "| argument or flag | what it says |\n|---|---|"
+    return "\n".join([f"## {name}\n\n{about.strip()}\n\n{shown}{head}", *map(line, command.params)]) + "\n"
 
 
 def written() -> str:
