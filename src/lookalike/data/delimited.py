@@ -275,12 +275,18 @@ def _rows(path: Path, layout: _Layout) -> Iterator[tuple[int, int, list[str]]]:
 
 def _unsplit(lines: codecs.StreamReader) -> Iterator[str]:
     """Lines as a file has them: split at line ends only, not at the other characters that `str.splitlines` knows."""
-    rest = ""
+    rest, held = [""], ""
     while text := lines.read(1 << 16):
-        *whole, rest = re.split(r"(?<=\n)|(?<=\r)(?!\n)", rest + text)
-        yield from whole
-    if rest:
-        yield rest
+        text = held + text
+        held = "\r" if text.endswith("\r") else ""  # whether it is a line end of its own, what follows tells
+        first, *more = re.split(r"(?<=\n)|(?<=\r)(?!\n)", text.removesuffix(held))
+        rest.append(first)
+        if more:
+            yield "".join(rest)
+            yield from more[:-1]
+            rest = more[-1:]
+    if last := "".join(rest) + held:
+        yield last
 
 
 # ---------------------------------------------------------------------------------------------------------- writing

@@ -57,6 +57,9 @@ def _blocks(path: Path) -> Iterator[tuple[bytes, int]]:
             whole, end, tail = chunk.rpartition(b"\n")
             if not end:
                 rest += chunk
+                if len(rest) > _CHUNK:
+                    what = f"a line is longer than {_CHUNK:,} bytes"
+                    raise DataError(what, where=f"{path}:{line}", fix="give one JSON object a line, each cell a single value")
                 continue
             block, rest = rest + whole + end, tail
             _refuse_bytes(block, path, line)
