@@ -154,8 +154,10 @@ def expanded(place: str | os.PathLike[str]) -> Path:
     """The path in which `~` is a home folder.
 
     Raises:
-        FileError: there is no user of this name.
+        FileError: there is no user of this name, or it has a NUL in it, which no path may have.
     """
+    if "\0" in str(place):
+        raise FileError("a NUL is in its name", where=repr(str(place)), fix="check the path")
     try:
         return Path(place).expanduser()
     except RuntimeError:
