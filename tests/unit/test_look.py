@@ -12,7 +12,7 @@ from lookalike.encode import Codebook, encoder
 from lookalike.privacy.accounting import Budget
 from lookalike.privacy.domain import skeleton
 from lookalike.privacy.ledger import Ledger
-from lookalike.privacy.look import Look, Rows, project
+from lookalike.privacy.look import Look, Rows, project, smoothed
 from lookalike.schema import Column, Schema, Table
 
 SURE = 1e5
@@ -131,3 +131,20 @@ def test_one_row_more_moves_what_is_counted_by_one(kind: str, more: str | None) 
 def test_the_skeleton_of_a_skeleton_is_the_same() -> None:
     schema = skeleton(la.schema(pd.DataFrame({"a": ["x", "y"] * 20, "b": range(40)})))
     assert skeleton(schema) == schema
+
+
+def test_neighbours_are_smoothed_and_spikes_stay() -> None:
+    rng, sigma = np.random.default_rng(0), 40.0
+    truth = 300 * np.exp(-(((np.arange(100) - 40) / 20) ** 2))
+    truth[70] = 2_000
+    off, was = [], []
+    for _ in range(50):
+        noisy = truth + rng.normal(scale=sigma, size=100)
+        made = smoothed(noisy, sigma)
+        assert made.sum() == pytest.approx(noisy.sum(), rel=1e-6)
+        assert abs(made[70] - truth[70]) < 6 * sigma
+        off.append(np.abs(made - truth).mean())
+        was.append(np.abs(noisy - truth).mean())
+    assert np.mean(off) < 0.6 * np.mean(was)
+    assert smoothed(truth[:3], sigma).tolist() == truth[:3].tolist()
+    assert np.allclose(smoothed(truth, 1e-9), truth)

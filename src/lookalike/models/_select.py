@@ -17,6 +17,7 @@ import numpy as np
 
 from lookalike.models._junction import Clique, Junction, Measured, fit, summed
 from lookalike.models._tabulate import count, each, grown, stretched
+from lookalike.privacy.look import project
 
 if TYPE_CHECKING:
     from lookalike.privacy.ledger import Allowance
@@ -60,6 +61,10 @@ class Exact:
         """The counts, and the deviation of their noise, which is taken to be 1 so that no cell is thought to be sure."""
         self.left -= 1
         return exact, 1.0
+
+    def likely(self, counts: np.ndarray, total: float) -> np.ndarray:
+        """What the table is to agree with: the counts."""
+        return counts
 
     def heard(self, moved: float, cells: float) -> None:
         """What a round brought: nothing follows."""
@@ -109,6 +114,13 @@ class Noisy:
         self.left -= self.look
         rho = self.look * (1 - CHOOSING)
         return mechanisms.counts(exact, self.allowance, rho=rho, what="counts of a marginal", sensitivity=self.sensitivity)
+
+    def likely(self, counts: np.ndarray, total: float) -> np.ndarray:
+        """What the table is to agree with: counts as near as can be, none below 0, that sum to `total`.
+
+        Cells without rows, of which there are many, would else draw rows towards them: noise above 0 is believed, below 0 it cannot be.
+        """
+        return project(counts, total)
 
     def heard(self, moved: float, cells: float) -> None:
         """What a round brought: if it is no more than noise, a look takes four times as much from now on."""
@@ -199,7 +211,8 @@ class Search:
     def _measure(self, clique: Clique) -> None:
         """Count the combinations of the clique's values."""
         counts, sigma = self.looker.measure(count(self.values, clique, self.sizes))
-        self.measured.append(Measured(clique, counts.astype(np.float64).reshape([self.sizes[c] for c in clique]), sigma))
+        counts = self.looker.likely(counts.astype(np.float64), self.total)
+        self.measured.append(Measured(clique, counts.reshape([self.sizes[c] for c in clique]), sigma))
 
     def _told(self, clique: Clique) -> np.ndarray:
         """What the table so far says of a clique: its counts, flat; those of the drawn rows where no clique of the tree holds it."""

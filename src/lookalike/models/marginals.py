@@ -30,8 +30,8 @@ __all__ = ["Marginals"]
 
 ALONE = 0.3
 """Share of the budget that counts columns alone."""
-NOISE_A_CELL = 1.0
-"""Groups of a column are so many that a pair of columns has about this much noise in a cell, beside the rows in it."""
+NOISE_A_CELL = 2.0
+"""Groups of a column are so many that a cell of a pair of columns has so many times more rows than noise, about."""
 FEWEST_GROUPS = 4
 CELLS_A_ROW = 20
 """Cells of the junction tree for each row, at most: more would only be filled by chance."""

@@ -121,6 +121,7 @@ class Look:
             noisy, sigma = self._level(numbers, starts, width, rho=shares[level], missing=missing if level == 0 else None)
             if level == 0:
                 total = self.rows.hear(float(noisy.sum()), len(noisy) * sigma**2)
+                noisy[: len(starts)] = smoothed(noisy[: len(starts)], sigma)
                 fitted = project(noisy, total)
                 rows, gone = (fitted, 0.0) if missing is None else (fitted[:-1], float(fitted[-1]))
             else:
@@ -148,6 +149,27 @@ class Look:
         exact = exact if missing is None else np.append(exact, missing)
         noisy, sigma = mechanisms.counts(exact, self.allowance, rho=rho, what=self.what, sensitivity=self.sensitivity)
         return noisy.astype(np.float64), sigma
+
+
+def smoothed(noisy: np.ndarray, sigma: float) -> np.ndarray:
+    """Counts of neighbouring ranges, float64 [n], without such differences as noise of deviation `sigma` makes: spikes stay.
+
+    Haar wavelets at every place, those within the universal threshold set to 0 (Donoho and Johnstone 1994; Coifman and Donoho 1995).
+    """
+    n = len(noisy)
+    if n < 4:
+        return noisy
+    means, gaps = np.concatenate([noisy, noisy[::-1]]), []  # mirrored, so that the ends are no neighbours
+    reach, least = 1, sigma * np.sqrt(2 * np.log(n))
+    while reach < n:
+        ahead = np.roll(means, -reach)
+        least /= np.sqrt(2)
+        gap = (means - ahead) / 2
+        gaps.append((reach, np.where(np.abs(gap) > least, gap, 0.0)))
+        means, reach = (means + ahead) / 2, 2 * reach
+    for reach, gap in reversed(gaps):
+        means = (means + gap + np.roll(means - gap, reach)) / 2
+    return means[:n]
 
 
 def project(counts: np.ndarray, total: float) -> np.ndarray:
