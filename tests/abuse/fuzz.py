@@ -1,7 +1,7 @@
 """Fuzz all readers of what others wrote: `python tests/abuse/fuzz.py` (make fuzz). An input may be read, or refused in our own words.
 
 A child process runs each target, so that a crash, a hang or memory out of bounds ends it and not the run; the input it was at is kept in
-`--keep`, with what happened. With `atheris` installed, a share of the inputs is chosen by what new branches they reach.
+`--keep`, with what happened.
 """
 
 from __future__ import annotations
@@ -23,29 +23,31 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-HANG, MOST = 30, 96 * 2**20
-"""Seconds that an input may take, and bytes by which the memory of the process may grow for one that is smaller than a megabyte."""
+HANG, SLOW, MOST = 600, 20, 96 * 2**20
+"""Seconds that an input may take, of the clock and of the processor; and bytes by which memory may grow for one below a megabyte."""
 BIG = 8 * 2**20
 
 
 def main() -> None:
     """Run all targets, or those that are named."""
-    import fuzz_targets
-    from fuzz_targets import TARGETS
-
     asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}; all if none is named")
+    asked.add_argument("targets", nargs="*", metavar="TARGET", help="names in fuzz_targets.TARGETS; all if none is named")
     asked.add_argument("--inputs", type=int, default=1_000_000)
     asked.add_argument("--minutes", type=float, default=0, help="stop then, 0: never")
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--keep", type=Path, default=Path("fuzz-found"), help="folder for inputs that went wrong")
-    asked.add_argument("--guided", type=float, default=0.0, help="share of the inputs that atheris chooses")
+    asked.add_argument("--guided", action="store_true", help="inputs by the branches that they reach (atheris)")
     asked.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     args = asked.parse_args()
     if args.child:
         child(args.targets[0], first=int(args.child[0]), last=int(args.child[1]), current=Path(args.child[2]), keep=args.keep)
         return
-    fuzz_targets.CORPUS.mkdir(exist_ok=True)
+    if args.guided:
+        guided(args.targets[0] if args.targets else "rule", args.inputs, keep=args.keep)
+        return
+    import fuzz_targets
+    from fuzz_targets import TARGETS
+
     models = tempfile.TemporaryDirectory(prefix="fuzz-models-")
     if not args.targets or "model" in args.targets:
         fuzz_targets.fitted(Path(models.name))
@@ -104,7 +106,10 @@ def child(name: str, *, first: int, last: int, current: Path, keep: Path) -> Non
             now[:16] = number.to_bytes(8, "little") + len(data).to_bytes(8, "little")
             now[16 : 16 + len(data)] = data
             faulthandler.dump_traceback_later(HANG, exit=True)
+            began = time.process_time()
             what = attempt(fuzz_targets.ours, target, data, Path(folder), told)
+            if time.process_time() - began > SLOW:
+                what = what or f"took {time.process_time() - began:.0f} s"
             faulthandler.cancel_dump_traceback_later()
             grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
             if number - first > 200 and grown - peak > MOST:
@@ -116,6 +121,27 @@ def child(name: str, *, first: int, last: int, current: Path, keep: Path) -> Non
             told["wrong"] += what is not None
             told["inputs"] += 1
     sys.stdout.write(json.dumps(told) + "\n")
+
+
+def guided(name: str, inputs: int, *, keep: Path) -> None:
+    """Inputs of one target that atheris (libFuzzer) makes of those that reached branches of ours which none had reached before."""
+    import atheris
+
+    with atheris.instrument_imports(include=["lookalike"]):
+        import fuzz_targets
+    target, told = fuzz_targets.TARGETS[name], {"refused": 0}
+    folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
+    (folder / "corpus").mkdir()
+    for k, seed in enumerate([*target.seeds(), *(p.read_bytes() for p in sorted((fuzz_targets.CORPUS / name).glob("*")))]):
+        (folder / "corpus" / str(k)).write_bytes(seed)
+
+    def one(data: bytes) -> None:
+        if (what := attempt(fuzz_targets.ours, target, data, folder, told)) is not None:
+            kept(keep, name, data, what)
+
+    limits = (f"-atheris_runs={inputs}", "-max_len=8192", "-timeout=120")
+    atheris.Setup([__file__, *limits, str(folder / "corpus")], one)
+    atheris.Fuzz()
 
 
 def attempt(run: object, target: object, data: bytes, folder: Path, told: dict[str, int]) -> str | None:
