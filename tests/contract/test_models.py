@@ -10,10 +10,9 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -166,8 +165,7 @@ def fitted(name: str) -> Model:
     return learned(name)[1]
 
 
-@dataclass(frozen=True)
-class Again:
+class Again(NamedTuple):
     """A second fit of the same, the steps it told of, and hashes of what it must leave alone, before and after."""
 
     model: Model

@@ -116,10 +116,10 @@ def test_other_noise_is_noticed_by_the_check_that_ours_passes() -> None:
     rng = np.random.default_rng(5)
     pmf = gaussian(1.0)
     assert not differs(rng.choice(np.arange(-9, 10), DRAWS, p=pmf(np.arange(-9, 10)) / pmf(np.arange(-9, 10)).sum()), pmf)
-    assert differs(np.rint(rng.normal(0, 1.0, DRAWS)).astype(int), pmf)  # continuous noise, rounded: its variance is 1/12 more
+    assert differs(np.rint(rng.normal(0, 1.0, 2 * DRAWS)).astype(int), pmf)  # continuous noise, rounded: its variance is 1/12 more
     assert differs(np.rint(rng.normal(0, 0.5, DRAWS)).astype(int), pmf)  # half the noise
     assert differs(np.floor(rng.normal(0, 1.0, DRAWS)).astype(int), pmf)  # floor is not centred
-    assert differs(rng.choice(np.arange(-3, 4), DRAWS, p=pmf(np.arange(-3, 4)) / pmf(np.arange(-3, 4)).sum()), gaussian(1.05))
+    assert differs(rng.choice(np.arange(-3, 4), 2 * DRAWS, p=pmf(np.arange(-3, 4)) / pmf(np.arange(-3, 4)).sum()), gaussian(1.05))
     assert differs(np.zeros(DRAWS, int), pmf)  # none
 
 
