@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NoReturn
 
 import numpy as np
@@ -21,6 +22,8 @@ _TOKEN = re.compile(
 )
 SIGNS = {"==": "=", "≤": "<=", "≥": ">=", "≠": "!="}
 COMPARE = ("<", "<=", "=", "!=", ">=", ">")
+DEEPEST = 50
+"""Brackets within brackets at most: what one holds is looked for to its end."""
 MOST_SIGNS = 200
 """Signs of arithmetic in a rule at most: each lies within the next."""
 WORDS = frozenset({"if", "then", "and", "or", "not", "in", "is"})
@@ -60,6 +63,8 @@ class Sides:
         self.text, self.table, self.where, self.at = text, table, where, 0
         self.known = {c.name: c for c in table}
         self.signs, self.tokens = 0, self._cut()
+        if max(accumulate((t.text == "(") - (t.text == ")") for t in self.tokens if t.kind == "sign"), default=0) > DEEPEST:
+            self._refuse(f"more than {DEEPEST} brackets within one another", "make several rules of it")
 
     # ── tokens ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
