@@ -139,6 +139,8 @@ def fitted_so(path: str | os.PathLike[str], asked: Private, *, internal: bool) -
     for what, one, other in zip(("model", "settings", "epsilon", "delta"), theirs, ours, strict=True):
         if one != other:
             raise SettingError(f"{what} of the file is {one}, not {other}", where=os.fspath(path), fix="audit what was fitted")
+    if said["unit"] != "row" and not said["bound"].startswith(f"at most {asked.rows_per_subject} row"):
+        raise SettingError(f"the file looked at {said['bound']}", where=os.fspath(path), fix="give as many rows per subject")
     return model
 
 

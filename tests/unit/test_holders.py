@@ -108,3 +108,12 @@ def test_a_linked_list_keeps_the_names_that_customers_reach_and_no_other() -> No
 
 def test_rows_that_are_persons_count_by_themselves() -> None:
     assert not names_drawn(shop(persons=True)) & {*NAMES, "gin"}
+
+
+def test_chosen_rows_keep_their_holders() -> None:
+    table = Table(columns=(Column(name="name", kind="category"),))
+    rows = pa.table({"name": pa.array(NAMES).dictionary_encode()})
+    data = Dataset.from_arrow({table.name: rows}, Schema(tables=(table,)), holders=Holders.of(6, np.array([0, 5]), np.array([3, 4])))
+    some = data.take(np.array([5, 1]))
+    assert some.holders.rows.tolist() == [0] and some.holders.subjects.tolist() == [4]
+    assert sum(len(part.holders.rows) for part in data.split(0.5, rng=np.random.default_rng(0))) == 2

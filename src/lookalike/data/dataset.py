@@ -184,7 +184,8 @@ class Dataset:
         name = self.schema.table.name
         if self._stream is not None and name not in self._tables and (np.diff(chosen) > 0).all():
             return Dataset(self.schema, {}, frame=self._frame, notes=self.notes, stream=self._stream.take(chosen))
-        return Dataset(self.schema, {name: self.table().take(pa.array(chosen))}, frame=self._frame, notes=self.notes)
+        holders = None if self.holders is None else self.holders[chosen]
+        return Dataset(self.schema, {name: self.table().take(pa.array(chosen))}, frame=self._frame, notes=self.notes, holders=holders)
 
     def split(self, share: float, *, rng: np.random.Generator, most: int | None = None) -> tuple[Dataset, Dataset]:
         """Two parts: the rest, and about `share` of the rows, `most` at most, drawn at random and kept in order.

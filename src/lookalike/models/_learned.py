@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lookalike.nets.settings import Learning
     from lookalike.schema import Schema
 
-__all__ = ["OverCodes", "OverModes", "each", "numbers"]
+__all__ = ["Completes", "OverCodes", "OverModes", "each", "numbers"]
 
 OVERFLOW = 1 << 62
 
@@ -44,6 +44,36 @@ def measured(data: Dataset, settings: Learning, on_step: OnStep) -> Codebook:
     from lookalike.encode import Codebook
 
     return Codebook.measure_all(data, protect=settings.protect, cells=settings.cells, on_step=part(on_step, 0, 0.03))
+
+
+class Completes:
+    """A model that draws what is missing of rows."""
+
+    schema: Schema
+    codebook_: Codebook
+
+    def complete(
+        self, table: pa.Table, columns: Sequence[str], *, rng: np.random.Generator, start: int = 0, fill: bool = False
+    ) -> pa.Table:
+        """Draw the missing values of `columns`, given all the rest of each row: conditions and imputation in one.
+
+        table: canonical, all columns of the schema. What is missing in other columns is taken as a fact and stays missing.
+        Each row may lack other ones of `columns`; a column to be drawn throughout is all null. What is drawn may be missing, as often
+        as in the rows that were learned from; not with `fill`, as imputation wants it.
+
+        Raises:
+            UnknownName: there is no such column.
+        """
+        from lookalike.models._given import filled_in
+
+        def draw(codes: np.ndarray, known: np.ndarray) -> pa.Table:
+            return self._completed(codes, known, rng=rng, start=start, fill=fill)
+
+        return filled_in(table, columns, schema=self.schema, codebook=self.codebook_, draw=draw)
+
+    def _completed(self, codes: np.ndarray, known: np.ndarray, *, rng: np.random.Generator, start: int, fill: bool) -> pa.Table:
+        """The canonical table of rows drawn given `codes` [n, parts] where they are `known`; fill: nothing that is drawn is missing."""
+        raise NotImplementedError
 
 
 class OverCodes:

@@ -5,13 +5,12 @@ A private network learns by DP-SGD, of groups of codes as coarse as the noise as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from lookalike.errors import SettingError
-from lookalike.models._learned import OverCodes, numbers
+from lookalike.models._learned import Completes, OverCodes, numbers
 from lookalike.nets import need_torch
 from lookalike.protocol import OnStep, State, Step, part, quiet
 
@@ -36,7 +35,7 @@ PUBLIC_ONLY = ("epochs", "batch", "rate", "patience", "minutes", "checkpoint")
 """Settings of a training that looks at its rows as often as it likes, and at how well it does: a private one cannot."""
 
 
-class WholeRows(OverCodes):
+class WholeRows(Completes, OverCodes):
     """A network over codes that draws what is missing of rows, and rows of which nothing is known.
 
     `privacy_`: what is promised of a private fit; `groups_`: the groups of codes that its network tells apart; both None of any other fit.
@@ -84,25 +83,10 @@ class WholeRows(OverCodes):
         self._fill(codes, np.zeros(codes.shape, bool), rng, whole=True)
         return Dataset.from_arrow({self.schema.table.name: self._decode(codes, rng, start)}, self.schema)
 
-    def complete(
-        self, table: pa.Table, columns: Sequence[str], *, rng: np.random.Generator, start: int = 0, fill: bool = False
-    ) -> pa.Table:
-        """Draw the missing values of `columns`, given all the rest of each row: conditions and imputation in one.
-
-        table: canonical, all columns of the schema. What is missing in other columns is taken as a fact and stays missing.
-        Each row may lack other ones of `columns`; a column to be drawn throughout is all null. What is drawn may be missing, as often
-        as in the rows that were learned from; not with `fill`, as imputation wants it.
-
-        Raises:
-            UnknownName: there is no such column.
-        """
-        from lookalike.models._given import filled_in
-
-        def draw(codes: np.ndarray, known: np.ndarray) -> pa.Table:
-            self._fill(codes, known, rng, whole=False, fill=fill)
-            return self._decode(codes, rng, start)
-
-        return filled_in(table, columns, schema=self.schema, codebook=self.codebook_, draw=draw)
+    def _completed(self, codes: np.ndarray, known: np.ndarray, *, rng: np.random.Generator, start: int, fill: bool) -> pa.Table:
+        """See `Completes`."""
+        self._fill(codes, known, rng, whole=False, fill=fill)
+        return self._decode(codes, rng, start)
 
     def state(self) -> State:
         """The codebook and the course of the training as JSON, weights and counts as arrays."""

@@ -9,14 +9,14 @@ docs/decisions.md has what was tried.)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from lookalike.models._learned import OverModes, numbers
 from lookalike.nets import need_torch
-from lookalike.nets.settings import Learning, budget, passes, waits
+from lookalike.nets.settings import Contest, passes
 from lookalike.protocol import Can, OnStep, Step, quiet
 from lookalike.schema import KINDS
 
@@ -30,30 +30,13 @@ if TYPE_CHECKING:
 __all__ = ["Ctgan"]
 
 
-class Settings(Learning):
+class Settings(Contest):
     """What can be set."""
 
-    noise: int = Field(64, ge=1, le=4_096, description="numbers drawn that a row is made of")
-    width: int = Field(256, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower")
-    depth: int = Field(2, ge=0, le=16, description="layers of generator and critic, each")
     pac: int = Field(2, ge=1, le=64, description="rows that the critic judges at once: many show it when rows are all alike")
-    line: int = Field(
-        40,
-        ge=4,
-        le=1_024,
-        description="numbers with more cells than this are told as modes and places, others as levels",
-        json_schema_extra={"beside": {"protect": 2}},
-    )
-    loss: Literal["wasserstein", "hinge"] = Field(
-        "wasserstein",
-        description="what the critic learns by: Wasserstein with gradient penalty, or the faster hinge loss with spectral norm",
-    )
-    critic: int = Field(2, ge=1, le=20, description="steps of the critic for each of the generator")
     epochs: int = passes(40)
     rebuild: float = Field(1.0, ge=0, le=100, description="weight of rebuilding rows from what a reader finds in them; 0: critic alone")
     moments: float = Field(10.0, ge=0, le=1_000, description="weight of having the rows' second moments; 0: critic alone")
-    patience: int = waits(15, "looks at the generator")
-    minutes: float | None = budget()
 
 
 class Ctgan(OverModes):

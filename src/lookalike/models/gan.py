@@ -8,15 +8,14 @@ docs/decisions.md has what was tried.)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from lookalike.models._learned import OverModes, numbers
+from lookalike.models._learned import Completes, OverModes, numbers
 from lookalike.nets import need_torch
-from lookalike.nets.settings import Learning, budget, waits
+from lookalike.nets.settings import Contest
 from lookalike.protocol import Can, OnStep, Step, quiet
 from lookalike.schema import KINDS
 
@@ -33,32 +32,15 @@ if TYPE_CHECKING:
 __all__ = ["Gan"]
 
 
-class Settings(Learning):
+class Settings(Contest):
     """What can be set."""
 
-    noise: int = Field(64, ge=1, le=4_096, description="numbers drawn that a row is made of")
-    width: int = Field(256, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower")
-    depth: int = Field(2, ge=0, le=16, description="layers of generator and critic, each")
-    line: int = Field(
-        40,
-        ge=4,
-        le=1_024,
-        description="numbers with more cells than this are told as modes and places, others as levels",
-        json_schema_extra={"beside": {"protect": 2}},
-    )
-    loss: Literal["wasserstein", "hinge"] = Field(
-        "wasserstein",
-        description="what the critic learns by: Wasserstein with gradient penalty, or the faster hinge loss with spectral norm",
-    )
-    critic: int = Field(2, ge=1, le=20, description="steps of the critic for each of the generator")
     given: float = Field(
         0.5, ge=0, le=1, description="share of learning spent on rows of which some columns are known, as conditions want it"
     )
-    patience: int = waits(15, "looks at the generator")
-    minutes: float | None = budget()
 
 
-class Gan(OverModes):
+class Gan(Completes, OverModes):
     """A generative adversarial network over the parts of a codebook, conditional on any of its columns.
 
     Fitted attributes: `codebook_` (how cells become codes), `modes_` (how codes become modes and places, how often each occurred, and what
@@ -90,26 +72,11 @@ class Gan(OverModes):
         on_step(Step(1, 1, "setting shares right"))
         return self
 
-    def complete(
-        self, table: pa.Table, columns: Sequence[str], *, rng: np.random.Generator, start: int = 0, fill: bool = False
-    ) -> pa.Table:
-        """Draw the missing values of `columns`, given all the rest of each row: conditions and imputation in one.
-
-        table: canonical, all columns of the schema. What is missing in other columns is taken as a fact and stays missing.
-        Each row may lack other ones of `columns`; a column to be drawn throughout is all null. What is drawn may be missing, as often
-        as in the rows that were learned from; not with `fill`, as imputation wants it.
-
-        Raises:
-            UnknownName: there is no such column.
-        """
-        from lookalike.models._given import filled_in
-
-        def draw(codes: np.ndarray, known: np.ndarray) -> pa.Table:
-            seed = int(rng.integers(0, 1 << 62))
-            modes, places = self._filled(codes, known, rng, seed=seed, fill=fill)
-            return self.modes_.table(modes, places, seed=seed, rng=rng, start=start)
-
-        return filled_in(table, columns, schema=self.schema, codebook=self.codebook_, draw=draw)
+    def _completed(self, codes: np.ndarray, known: np.ndarray, *, rng: np.random.Generator, start: int, fill: bool) -> pa.Table:
+        """See `Completes`."""
+        (seed,) = numbers(rng, 1)
+        modes, places = self._filled(codes, known, rng, seed=seed, fill=fill)
+        return self.modes_.table(modes, places, seed=seed, rng=rng, start=start)
 
     def _net(self, modes: Modes) -> Filling:
         """The networks, their weights not yet filled."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     from lookalike.nets.train import Course
 
-__all__ = ["Learning", "PrivateLearning", "budget", "passes", "waits"]
+__all__ = ["Contest", "Learning", "PrivateLearning", "budget", "passes", "waits"]
 
 
 def passes(default: int) -> Any:
@@ -84,3 +84,25 @@ class PrivateLearning(Learning):
     views: int = _private(4, ge=1, le=64, what="ways in which columns of a row are hidden, in each step that it is in")
     groups: int = _private(32, ge=2, le=65_536, what="groups of codes of a column, about, that the network tells apart")
     counted: float = _private(0.2, gt=0, lt=1, what="share of the budget that buys cells and how often each occurs, not training")
+
+
+class Contest(Learning):
+    """Settings of a generator and a critic."""
+
+    noise: int = Field(64, ge=1, le=4_096, description="numbers drawn that a row is made of")
+    width: int = Field(256, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower")
+    depth: int = Field(2, ge=0, le=16, description="layers of generator and critic, each")
+    line: int = Field(
+        40,
+        ge=4,
+        le=1_024,
+        description="numbers with more cells than this are told as modes and places, others as levels",
+        json_schema_extra={"beside": {"protect": 2}},
+    )
+    loss: Literal["wasserstein", "hinge"] = Field(
+        "wasserstein",
+        description="what the critic learns by: Wasserstein with gradient penalty, or the faster hinge loss with spectral norm",
+    )
+    critic: int = Field(2, ge=1, le=20, description="steps of the critic for each of the generator")
+    patience: int = waits(15, "looks at the generator")
+    minutes: float | None = budget()
