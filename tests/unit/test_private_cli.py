@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import lookalike as la
 from lookalike.cli import main
+from lookalike.errors import SettingError
 
 
 @pytest.fixture
@@ -151,3 +154,14 @@ def test_an_audit_goes_into_the_statement_of_what_was_fitted_so(census: Path, ca
     told = json.loads(capfd.readouterr().out)
     assert told["audit"]["findings"][0]["method"] == "one run" and told["audit"]["epsilon"] <= 3
     assert run("sample", "m.lookalike", "-n", "20", "--out", "rows.csv", "--quiet") == 0
+
+
+def test_an_audit_of_other_rows_per_subject_goes_into_no_statement(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"who": [f"p{k // 3:03}" for k in range(600)], "color": rng.choice(["red", "green"], 600)})
+    facts = la.privacy.skeleton(la.schema(frame).amend("who", kind="key", storage="string")).amend("color", levels=("red", "green"))
+    facts = facts.model_copy(update={"subject": "who"})
+    model = la.fit(frame, schema=facts, model=la.Private(epsilon=3.0, rows_per_subject=2), seed=0)
+    la.save(model, tmp_path / "m.lookalike")
+    with pytest.raises(SettingError, match="at most 2 rows"):
+        la.audit(la.Private(epsilon=3.0, rows_per_subject=1), facts, runs=0, canaries=100, into=tmp_path / "m.lookalike")
