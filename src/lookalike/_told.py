@@ -59,11 +59,11 @@ def suffix(source: Any) -> str:
 
 
 def described(model: Model) -> str:
-    """The model's name and the settings that it shows; of one that has chosen among several, also those of the one it kept."""
+    """The model's name and its settings, but for those that say nothing; of one that has chosen among several, also those of the one it kept."""
     settings = getattr(model, "settings", None)
     shown = settings.model_dump(mode="json") if settings is not None else {}
-    listed = ((k, ",".join(v) if isinstance(v, list) else v) for k, v in shown.items())
-    words = f"{models.name_of(model)} ({', '.join(f'{k}={v}' for k, v in listed)})" if shown else models.name_of(model)
+    listed = [f"{k}={','.join(v) if isinstance(v, list) else v}" for k, v in shown.items() if v is not None and v != []]
+    words = f"{models.name_of(model)} ({', '.join(listed)})" if listed else models.name_of(model)
     return words if inner(model) is model else f"{words}, which kept {described(inner(model))}"
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 import lookalike as la
-from lookalike import _drawing
+from lookalike import _drawing, _told
 from lookalike.errors import CannotError, DataError, FileError, SchemaError, SettingError, UnknownName
 from lookalike.protocol import Can, Step
 
@@ -215,3 +215,9 @@ def test_the_target_reaches_a_model_that_has_a_setting_of_that_name(frame: pd.Da
         assert made.model.settings.target == target
         assert made.report.json()["target"]["name"] == name
     assert la.make(frame, model="independent", target=name).report.json()["target"]["name"] == name
+
+
+def test_a_model_is_described_by_settings_that_say_something() -> None:
+    said = _told.described(la.model("forest", trees=3))
+    assert said.startswith("forest (trees=3, ") and "target" not in said and "context" not in said
+    assert "target=income" in _told.described(la.model("forest", target="income"))
