@@ -80,9 +80,13 @@ class NewFolder:
         self._place = self.path.resolve()
 
     def __enter__(self) -> Path:
-        if self.path.exists() and not self.path.is_dir():
-            raise FileError("a file is in the way of the folder", where=str(self.path), fix="choose another folder with --out")
-        if not self.overwrite and (foreign := self._foreign()):
+        try:
+            foreign = self._foreign()
+        except NotADirectoryError:
+            raise FileError("a file is in the way of the folder", where=str(self.path), fix="choose another folder with --out") from None
+        except OSError as error:
+            raise self._told(error) from None
+        if foreign and not self.overwrite:
             what = f"the folder holds other files ({', '.join(foreign[:3])}{' …' if len(foreign) > 3 else ''})"
             raise FileError(what, where=str(self.path), fix="choose another folder with --out, or --force")
         if not self._place.parent.is_dir():
@@ -111,10 +115,11 @@ class NewFolder:
         return FileError.of(error, where=str(self.path), doing="write the folder")
 
     def _foreign(self) -> list[str]:
-        """Names in the folder that are not ours."""
-        if not self.path.is_dir():
+        """Names in the folder that are not ours; none where there is no folder, or no longer one."""
+        try:
+            return sorted(f.name for f in self.path.iterdir() if not any(f.match(name) for name in self._ours))
+        except FileNotFoundError:
             return []
-        return sorted(f.name for f in self.path.iterdir() if not any(f.match(name) for name in self._ours))
 
     def _publish(self) -> None:
         """Move what was written to its place; of several processes that do so at once the last one stays."""

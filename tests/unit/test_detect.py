@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import gzip
 import time
 from pathlib import Path
 
@@ -454,8 +456,8 @@ def _read(path: Path) -> pa.Table:
     """A table as its reader gives it: text cells for CSV."""
     if path.suffix == ".parquet":
         return pq.read_table(path)
-    with pa.input_stream(path, compression="gzip") as stream:
-        names = pcsv.open_csv(stream).schema.names
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
+        names = next(csv.reader(lines))
     options = pcsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
     return pcsv.read_csv(path, parse_options=pcsv.ParseOptions(newlines_in_values=True), convert_options=options)
 
