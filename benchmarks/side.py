@@ -58,7 +58,8 @@ class Side:
     def page(self, results: Cell) -> Iterator[str]:
         """The table in Markdown."""
         about = results.get("machine", {})
-        yield f"Measured {about.get('date')} on {about.get('cores')} core{'s' * (about.get('cores') != 1)} ({about.get('cpu')}, {about.get('memory_gb')} GB)."
+        cores = f"{about.get('cores')} core{'s' * (about.get('cores') != 1)}"
+        yield f"Measured {about.get('date')} on {cores} ({about.get('cpu')}, {about.get('memory_gb')} GB)."
         yield ""
         yield f"| data | tool | {' | '.join(self.heads)} |"
         yield f"|---|---|{'--:|' * len(self.heads)}"

@@ -59,7 +59,7 @@ def suffix(source: Any) -> str:
 
 
 def described(model: Model) -> str:
-    """The model's name and its settings, but for those that say nothing; of one that has chosen among several, also those of the one it kept."""
+    """The model's name and the settings that say something; of one that has chosen among several, also those of the one it kept."""
     settings = getattr(model, "settings", None)
     shown = settings.model_dump(mode="json") if settings is not None else {}
     listed = [f"{k}={','.join(v) if isinstance(v, list) else v}" for k, v in shown.items() if v is not None and v != []]
