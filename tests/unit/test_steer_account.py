@@ -1,0 +1,285 @@
+"""What steering counts and promises, to the row: shares in whole rows, rows that move between strata, blocks, and the account in words."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import lookalike as la
+from lookalike import rare
+from lookalike.condition import Condition
+from lookalike.errors import CannotError, SettingError, UnknownName
+from lookalike.plan import Plan, Share
+from lookalike.steer import Account, Line, Steering, Stratum, _apportioned, _known, _margin, _memberships, _repaired, _share, _tilted
+
+STEER = import_module("lookalike.steer")  # the name in the package is the verb's
+
+
+def half() -> pd.DataFrame:
+    """40 rows of two columns that say the same, and one of four levels."""
+    return pd.DataFrame({"a": ["x", "y"] * 20, "b": ["x", "y"] * 20, "c": list("kkklkkmn") * 5})
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return la.fit(half(), model="independent", seed=0)
+
+
+def steering(model: Any, n: int = 100, **plan: Any) -> Steering:
+    return Steering(model, Plan(**plan), n, rng=np.random.default_rng(0))
+
+
+# ---- whole rows
+
+
+@pytest.mark.parametrize(
+    ("shares", "n", "rows"),
+    [
+        ([0.5, 0.3, 0.2], 10, [5, 3, 2]),
+        ([1, 1, 1], 10, [4, 3, 3]),  # of those that miss alike the first gets the row
+        ([1, 1, 1], 11, [4, 4, 3]),
+        ([0.26, 0.26, 0.48], 10, [3, 2, 5]),
+        ([0.1] * 10, 30, [3] * 10),  # 0.1 · 30 is 3 up to rounding
+        ([2.0, 6.0], 4, [1, 3]),
+        ([0.3, 0.7], 0, [0, 0]),
+    ],
+)
+def test_largest_remainders(shares: list[float], n: int, rows: list[int]) -> None:
+    assert _apportioned(np.array(shares), n).tolist() == rows
+
+
+def test_the_margin_of_counts_leaves_the_rest() -> None:
+    cells = ((Condition.of("x"),), (Condition.of("y"),), None)
+    assert _margin(Share(("a",), cells, (0.5, 0.2, 0.3)), 7).tolist() == [0.5, 0.2, 0.3]
+    counts = Share(("a",), cells, (30, 10, None), rows=True)
+    np.testing.assert_allclose(_margin(counts, 100), [0.3, 0.1, 0.6])
+    np.testing.assert_allclose(_margin(counts, 40), [0.75, 0.25, 0])  # all of them may be asked for
+    with pytest.raises(SettingError, match="40 rows are asked for, of 39 in all"):
+        _margin(counts, 39)
+
+
+def test_rows_move_until_every_share_is_met(model: Any) -> None:
+    """Two columns, half each, of 3 rows: what is rounded for each stratum alone would miss."""
+    made = steering(model, 10, shares={"a": {"x": 0.5, "y": 0.5}, "c": {"k": 0.5, "*": 0.5}})
+    cells = np.array([s.cells for s in made.strata])
+    assert cells.tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    for start in ([4, 1, 4, 1], [5, 5, 0, 0], [0, 5, 5, 0], [3, 3, 2, 2], [10, 0, 0, 0], [1, 4, 2, 3]):
+        whole = made._evened(np.array(start))
+        assert whole.sum() == 10 and whole.min() >= 0
+        assert [np.bincount(cells[:, axis], whole).tolist() for axis in (0, 1)] == [[5, 5], [5, 5]]
+    assert made._evened(np.array([5, 0, 0, 5])).tolist() == [5, 0, 0, 5]  # all is met: nothing moves
+
+
+def test_blocks_are_due_in_turn(model: Any) -> None:
+    made = steering(model, 10, shares={"a": {"x": 0.5, "y": 0.5}})
+    due = [made._due(upto, rows) for upto, rows in ((3, 3), (4, 1), (9, 5), (10, 1))]
+    assert [sum(d) for d in due] == [3, 1, 5, 1]
+    assert np.sum(due, axis=0).tolist() == made.whole.tolist() == [5, 5]
+    so_far = np.cumsum(due, axis=0)
+    assert (np.abs(so_far - np.array([[1.5], [2], [4.5], [5]])) < 1).all()
+
+
+def test_the_rest_is_what_no_other_cell_holds(model: Any) -> None:
+    table = pa.table({"c": pa.array(["k", "l", None, "m"])}).cast(pa.schema([("c", pa.string())]))
+    share = Share(("c",), ((Condition.of("k"),), None, (Condition.of("m"),)), (0.2, 0.3, 0.5))
+    found = _memberships(table, share, model.schema)
+    assert [m.tolist() for m in found] == [[True, False, False, False], [False, True, True, False], [False, False, False, True]]
+    assert [m.tolist() for m in _memberships(table, Share(("c",), (None,), (1.0,)), model.schema)] == [[True] * 4]
+
+
+def test_joint_shares_have_the_margins_and_the_odds_of_the_pilot(model: Any) -> None:
+    made = steering(model, 100, shares={"a": {"x": 0.8, "y": 0.2}, "b": {"x": 0.3, "y": 0.7}})
+    counts = {("x", "x"): 40, ("x", "y"): 10, ("y", "x"): 20, ("y", "y"): 30}
+    rows = [pair for pair, n in counts.items() for _ in range(n)]
+    made._pilot = pa.table({"a": [a for a, _ in rows], "b": [b for _, b in rows]})
+    joint = made._joint([np.array([0.8, 0.2]), np.array([0.3, 0.7])])
+    np.testing.assert_allclose(joint.sum(axis=1), [0.8, 0.2], atol=2e-7)
+    np.testing.assert_allclose(joint.sum(axis=0), [0.3, 0.7], atol=2e-7)
+    assert joint[0, 0] * joint[1, 1] / (joint[0, 1] * joint[1, 0]) == pytest.approx(40 * 30 / (10 * 20), rel=1e-6)
+    made._pilot = pa.table({"a": ["x", "y"], "b": ["x", "y"]})
+    with pytest.raises(CannotError, match="levels that would have to go together never do"):
+        made._joint([np.array([0.8, 0.2]), np.array([0.3, 0.7])])
+    made._pilot = pa.table({"a": ["x", "x"], "b": ["x", "y"]})
+    with pytest.raises(CannotError, match="hardly ever draws a = y"):
+        made._joint([np.array([0.8, 0.2]), np.array([0.5, 0.5])])
+
+
+def test_balance_is_alike_or_as_asked_for_the_rarest(model: Any) -> None:
+    made = steering(model)
+    made._pilot = pa.table({"c": pa.array(["k"] * 6 + ["l"] * 3 + ["m"] + [None] * 4).dictionary_encode()})
+    texts = [made._balanced("c", None).text(cell) for cell in range(3)]
+    assert texts == ["c = m", "c = l", "c = k"]
+    assert made._balanced("c", None).amounts == pytest.approx([1 / 3] * 3)
+    assert made._balanced("c", 0.4).amounts == pytest.approx([0.4, 0.6 * 3 / 9, 0.6 * 6 / 9])
+    made._pilot = pa.table({"c": pa.array(["k", None]).dictionary_encode()})
+    with pytest.raises(CannotError, match="one level only"):
+        made._balanced("c", None)
+
+
+def test_a_stratum_without_a_share_is_none(model: Any) -> None:
+    made = steering(model, 50, shares={"a": {"x": 1.0, "y": 0.0}})
+    assert [(s.cells, s.share) for s in made.strata] == [((0,), 1.0)]
+    rest = steering(model, 50, shares={"c": {"k": 0.25, "l": 0.25, "*": 0.5}})
+    assert [s.outside for s in rest.strata[:2]] == [[], []]
+    assert [cell[0].text() for _, cell in rest.strata[2].outside] == ["k", "l"] and not rest.strata[2].conditions
+
+
+# ---- drawing
+
+
+class Scripted:
+    """A model without conditions, which draws x in one of `every` rows."""
+
+    def __init__(self, schema: Any, every: int) -> None:
+        self.schema, self.every, self.asked = schema, every, []
+
+    def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Any:
+        self.asked.append((n, start))
+        a = np.where(np.arange(start, start + n) % self.every == 0, "x", "y")
+        frame = pd.DataFrame({"a": a, "b": "x", "c": "k"})
+        return la.data.Dataset.of(frame, schema=self.schema)
+
+
+def test_no_more_is_tried_than_is_needed_and_no_key_twice(model: Any) -> None:
+    drawn = Scripted(model.schema, 10)
+    made = steering(drawn, 1_000, given={"a": "x"})
+    table = made.draw(1_000, first=0, rng=np.random.default_rng(0))
+    assert table.num_rows == 1_000 and set(table["a"].to_pylist()) == {"x"}
+    assert drawn.asked[0] == (1_046, 0)  # three in a hundred, and 16, to spare
+    ends = [start + n for n, start in drawn.asked]
+    assert [start for _, start in drawn.asked[1:]] == ends[:-1]
+    told = made.account()
+    assert told.tried == ends[-1] and told.kept == 1_000 and 1_000 <= told.obeyed == -(-ends[-1] // 10)
+    assert told.tried < 12_000
+    assert [line.to_json() for line in told.lines] == [{"what": "given a", "asked": "x", "achieved": "100 %", "met": True}]
+
+
+def test_giving_up_says_how_much_was_tried_and_what_hinders(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(STEER, "LEAST_TRIED", 400)
+    monkeypatch.setattr(STEER, "AT_ONCE", 200)
+    drawn = Scripted(model.schema, 10**9)
+    made = steering(drawn, 5, given={"a": "y"}, rules=['if b = "x" then a = "x"'])
+    with pytest.raises(CannotError) as told:
+        made.draw(5, first=0, rng=np.random.default_rng(0))
+    tried = sum(n for n, _ in drawn.asked)
+    assert 400 <= tried <= 600 and f"of {tried:,} rows that were tried obey the plan where a = y" in str(told.value)
+    assert 'most fail at: rule if b = "x" then a = "x"' in str(told.value)
+    assert "ask for less, or fit with these rules (--rule), or take the model forest or autoregressive" in str(told.value)
+    without = steering(Scripted(model.schema, 10**9), 5, given={"a": "x", "b": "x"})
+    without._within, without.tried = {}, 0
+    with pytest.raises(CannotError, match="most fail at: a = x") as told:
+        without._stratum(0, 5, rng=np.random.default_rng(0))
+    assert "--rule" not in str(told.value) and "where a = x and b = x" in str(told.value)
+
+
+def test_a_plan_that_is_met_seldom_is_tried_so_often_for_each_row(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(STEER, "LEAST_TRIED", 100)
+    made = steering(Scripted(model.schema, 2_000), 3, given={"a": "x"})
+    with pytest.raises(CannotError, match="1 of "):
+        made.draw(3, first=0, rng=np.random.default_rng(0))  # 400 tries for each of 3 rows are not enough at 1 in 2,000
+    fine = steering(Scripted(model.schema, 300), 3, given={"a": "x"})
+    assert fine.draw(3, first=0, rng=np.random.default_rng(0)).num_rows == 3
+
+
+def test_rows_that_are_refused_are_counted_by_what_refuses_them(model: Any) -> None:
+    made = steering(model, given={"a": "x"})
+    table = Scripted(model.schema, 4).sample(40, rng=np.random.default_rng(0)).table()
+    stratum = Stratum({"a": Condition.of("x"), "b": Condition.of("y")}, 1.0, outside=[(("c",), (Condition.of("k"),))])
+    assert made._accepted(table, stratum, rng=np.random.default_rng(0), most=40).num_rows == 0
+    assert made.refused == {"a = x": 30, "b = y": 40, "the rest of a share": 40}
+
+
+# ---- the account
+
+
+def test_the_account_in_words_and_as_json() -> None:
+    made = Account((Line("given a", "x", "100 %"), Line("rule", "p < q", "3 violations", False)), 3_000, 400, 200, ("one", "two"))
+    assert made.text() == (
+        "✓ given a  asked x, got 100 %\n✗ rule     asked p < q, got 3 violations\n"
+        "200 rows; of 3,000 that were tried 13.3 % obeyed\nnote: one\nnote: two"
+    )
+    assert made.to_json() == {
+        "lines": [
+            {"what": "given a", "asked": "x", "achieved": "100 %", "met": True},
+            {"what": "rule", "asked": "p < q", "achieved": "3 violations", "met": False},
+        ],
+        "tried": 3_000, "obeyed": 400, "kept": 200, "accepted": 0.133333, "notes": ["one", "two"],
+    }  # fmt: skip
+    empty = Account((), 0, 0, 0)
+    assert empty.accepted == 0 and empty.text() == "0 rows; of 0 that were tried 0 % obeyed"
+    assert Account((), 0, 3, 3).accepted == 3
+
+
+def test_the_account_of_shares_counts_and_rules(model: Any) -> None:
+    made = steering(
+        model, 10, shares={"a": {"x": 0.3, "y": 0.7}}, counts={"c": {"k": 4}}, rules=['if a = "x" then b = "x"'], given={"b": ["x", "y"]}
+    )
+    for first, rows in ((0, 6), (6, 4)):
+        made.draw(rows, first=first, rng=np.random.default_rng(first))
+        half_way = made.account()
+        assert all(line.met for line in half_way.lines)  # what is not due yet is not missed
+    lines = [(line.what, line.asked, line.achieved) for line in half_way.lines]
+    assert lines == [
+        ("given b", half_way.lines[0].asked, "100 %"),
+        ("a = x", "30 %", "30 %"),
+        ("a = y", "70 %", "70 %"),
+        ("c = k", "4 rows", "4 rows"),
+        ("c: any other", "6 rows", "6 rows"),
+        ("rule", 'if a = "x" then b = "x"', "0 violations"),
+    ]
+    assert half_way.kept == 10 and "not faithful" in half_way.notes[0]
+    made.met[0] += np.array([-1, 1, -1, 1, -1, -1])  # as if a row were another
+    told = made.account()
+    assert not any(line.met for line in told.lines)
+    assert [line.achieved for line in told.lines] == ["90 %", "40 %", "60 %", "5 rows", "5 rows", "1 violations"]
+
+
+def test_nothing_drawn_yet(model: Any) -> None:
+    told = steering(model, shares={"a": {"x": 0.5, "y": 0.5}}).account
+    with pytest.raises(IndexError):
+        told()
+    assert steering(model).account() == Account((), 0, 0, 0)
+
+
+@pytest.mark.parametrize(("got", "kept", "met"), [(1_499, 10_000, True), (1_501, 10_000, False), (501, 10_000, True), (499, 10_000, False)])
+def test_rare_rows_are_as_many_as_asked_up_to_chance(got: int, kept: int, met: bool) -> None:
+    """0.1 of 10,000 rows: 0.02 + 3 / √10,000 more or less."""
+    spec = rare.Rare.of({"columns": {"score": "both", "age": "high"}, "share": 0.1, "beyond": 0.98})
+    line = _tilted(spec, got, kept)
+    assert line.met is met and line.asked == "10 %" and line.achieved == f"{got / 100:g} %"
+    assert line.what == "rare: score at either end, age high, beyond 98 % of rows"
+    assert _tilted(spec, 0, 0).met  # of no rows nothing is known
+    assert _tilted(rare.Rare.of(lambda frame: frame["age"]), 1, 2).what.startswith("rare: by the score, beyond")
+
+
+def test_what_a_repair_did_in_words() -> None:
+    assert _repaired({"what": "cells", "achieved": 1_200, "of": 3_000}, 9) == Line("cells", "as few as can be", "1,200 of 3,000")
+    assert _repaired({"what": "gap", "achieved": 0.1, "before": 0.25}, 9) == Line("gap", "as small as can be", "0.100, where it was 0.250")
+    for got, met in ((0.039, True), (0.041, False), (-0.039, True), (-0.041, False)):
+        line = _repaired({"what": "gap", "achieved": got, "before": 0.25, "asked": 0.0}, 10_000)  # 0.02 + 2 / √10,000
+        assert line == Line("gap", "0.000", f"{got:.3f}, where it was 0.250", met)
+    assert _repaired({"what": "gap", "achieved": 0.5, "before": 0.5, "asked": 0.0}, 0).met
+
+
+def test_shares_in_words() -> None:
+    assert [_share(1, 3), _share(0, 0), _share(2, 0), _share(5, 5)] == ["33.33 %", "0 %", "200 %", "100 %"]
+
+
+def test_levels_that_a_model_cannot_draw_are_named(model: Any) -> None:
+    column = model.schema.table["a"]
+    for fine in ("x", ["x", "y"], None, {"none_of": ["y"]}):
+        _known(model, column, Condition.of(fine))
+    for bad in ("z", ["x", "z"], {"none_of": ["z"]}):
+        with pytest.raises(UnknownName, match="z"):
+            _known(model, column, Condition.of(bad))
+    _known(SimpleNamespace(), column, Condition.of("z"))  # a model that tells nothing
+    recast = SimpleNamespace(steps_=[SimpleNamespace(columns=[column], kept=[("x",), ("w",)])])
+    _known(recast, column, Condition.of("w"))
+    with pytest.raises(UnknownName, match="y"):
+        _known(recast, column, Condition.of("y"))
