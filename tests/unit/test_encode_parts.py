@@ -1,0 +1,441 @@
+"""The small parts that encoders are made of, by values worked out by hand: tallies, grids, cycles, fresh numbers, masks, units, levels."""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from lookalike.encode import (
+    _arrow,
+    _cells,
+    _fresh,
+    _noisy,
+    _people,
+    _round,
+    _steps,
+    _tally,
+    _turns,
+    category,
+    constant,
+    key,
+    moment,
+    number,
+)
+from lookalike.encode import _fill as fill
+from lookalike.encode._round import Grid
+from lookalike.encode._tally import Tally
+from lookalike.errors import DataError
+from lookalike.privacy.look import Ranges
+from lookalike.schema import Column
+
+INT = np.int64
+
+
+def ints(*x: int) -> np.ndarray:
+    return np.array(x, INT)
+
+
+# ---- counting
+
+
+def test_people_share_their_weight_over_the_values_they_hold() -> None:
+    ids, who = ints(0, 0, 1, 1, 2, 2), ints(7, 7, 7, 9, 9, 4)
+    rows, holders, weight = _people.count(ids, 4, who)
+    assert rows.tolist() == [2, 2, 2, 0] and holders.tolist() == [1, 2, 2, 0]
+    half = _people.UNIT // 2
+    assert weight.tolist() == [half, 2 * half, half + _people.UNIT, 0]
+    rows, holders, weight = _people.count(ids, 3, None)
+    assert holders.tolist() == [2, 2, 2] and weight.tolist() == [2 * _people.UNIT] * 3
+    assert [x.tolist() for x in _people.count(ints(), 2, ints())] == [[0, 0]] * 3
+
+
+def test_tallies_of_values_and_of_both() -> None:
+    one = _tally.tally(ints(3, 1, 3, 3), ints(1, 1, 1, 2))
+    assert [x.tolist() for x in (one.low, one.high, one.rows, one.holders)] == [[1, 3], [1, 3], [1, 3], [1, 2]]
+    two = _tally.tally(ints(3, 5), None)
+    both = _tally.merge(one, two)
+    assert both.low.tolist() == [1, 3, 5] and both.rows.tolist() == [1, 4, 1] and both.holders.tolist() == [1, 3, 1] and both.level == 0
+    assert both.weight.tolist() == (np.append(one.weight, 0) + np.array([0, 1, 1]) * _people.UNIT).tolist()
+    again = Tally.from_json(both.to_json())
+    assert again.low.dtype == INT and again.to_json() == both.to_json() and both.to_json()["high"] is None
+    assert both.exact.all() and both.middle(base=1).tolist() == [0, 2, 4]
+
+
+def test_too_many_values_are_joined_at_the_finest_level_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_tally, "CAP", 4)
+    assert _tally.tally(ints(0, 1, 2, 3), None).level == 0
+    five = _tally.tally(ints(0, 1, 2, 3, 3, 9), None)  # in pairs: 0 1 | 2 3 | 9
+    assert five.level == 1 and five.low.tolist() == [0, 2, 9] and five.high.tolist() == [1, 3, 9] and five.rows.tolist() == [2, 3, 1]
+    assert five.exact.tolist() == [False, False, True] and five.middle().tolist() == [0.5, 2.5, 9]
+    assert Tally.from_json(five.to_json()).high.tolist() == [1, 3, 9]
+    merged = _tally.merge(_tally.tally(ints(-3, 40), None), five)
+    assert merged.level == 1 or len(merged.low) <= 4
+    assert merged.rows.sum() == 8 and merged.low[0] == -3 and merged.high[-1] == 40
+    assert _tally.merge(five, _tally.tally(ints(), None)).low.tolist() == five.low.tolist()
+    floats = _tally.tally(np.array([-2.5, -0.25, 0.0, 0.25, 1.5, 2.5]), None)
+    assert len(floats.low) <= 4 and (np.diff(floats.low) > 0).all() and floats.rows.sum() == 6
+
+
+def test_large_integers_have_a_base() -> None:
+    assert _tally.base(_tally.tally(ints(5, 1 << 53), None)) == 0
+    big = (1 << 53) + 1
+    assert _tally.base(_tally.tally(ints(5, big), None)) == (big >> 32) << 32
+    assert _tally.base(_tally.tally(ints(-big, 5, 6), None)) == 0  # the middle value is near 0
+    assert _tally.base(_tally.tally(ints(-(2**63) + 1, 5, 2**63 - 1), None)) == 0
+    assert _tally.base(_tally.tally(np.array([1e300]), None)) == 0 and _tally.base(_tally.tally(ints(), None)) == 0
+
+
+def test_noisy_ranges_become_a_tally() -> None:
+    ranges = Ranges(first=ints(0, 1, 17), last=ints(0, 16, 18), rows=np.array([5.0, 16.0, 3.0]), missing=2.0)
+    made, rows = _noisy.tally(ranges, lambda at: at * 10, open_above=False)
+    assert (rows == 24 and made.rows.tolist() == [5, *[2] * 8, *[2, 1]][: len(made.rows)]) or made.rows.sum() == 24
+    assert (made.low[0], made.high[0], made.rows[0]) == (0, 0, 5)
+    assert made.low[1:9].tolist() == [10, 30, 50, 70, 90, 110, 130, 150] and made.high[1:9].tolist() == [20, 40, 60, 80, 100, 120, 140, 160]
+    assert made.rows[1:9].tolist() == [2] * 8 and made.low[9:].tolist() == [170, 180]
+    assert made.weight.tolist() == (made.rows * _people.UNIT).tolist() and made.holders.tolist() == made.rows.tolist()
+    above, _ = _noisy.tally(ranges, lambda at: at * 10, open_above=True)
+    assert above.high[:3].tolist() == [10, 30, 50]
+    empty, none = _noisy.tally(Ranges(ints(), ints(), np.zeros(0), 0.0), lambda at: at, open_above=False)
+    assert none == 0 and len(empty.low) == 0
+    line = {"low": [0, 100], "high": [90, 180], "cuts": [100]}
+    assert _noisy.held(made, line, 7.0).tolist() == [7.0, 13.0, 11.0]
+
+
+# ---- grids
+
+
+def test_what_a_grid_does_with_numbers() -> None:
+    tenths, fives, free = Grid(decimals=1), Grid(unit=5), Grid()
+    assert [g.half for g in (tenths, fives, free)] == [0.05, 2.5, 0.0] and [g.free for g in (tenths, fives, free)] == [False, False, True]
+    assert tenths.snap(np.array([0.26, -0.04, 1e300])).tolist() == [0.3, 0.0, 1e300]
+    assert not np.signbit(tenths.snap(np.array([-0.04]))).any()
+    assert fives.snap(np.array([12.4, 12.6, -3.0])).tolist() == [10, 15, -5] and fives.snap(np.array([1.0])).dtype == INT
+    assert Grid(unit=1, base=1 << 60).snap(np.array([2.4])).tolist() == [(1 << 60) + 2]
+    assert Grid(unit=1).snap(np.array([1e19, -1e19])).tolist() == [2**63 - 1024, -(2**63)]
+    assert free.snap(np.array([0.123])).tolist() == [0.123]
+    assert tenths.within(0.12, 0.38, bottom=True) == (0.2, 0.3) and tenths.within(0.1, 0.3, bottom=True) == (0.1, 0.3)
+    assert tenths.within(0.12, 0.18, bottom=True) == (0.2, 0.2) and tenths.within(0.12, 0.18, bottom=False) == (0.1, 0.1)
+    assert free.within(0.12, 0.18, bottom=True) == (0.12, 0.18)
+    assert tenths.edge(0.31) == pytest.approx(0.35) and tenths.edge(0.29) == pytest.approx(0.25) and free.edge(0.31) == 0.31
+    assert fives.edge(np.array([11.0, 9.0])).tolist() == [12.5, 7.5]
+    assert tenths.between(0.1, 0.4) == pytest.approx(0.25) and tenths.between(0.1, 0.1) == 0.1
+    assert fives.between(10, 15) == 12.5 and fives.between(12.5, 14) == 13.25 and free.between(1.0, 3.0) == 2.0
+    assert fives.limits(8, 21, open_above=True) == (10, 20) and fives.limits(8, 8, open_above=True) == (8, 8)
+    assert fives.limits(11, 14, open_above=False) == (15, 15)
+    low, high = free.limits(1.0, 2.0, open_above=True)
+    assert (low, high) == (1.0, np.nextafter(2.0, 1.0)) and free.limits(1.0, 2.0, open_above=False) == (1.0, 2.0)
+    assert Grid.from_json(Grid(decimals=2, steps=(5, 10)).to_json()) == Grid(decimals=2, steps=(5, 10))
+
+
+def test_ladders_of_decimal_numbers() -> None:
+    assert _round.tens(None) == _round.tens(0) == _round.tens(2) == _round.TENS
+    assert _round.tens(3) == (10, 100, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000)
+    steps = _round.tens(5)
+    assert all(b % a == 0 for a, b in itertools.pairwise(steps))
+
+
+def test_the_share_of_rounder_numbers_is_what_chance_does_not_explain() -> None:
+    """Of 1,000 rows in one cell 400 are multiples of ten, and the others spread over all last digits alike."""
+    spread = [v for v in range(1_000, 1_600)]
+    tens = [1_000 + 10 * (k % 60) for k in range(400)]
+    t = _tally.tally(ints(*spread, *tens), None)
+    loose, cell = np.ones(len(t.low), bool), np.zeros(len(t.low), INT)
+    grid = Grid(unit=1, steps=(5, 10, 20))
+    (share,) = _round.ladder(t, loose, cell, 1, grid)
+    five = 520 - 200  # multiples of 5: 120 by chance among 600, and 400; of 1,000 rows a fifth is chance
+    assert share[0] == pytest.approx(five / (1_000 * (1 - 1 / 5)), abs=1e-4)
+    assert share[1] == pytest.approx(min((460 - 520 * 5 / 10) / (1_000 * (1 - 5 / 10)), share[0]), abs=1e-4)
+    assert share[2] == 0  # half of the tens are twenties, as they would be
+    assert _round.ladder(t, ~loose, cell, 1, grid) == [] and _round.ladder(t, loose, cell, 1, Grid()) == []
+    assert _round.ladder(t, loose, cell, 1, Grid(unit=1, steps=())) == [] and _round.ladder(t, loose, cell, 1, Grid(unit=1, base=1)) == []
+    plain = _tally.tally(ints(*range(1_000, 1_600)), None)
+    assert _round.ladder(plain, np.ones(600, bool), np.zeros(600, INT), 1, grid) == []
+
+
+def test_some_are_rounded_further_and_stay_in_their_cell() -> None:
+    x, u, cell = np.array([13.0, 17.0, 98.0, 13.0]), np.array([0.0, 0.0, 0.0, 0.5]), ints(0, 0, 0, 1)
+    share = np.array([[1.0, 1.0], [0.0, 0.0]])
+    limits = np.array([11.0, 0.0]), np.array([99.0, 99.0])
+    made = _round.coarsen(x, u, cell, share=share, limits=limits, grid=Grid(unit=1, steps=(5, 10)))
+    assert made.tolist() == [15.0, 20.0, 98.0, 13.0]  # 13 → 15, then 20 (half to even of 1.5); 98 → 100 is outside
+    assert x.tolist() == [13.0, 17.0, 98.0, 13.0]
+
+
+# ---- cells
+
+
+def test_codes_and_places_of_a_line() -> None:
+    book = {"low": [0, 5, 10], "high": [3, 5, 20], "cuts": [4, 6], "key": [1.0, 2.0, 2.0, 3.0, 3.0, 4.0], "unit": 1, "base": 0,
+            "value": [0.0, 3.0, 5.0, 5.0, 10.0, 20.0], "decimals": None, "steps": [], "coarse": []}  # fmt: skip
+    x = ints(-9, 0, 3, 4, 5, 6, 20, 99)
+    codes = _cells.code(x, book)
+    assert codes.tolist() == [1, 1, 1, 2, 2, 3, 3, 3]
+    assert _cells.code(x.astype(float), book).tolist() == codes.tolist()
+    assert _cells.size(book) == 4 and _cells.code(x, {"low": []}).tolist() == [0] * 8
+    at = _cells.locate(ints(0, 3, 5, 15, 20), ints(1, 1, 2, 3, 3), book)
+    assert at[0] == 0 and at[1] == pytest.approx(1, abs=1e-6) and at[2] == 0.5 and at[3] == pytest.approx(0.5) and at[4] < 1
+    assert _cells.value(ints(1, 2, 3, 3, 0), np.array([0.0, 0.9, 0.0, 0.5, 0.0]), book)[:4].tolist() == [0, 5, 10, 15]
+    assert _cells.value(ints(3), np.array([1.0]), book).tolist() == [20] and _cells.value(ints(1), np.array([-1.0]), book).tolist() == [0]
+
+
+@pytest.mark.parametrize(("held", "told"), [(4, False), (5, True)])
+def test_a_value_is_a_point_from_so_many_subjects_on(held: int, told: bool) -> None:
+    values = np.repeat([10.0, 20.0], [40, held])
+    book = _cells.freeze(_tally.tally(values, None), Grid(decimals=0), protect=5, cells=8)
+    assert (20.0 in book["low"]) is told and 10.0 in book["low"]
+    assert book["thin"] == (0 if told else held)
+
+
+def test_of_so_few_nothing_is_told_but_what_is_public() -> None:
+    t = _tally.tally(np.array([3.0, 4.0]), None)
+    for bounds, neutral in (((None, None), 0), ((10.0, None), 10), ((None, -7.0), -7), ((-1.0, 1.0), 0)):
+        book = _cells.freeze(t, Grid(decimals=0), protect=5, cells=8, bounds=bounds)
+        assert book["low"] == book["high"] == [neutral] and book["thin"] == 2 and book["tails"] == 0
+    assert _cells.freeze(_tally.tally(np.zeros(0), None), Grid(), protect=5, cells=8)["low"] == []
+
+
+def test_no_cell_has_few_people_and_none_is_cut_out_of_thin_air() -> None:
+    rng = np.random.default_rng(0)
+    values = np.round(rng.normal(50, 9, 3_000), 1)
+    book = _cells.freeze(_tally.tally(values, None), Grid(decimals=1), protect=5, cells=16)
+    assert len(book["low"]) == 16
+    rows = np.bincount(_cells.code(values, book))[1:]
+    assert rows.min() > 3_000 / 16 / 2 and rows.max() < 3_000 / 16 * 2  # about even mass
+    edges = [v for pair in zip(book["low"], book["high"], strict=True) for v in pair]
+    assert edges == sorted(edges) and values.min() <= edges[0] and edges[-1] <= values.max()
+    assert all(a < c <= b for a, c, b in zip(book["high"], book["cuts"], book["low"][1:], strict=False))
+    wide = _cells.freeze(_tally.tally(values, None), Grid(decimals=1), protect=5, cells=16, bounds=(0.0, 200.0))
+    assert 0 <= wide["low"][0] < book["low"][0] and book["high"][-1] < wide["high"][-1] <= 200
+
+
+# ---- numbers that come back
+
+
+def test_how_often_values_come_back() -> None:
+    assert _turns.freeze({}, 2) == [1] and _turns.freeze({"a": 9, "b": 1, "c": 1}, 2) == [1]
+    assert _turns.freeze({str(i): 1 for i in range(50)}, 5) == [1]
+    assert _turns.freeze({str(i): 3 for i in range(50)}, 5) == [3] * _turns.CYCLE
+    skewed = _turns.freeze({str(i): n for i, n in enumerate([1] * 60 + [100, 2, 2, 2])}, 2)
+    assert len(skewed) == _turns.CYCLE and max(skewed) < 100 and min(skewed) == 1 and sum(skewed) == pytest.approx(166, rel=0.1)
+    assert _turns.numbers(ints(0, 1, 2), [1]).tolist() == [0, 1, 2]
+    found = _turns.numbers(np.arange(12), [1, 2, 3])
+    assert sorted(found[:6]) == [0, 1, 1, 2, 2, 2] and sorted(found[6:]) == [3, 4, 4, 5, 5, 5]
+    assert _turns.merge({"5": 1, "30": 2}, {"5": 4, "7": 1}) == {"5": 5, "7": 1, "30": 2}
+    told = _turns.measure(pa.array(["a", "b", "a"]))
+    assert sorted(told.values()) == [1, 2]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 10, 97, 1_000])
+def test_scattered_numbers_are_all_there(size: int) -> None:
+    assert sorted(_fresh.scatter(np.arange(size), size)) == list(range(size))
+    assert _fresh.scatter(np.arange(3), 0).tolist() == [0, 0, 0]
+
+
+def test_free_blocks_are_at_most_every_second_and_none_that_is_used() -> None:
+    used = ints(1, 4, 5)
+    assert _fresh.free_blocks(used, 0, 9) == [0, 3, 7, 9]  # of 0 2 3 6 7 8 9
+    assert _fresh.free_blocks(ints(*range(10)), 0, 9) == []
+    many = _fresh.free_blocks(ints(), 0, 4 * _fresh.MOST_FREE)
+    assert len(many) == _fresh.MOST_FREE and many[0] == 0
+
+
+def test_where_fresh_keys_come_from() -> None:
+    assert _fresh.choose(ints(1), span=None, need=1, width=99, finest=True) is None
+    assert _fresh.choose(ints(5, 6, 7, 8), span=None, need=250, width=100, finest=True) == ([9, 10, 11], True)  # a sequence goes on
+    assert _fresh.choose(ints(5, 6, 7, 8), span=10, need=250, width=100, finest=True) == ([9], True)
+    assert _fresh.choose(ints(), span=None, need=100, width=100, finest=False) == ([1, 2], True)
+    assert _fresh.choose(ints(0, 9), span=None, need=400, width=100, finest=True) == ([1, 3, 5, 7], False)
+    assert _fresh.choose(ints(0, 9), span=None, need=401, width=100, finest=True) is None
+    assert _fresh.choose(ints(0, 1, 2, 3, 4, 5, 9), span=None, need=1, width=100, finest=False) == ([6, 8], False)
+    assert _fresh.choose(ints(0, 1, 2, 3, 4, 5, 6, 7, 9), span=None, need=1, width=100, finest=False) is None  # a tenth is free
+    assert _fresh.choose(ints(0, _fresh.SPAN), span=None, need=1, width=100, finest=False) is None
+
+
+def test_slots_fill_blocks_one_after_the_other_or_all_alike() -> None:
+    block, offset = _fresh.slots(np.arange(6), [7, 9], 3, ordered=True)
+    assert block.tolist() == [7, 7, 7, 9, 9, 9] and offset.tolist() == [0, 1, 2, 0, 1, 2]
+    block, offset = _fresh.slots(np.arange(200), [7, 9], 100, ordered=False)
+    assert sorted(zip(block.tolist(), offset.tolist(), strict=True)) == [(b, o) for b in (7, 9) for o in range(100)]
+    assert np.bincount(block[:20])[[7, 9]].tolist() == [10, 10]
+
+
+def test_digits_characters_and_turns() -> None:
+    x = ints(0, 1, 119, 120)
+    made = _fresh.digits(x, [2, 6, 10])
+    assert made.tolist() == [[0, 0, 0], [0, 0, 1], [1, 5, 9], [0, 0, 0]] and _fresh.number(made, [2, 6, 10]).tolist() == [0, 1, 119, 0]
+    codes = _fresh.codes(np.array(["ab", "c"]), 3)
+    assert codes.tolist() == [[97, 98, 0], [99, 0, 0]] and _fresh.text(codes).tolist() == ["ab", "c"]
+    for alphabet in (["abc", "xyz"], ["cab", "zyx"]):
+        chars = _fresh.spread(ints(0, 1, 2)[:, None] * ints(1, 1), alphabet)
+        back, fits = _fresh.gather(chars, alphabet)
+        assert back.tolist() == [[0, 0], [1, 1], [2, 2]] and fits.all()
+    assert _fresh.gather(np.array([[97, 96], [97, 120]], np.uint32), ["abc", "xyz"])[1].tolist() == [False, True]
+    plan = _fresh.cycle([3, 1], 8)
+    assert np.bincount(plan).tolist() == [6, 2]
+    kind, rank = _fresh.turns(np.arange(16), plan)
+    assert all(rank[kind == k].tolist() == list(range(n)) for k, n in ((0, 12), (1, 4)))
+    assert np.bincount(_fresh.cycle([1, 1, 1], 8)).tolist() == [4, 2, 2]
+    lots = _fresh.draw(np.arange(4_000), [10] * 6, 3)
+    assert all(abs(np.corrcoef(lots[:, a], lots[:, b])[0, 1]) < 0.06 for a, b in itertools.combinations(range(6), 2))
+    assert (np.abs(np.apply_along_axis(np.bincount, 0, lots) - 400) < 110).all()
+
+
+def test_chains_step_by_their_counts() -> None:
+    table = _steps.table({(1, 2): [3], (1, 0): [1], (4, 1): [2]})
+    assert table == {"from": [[1], [4]], "first": [0, 2, 3], "to": [0, 2, 1], "edge": [1, 4, 6]}
+    keyed = _steps.keyed(table, 10)
+    u = np.array([0.0, 0.2, 0.26, 0.999, 0.5, 0.5])
+    assert _steps.step(keyed, ints(1, 1, 1, 1, 4, 3), u).tolist() == [0, 0, 2, 2, 1, -1]
+    assert _steps.step(keyed, ints(9), np.zeros(1)).tolist() == [-1]
+    assert _steps.holds(keyed, ints(1, 1, 4, 4, 3, 9), ints(2, 1, 1, 2, 1, 1)).tolist() == [True, False, True, False, False, False]
+    pairs = _steps.keyed(_steps.table({(1, 2, 3): [1], (0, 5, 4): [2]}), 10)
+    assert pairs["key"].tolist() == [5, 12] and _steps.step(pairs, ints(12, 5), np.zeros(2)).tolist() == [3, 4]
+    none = _steps.keyed(_steps.table({}), 10)
+    assert _steps.step(none, ints(1), np.zeros(1)).tolist() == [-1] and not _steps.holds(none, ints(1), ints(1)).any()
+    lots = _steps.uniform(np.arange(4_000, dtype=np.uint64), 1)
+    assert 0 <= lots.min() and lots.max() < 1 and abs(lots.mean() - 0.5) < 0.02 and abs(lots.std() - 12**-0.5) < 0.01
+    assert abs(np.corrcoef(lots, _steps.uniform(np.arange(4_000, dtype=np.uint64), 2))[0, 1]) < 0.06
+
+
+def test_masks_are_filled_and_numbers_told_apart() -> None:
+    lot = _fresh.mix(np.arange(300))
+    rule = fill.Rule(bare="-", ranges={2: (2, 5, 8)}, leading={0: 4})
+    made = fill.fill("#@-##-x%", lot, np.arange(300), rule).to_pylist()
+    assert all(m[0] in "456789" and m[1].isupper() and m[2] == m[5] == "-" and m[6] == "x" and m[7] in "0123456789abcdef" for m in made)
+    assert {m[3:5] for m in made} == {"05", "06", "07", "08"}
+    assert len(set(made)) == 300 and {m[0] for m in made} == set("456789")
+    small = fill.fill("##", lot[:100], np.arange(100), fill.Rule()).to_pylist()
+    assert sorted(small) == [f"{i:02d}" for i in range(100)]
+    shifted = fill.fill("##", lot[:100], np.arange(100), fill.Rule(shift=1)).to_pylist()
+    assert shifted[:99] == small[1:]
+    assert len(set(fill.fill("##", lot, None, fill.Rule()).to_pylist())) > 80
+
+
+# ---- Arrow
+
+
+def test_arrow_and_back() -> None:
+    x, present = _arrow.split(pa.chunked_array([[1, None], [3]]))
+    assert x.tolist() == [1, 0, 3] and present.tolist() == [True, False, True]
+    assert _arrow.join(x, present).to_pylist() == [1, None, 3] and _arrow.join(x, present, like=pa.int8()).type == pa.int8()
+    assert _arrow.split(pa.array([1, 2]), like=pa.float64())[0].dtype == np.float64
+    assert _arrow.presence(pa.array([None, "a"])).tolist() == [[0, 1]]
+    assert _arrow.add_counts(_arrow.count_missing(pa.array([1, None])), {"rows": 5, "missing": 3}) == {"rows": 7, "missing": 4}
+
+
+# ---- kinds
+
+
+def test_levels_that_few_hold_go_to_others_by_their_own_text() -> None:
+    column = Column(name="x", kind="category")
+    values = pa.array(["b"] * 30 + ["a"] * 10 + ["u"] * 3 + ["v"] * 2 + [None] * 4).dictionary_encode()
+    stats = category.measure(values, column)
+    assert stats["levels"] == {"b": [30, 30], "a": [10, 10], "u": [3, 3], "v": [2, 2]} and (stats["rows"], stats["missing"]) == (49, 4)
+    book = category.freeze(stats, column, protect=5)
+    assert book["levels"] == ["b", "a"] and book["share"] == [30, 10] and not book["pool"]
+    assert book["protected"] == {"levels": 2, "rows": 5} and book["parts"] == [{"name": "", "size": 3, "ordered": False}]
+    assert category.freeze(stats, column, protect=3)["levels"] == ["b", "a", "u"]
+    codes = category.encode(values, book, column)[0]
+    assert codes[:40].tolist() == [1] * 30 + [2] * 10 and codes[-4:].tolist() == [0] * 4
+    for level, code in (("u", codes[40]), ("v", codes[43])):
+        assert code == (1 if zlib.crc32(level.encode()) / 2**32 * 40 < 30 else 2)
+    both = category.merge(stats, {"rows": 3, "missing": 1, "levels": {"a": [1, 1], "z": [1, 1]}})
+    assert both["levels"]["a"] == [11, 11] and both["levels"]["z"] == [1, 1] and (both["rows"], both["missing"]) == (52, 5)
+    assert category.held(stats, book, column)[0].tolist() == [4, 30, 10]
+
+
+@pytest.mark.parametrize(("rare", "pool"), [(19, False), (20, True)])
+def test_rare_levels_are_pooled_where_they_are_half(rare: int, pool: bool) -> None:
+    column = Column(name="x", kind="category")
+    stats = {"rows": 20 + rare, "missing": 0, "levels": {"a": [20, 20], **{f"r{i}": [1, 1] for i in range(rare)}}}
+    book = category.freeze(stats, column, protect=5)
+    assert book["pool"] is pool and book["levels"] == (["a", category.RARE] if pool else ["a"])
+    if pool:
+        assert category.encode(pa.array(["r1", "a", "new"]), book, column)[0].tolist() == [2, 1, 2] and book["share"] == [20, 20]
+    numeric = {"rows": 40, "missing": 0, "levels": {"7": [20, 20], **{str(100 + i): [1, 1] for i in range(20)}}}
+    made = category.freeze(numeric, column, protect=5)
+    assert not made["pool"] and made["parts"][0]["ordered"]
+    assert category.encode(pa.array(["105"]), made, column)[0].tolist() == [1]
+    nothing = category.freeze({"rows": 1, "missing": 0, "levels": {"7": [1, 1]}}, column, protect=5)
+    assert nothing["levels"] == [] and category.encode(pa.array(["7"]), nothing, column)[0].tolist() == [0]
+
+
+def test_constants_are_told_from_so_many_on() -> None:
+    column = Column(name="x", kind="constant")
+    for rows, told in ((4, None), (5, "v")):
+        stats = constant.measure(pa.array(["v"] * rows + [None]), column)
+        book = constant.freeze(stats, column)
+        assert book["value"] == told and book["parts"][0]["size"] == (1 if told is None else 2)
+        assert book["protected"] == ({"levels": 1, "rows": rows} if told is None else {})
+        assert constant.encode(pa.array(["v", None]), book, column).tolist() == [[int(told is not None), 0]]
+        assert constant.held(stats, book, column)[0].tolist() == ([1, rows] if told else [rows + 1])
+    many = constant.merge(constant.measure(pa.array(["c", "b", "b"]), column), constant.measure(pa.array(["a", "b"]), column))
+    assert many["values"] == {"a": [1, 1], "b": [3, 3]} and many["rows"] == 5
+    assert constant.decode(np.array([[1, 0]]), np.zeros(2), book, column).to_pylist() == ["v", None]
+
+
+def test_decimals_are_counted_as_they_are_written() -> None:
+    column = Column(name="x", kind="number")
+    x = np.array([1.0, 2.0, 0.5, 0.25, 1 / 3, 2.0**60])
+    counts = number._digits(x, column)
+    assert counts[:3] == [3, 1, 1] and counts[number.DIGITS] + counts[number.DIGITS - 1] == 1 and sum(counts) == 6
+    short = Column(name="x", kind="number", storage="float")
+    assert number._digits(np.array([0.1], np.float32).astype(float), short)[1] == 1
+    assert number._digits(np.array([3.0, 4.0]), Column(name="x", kind="integer"))[0] == 2
+    stats = number.measure(pa.array([0.5, None, float("nan"), float("inf"), -0.0]), column)
+    assert (stats["rows"], stats["missing"]) == (5, 3) and stats["digits"][:2] == [1, 1]
+    for odd, decimals in ((4, 1), (6, 2)):  # 0.995 of 1,000 rows
+        made = [0] * 17
+        made[1], made[2] = 1_000 - odd, odd
+        assert number._grid({"digits": made}, _tally.tally(np.array([1.0]), None), column).decimals == decimals
+    huge = _tally.tally(np.array([1e251]), None)
+    assert number._grid({"digits": [1] + [0] * 16}, huge, column).free
+
+
+@pytest.mark.parametrize(
+    ("pattern", "kind", "unit"),
+    [("s", "datetime", 1_000_000), ("ms", "datetime", 1_000), ("us", "datetime", 1), ("ns", "datetime", 1),
+     ("%Y-%m-%d %H:%M:%S.%f", "datetime", 1), ("%T", "time", 1_000_000), ("%H:%M:%S", "time", 1_000_000), ("%H:%M", "time", 60_000_000),
+     ("%H", "time", 3_600_000_000), ("%Y-%m-%d", "datetime", moment.DAY), ("%Y", "duration", 1_000_000), (None, "datetime", 1_000_000)],
+)  # fmt: skip
+def test_the_unit_that_a_format_writes(pattern: str | None, kind: str, unit: int) -> None:
+    assert moment._public_unit(Column(name="x", kind=kind, format=pattern)) == unit
+
+
+def test_units_limits_and_packed_positions() -> None:
+    column = Column(name="x", kind="time")
+    clock = [0, 3_600_000_000, 60_000_000, 5_000_000, 7_000, 3]
+    stats = moment.measure(pa.array(clock, pa.time64("us")), column)
+    assert stats["units"] == [1] * 6 and moment._unit(stats) == 1
+    assert moment._unit({"units": [0, 0, 999, 0, 0, 1]}) == 60_000_000 and moment._unit({"units": [0, 0, 998, 2, 0, 0]}) == 1_000_000
+    assert moment._limits(Column(name="x", kind="date", low="1970-01-02", high="1970-01-04")) == (moment.DAY, 3 * moment.DAY)
+    assert moment._limits(Column(name="x", kind="datetime", low="1970-01-01 00:00:01")) == (1_000_000, None)
+    assert moment._limits(Column(name="x", kind="duration", low=5, high=9)) == (5, 9)
+    shade, at = moment._unpack(np.array([(3 + 0.25) / 1_024, 0.0, 1.0]))
+    assert shade[:2] == pytest.approx([3.5 / 1_024, 0.5 / 1_024]) and at[:2] == pytest.approx([0.25, 0]) and at[2] < 1 and shade[2] < 1
+    day = moment.measure(pa.array([0, 1, 7], pa.int32()).cast(pa.date32()), Column(name="x", kind="date"))
+    assert day["week"] == [0, 0, 0, 2, 1, 0, 0]  # 1970 began on a Thursday
+
+
+def test_integers_that_are_free() -> None:
+    text, small = Column(name="x", kind="key", storage="string"), Column(name="x", kind="key", storage="uint8")
+    assert key._storage(text) == (-(10**18) + 1, 10**18 - 1) and key._storage(small) == (0, 255)
+    assert key._storage(Column(name="x", kind="key", storage="uint64")) == (0, 2**63 - 1)
+    assert key._storage(Column(name="x", kind="key", storage="int64")) == (-(2**63), 2**63 - 1)
+    blocks = {"blocks": [2, 5], "width": 10, "ordered": True, "above": 60, "below": 9, "limits": [0, 62]}
+    made = key._integers(np.arange(33), blocks, small)
+    assert made.tolist() == [*range(20, 30), *range(50, 60), 60, 61, 62, *range(9, -1, -1)]
+    with pytest.raises(DataError, match="no room for 34 fresh keys"):
+        key._integers(np.arange(34), blocks, small)
+    assert key._integers(np.arange(2), blocks | {"blocks": []}, small).tolist() == [60, 61]
+    whole: Any = key._whole(pa.array(["12", "7", "-3", "0"]))
+    assert whole == {"level": 0, "blocks": [-3, 0, 7, 12]} and key._whole(pa.array(["07", "7"])) is None
+    assert key._at_level({"level": 1, "blocks": [3, 41]}, 2).tolist() == [0, 4]
+    dense = key._free_whole({"level": 0, "blocks": list(range(1, 401))}, 400, 0, 10**6)
+    assert dense["ordered"] and dense["width"] == 100 and dense["blocks"][0] == 5 and dense["below"] == -1
+    assert dense["above"] == (dense["blocks"][-1] + 1) * 100
