@@ -93,7 +93,7 @@ def test_large_integers_have_a_base() -> None:
 def test_noisy_ranges_become_a_tally() -> None:
     ranges = Ranges(first=ints(0, 1, 17), last=ints(0, 16, 18), rows=np.array([5.0, 16.0, 3.0]), missing=2.0)
     made, rows = _noisy.tally(ranges, lambda at: at * 10, open_above=False)
-    assert (rows == 24 and made.rows.tolist() == [5, *[2] * 8, *[2, 1]][: len(made.rows)]) or made.rows.sum() == 24
+    assert rows == made.rows.sum() == 24
     assert (made.low[0], made.high[0], made.rows[0]) == (0, 0, 5)
     assert made.low[1:9].tolist() == [10, 30, 50, 70, 90, 110, 130, 150] and made.high[1:9].tolist() == [20, 40, 60, 80, 100, 120, 140, 160]
     assert made.rows[1:9].tolist() == [2] * 8 and made.low[9:].tolist() == [170, 180]
@@ -103,7 +103,7 @@ def test_noisy_ranges_become_a_tally() -> None:
     empty, none = _noisy.tally(Ranges(ints(), ints(), np.zeros(0), 0.0), lambda at: at, open_above=False)
     assert none == 0 and len(empty.low) == 0
     line = {"low": [0, 100], "high": [90, 180], "cuts": [100]}
-    assert _noisy.held(made, line, 7.0).tolist() == [7.0, 13.0, 11.0]
+    assert _noisy.held(made, line, 7.0).tolist() == [7.0, 15.0, 9.0]
 
 
 # ---- grids
@@ -158,11 +158,11 @@ def test_the_share_of_rounder_numbers_is_what_chance_does_not_explain() -> None:
 
 
 def test_some_are_rounded_further_and_stay_in_their_cell() -> None:
-    x, u, cell = np.array([13.0, 17.0, 98.0, 13.0]), np.array([0.0, 0.0, 0.0, 0.5]), ints(0, 0, 0, 1)
-    share = np.array([[1.0, 1.0], [0.0, 0.0]])
+    x, u, cell = np.array([13.0, 17.0, 98.0, 13.0]), np.array([0.7 / 104_729, 0.0, 0.0, 0.5]), ints(0, 0, 0, 1)
+    share = np.array([[1.0, 0.5], [0.0, 0.0]])
     limits = np.array([11.0, 0.0]), np.array([99.0, 99.0])
     made = _round.coarsen(x, u, cell, share=share, limits=limits, grid=Grid(unit=1, steps=(5, 10)))
-    assert made.tolist() == [15.0, 20.0, 98.0, 13.0]  # 13 → 15, then 20 (half to even of 1.5); 98 → 100 is outside
+    assert made.tolist() == [15.0, 20.0, 98.0, 13.0]  # 13 → 15; 17 → 15, then 20 (half to even of 1.5); 100 is outside
     assert x.tolist() == [13.0, 17.0, 98.0, 13.0]
 
 
