@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1] / "src"
 PACKAGE = "lookalike"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_json", "errors"),
+    ("_compile", "_json", "errors"),
     ("schema", "_folder", "_whole"),
     ("data",),
     ("condition", "privacy", "rules"),

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lookalike.encode import number
+from lookalike.encode import _cells, number
 from lookalike.schema import Column, NumberFormat
 
 
@@ -159,3 +159,13 @@ def test_numbers_with_many_decimals_have_fewer_as_often_as_they_had() -> None:
     for decimals in (0, 1):
         was, now = (np.isclose(x, np.round(x, decimals), rtol=0, atol=1e-9).mean() for x in (real.to_numpy(), made))
         assert abs(was - now) < 0.06
+
+
+def test_the_curve_is_read_as_numpy_reads_it_to_the_last_bit() -> None:
+    """Also at knots, at keys that fall together, and before and after all of them: many values, and few, which NumPy itself reads."""
+    rng = np.random.default_rng(4)
+    key = np.sort(np.concatenate([[1.0, 2.0, 2.0, 4.0], rng.uniform(1, 5, 40), [5.0]]))
+    value = np.sort(rng.normal(0, 1e6, len(key)))
+    at = np.concatenate([rng.random(4_990), np.zeros(5), key[:5] % 1])
+    cell = np.concatenate([rng.integers(0, 4, 4_990), [0, 1, 2, 3, 3], key[:5].astype(int) - 1])
+    assert np.array_equal(_cells._read(cell, at, key, value), np.interp(cell + 1 + at, key, value))

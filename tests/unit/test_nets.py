@@ -20,6 +20,7 @@ from lookalike.nets import need_torch
 from lookalike.nets.blocks import Embedding, Heads, Layout, Linear, Residual, arrays_of, draw_codes, put_arrays, start
 from lookalike.nets.checkpoint import Checkpoint
 from lookalike.nets.rows import counts_of
+from lookalike.nets.sums import Sums
 from lookalike.nets.train import Course, Turn, _Run, choose_device, generator, train, whole_threads
 from lookalike.protocol import Step
 
@@ -244,6 +245,18 @@ def test_codes_are_drawn_by_their_chances() -> None:
     logits = torch.tensor([[0.0, math.log(3), -1e9]]).expand(40_000, 3)
     drawn = np.bincount(draw_codes(logits, generator(3)), minlength=3) / 40_000
     assert np.allclose(drawn, [0.25, 0.75, 0], atol=0.01) and drawn[2] == 0
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32", "float16"])
+def test_sums_of_rows_are_those_of_plain_indexing(precision: str) -> None:
+    draw, dtype = torch.Generator().manual_seed(3), getattr(torch, precision)
+    begun, table = torch.randn(50, 8, generator=draw) * 100, torch.randn(7, 8, generator=draw)
+    rows, codes = torch.arange(0, 50, 3), torch.randint(7, (17,), generator=draw)
+    wanted, sums = begun.clone(), Sums(begun, dtype)
+    wanted[rows] += table[codes]
+    assert torch.equal(sums.low, begun.to(dtype))
+    sums.add(table, rows, codes)
+    assert torch.equal(sums.whole, wanted) and torch.equal(sums.low, wanted.to(dtype)) and sums.low.dtype == dtype
 
 
 def test_weights_go_out_and_come_back() -> None:

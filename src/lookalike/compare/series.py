@@ -14,7 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+
+from lookalike._compile import compiled
 
 __all__ = [
     "Told",
@@ -146,7 +147,7 @@ def distances(real: np.ndarray, made: np.ndarray, *, rng: np.random.Generator, p
     return float(straight.mean() / root), float(warped.mean() / root)
 
 
-@njit(cache=True)
+@compiled
 def _warped(a: np.ndarray, b: np.ndarray, band: int) -> np.ndarray:
     """float64 [pairs]: least sum of squared distances over all warps within the band."""
     pairs, length, columns = a.shape

@@ -26,6 +26,8 @@ SPIKE = 4
 TABLE = 1 << 16
 """Integers in a narrower range are looked up in a table."""
 ALMOST_ONE = 1 - 2.0**-30
+MANY = 4_096
+"""From so many values on, compiled code is worth the time that it takes to load."""
 
 
 Bounds = tuple[float | None, float | None]
@@ -126,10 +128,20 @@ def value(codes: np.ndarray, inside: np.ndarray, book: dict[str, Any]) -> np.nda
         return low[cell]
     key, values, scale = _scaled(book)
     at = np.clip(inside, 0, ALMOST_ONE)
-    x = np.interp(cell + 1 + at, key, values) / scale
+    x = (np.interp(cell + 1 + at, key, values) if len(cell) < MANY else _read(cell, at, key, values)) / scale
     if book["coarse"]:
-        x = _round.coarsen(x, at, np.asarray(book["coarse"])[cell], (low[cell], high[cell]), grid)
+        x = _round.coarsen(x, at, cell, share=np.asarray(book["coarse"]), limits=(low, high), grid=grid)
     return np.clip(grid.snap(x), low[cell], high[cell])
+
+
+def _read(cell: np.ndarray, at: np.ndarray, key: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """What `np.interp(cell + 1 + at, key, value)` gives, to the last bit, of few looks: the knots of a cell are near together."""
+    from lookalike.encode._curve import interpolated
+
+    upto = np.searchsorted(key, np.arange(1, int(cell.max()) + 3), side="right") - 1
+    with np.errstate(all="ignore"):  # keys that fall together have no slope, and are met only at their value
+        slope = np.diff(value) / np.diff(key)
+    return interpolated(cell, at, np.maximum(upto, 0), key, value, slope)
 
 
 def _relative(values: np.ndarray, codes: np.ndarray, book: dict[str, Any]) -> np.ndarray:

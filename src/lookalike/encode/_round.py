@@ -155,13 +155,15 @@ def ladder(t: Tally, loose: np.ndarray, cell: np.ndarray, cells: int, grid: Grid
     return found.tolist() if found.any() else []
 
 
-def coarsen(x: np.ndarray, u: np.ndarray, share: np.ndarray, limits: tuple[np.ndarray, np.ndarray], grid: Grid) -> np.ndarray:
-    """Round some of `x` further, as their rows of the ladder `share` [n, steps] say; never out of their `limits`."""
-    x, low, high = x.copy(), *limits
-    lot = (u * 104_729) % 1.0
+def coarsen(
+    x: np.ndarray, u: np.ndarray, cell: np.ndarray, *, share: np.ndarray, limits: tuple[np.ndarray, np.ndarray], grid: Grid
+) -> np.ndarray:
+    """Round some of `x` further, as the ladder `share` [cells, steps] of each one's `cell` says; never out of the cell's `limits`."""
+    x, (low, high) = x.copy(), limits
+    lot, at = (u * 104_729) % 1.0, np.arange(len(x))
     for k, step in enumerate(grid.steps):
-        at = np.flatnonzero(lot < share[:, k])
+        at = at[lot[at] < share[cell[at], k]]  # who is rounded to a step is among those who are rounded to the step before
         rounder = grid.value_of(np.rint(grid.steps_in(x[at]) / step) * step)
-        fits = (rounder >= low[at]) & (rounder <= high[at])
+        fits = (rounder >= low[cell[at]]) & (rounder <= high[cell[at]])
         x[at[fits]] = rounder[fits]
     return x

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lookalike.models._compile import compiled
+from lookalike._compile import compiled
 
 FOLDS = 2
 DEPTH = 5

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from lookalike.nets.blocks import Embedding, Heads, Layout, Linear, Residual
 from lookalike.nets.lots import Lots
 from lookalike.nets.shares import NEVER, drawn_after, shifted
+from lookalike.nets.sums import Sums
 from lookalike.nets.train import generator, precision
 
 __all__ = ["PIECE", "Masked", "Teller", "begin_within", "chances", "draw_rows", "match"]
@@ -75,8 +76,8 @@ class Masked(nn.Module):
 class Teller:
     """A trained net, made ready once for much telling: weights in the precision of products, vectors of codes computed.
 
-    The first layer is a sum over parts. `steps` float32 [codes + parts, width] is what each code, or that it is not known, adds to it; so
-    rows that are drawn part by part keep the sum, and one vector is exchanged at a time.
+    The first layer is a sum over parts. `steps` float32 [codes, width] is what it grows by when a part that was not known gets a code, and
+    `nothing` [width] what it is when none is known; so rows that are drawn part by part keep the sum, and add one vector at a time.
     """
 
     def __init__(self, net: Masked) -> None:
@@ -86,12 +87,12 @@ class Teller:
         self.net = deepcopy(net).to(self.vectors.dtype)
         with torch.no_grad():
             weight = self.net.into.weight.float().unflatten(1, (len(self.layout.sizes), -1))
-            self.steps = torch.empty(len(self.vectors), weight.shape[0])
+            self.nothing, self.steps = self.net.into.bias.float(), torch.empty(self.layout.offsets[-1], weight.shape[0])
             for p in range(len(self.layout.sizes)):
-                a, b = self.layout.offsets[p : p + 2]
-                here = torch.cat([torch.arange(a, b), self.unknown[p : p + 1]])
-                self.steps[here] = self.vectors[here].float() @ weight[:, p].T
-            self.nothing = self.net.into.bias.float() + self.steps[self.unknown].sum(0)
+                unknown = self.vectors[self.unknown[p]].float() @ weight[:, p].T
+                here = slice(*self.layout.offsets[p : p + 2])
+                self.steps[here] = self.vectors[here].float() @ weight[:, p].T - unknown
+                self.nothing = self.nothing + unknown
 
     def strange(self, codes: Tensor, seen: Tensor) -> Tensor | None:
         """bool [n, parts]: codes that are given, but were never met while learning, and so tell nothing; None if there are none."""
@@ -108,10 +109,18 @@ class Teller:
 
     def step(self, part: int, codes: Tensor) -> Tensor:
         """float32 [n, width]: what the first layer grows by when a part that was not known has `codes` int64 [n]."""
-        return nn.functional.embedding(codes + int(self.first[part]), self.steps).sub_(self.steps[int(self.unknown[part])])
+        return nn.functional.embedding(codes, self.table(part))
+
+    def table(self, part: int) -> Tensor:
+        """float32 [size, width]: `steps` of one part."""
+        return self.steps[slice(*self.layout.offsets[part : part + 2])]
+
+    def sums(self, begun: Tensor) -> Sums:
+        """First layers float32 [n, width], kept while rows are drawn."""
+        return Sums(begun, self.heads[0].dtype)
 
     def raw(self, part: int, begun: Tensor) -> Tensor:
-        """Logits of one part as products give them, [n, size]: what `added` has is still to be added."""
+        """Logits of one part as products give them, [n, size], from the first layer in any precision; `added` is still to be added."""
         weight = self.heads[0][slice(*self.layout.offsets[part : part + 2])]
         return torch.cat([nn.functional.linear(self.net.rest(h.to(weight.dtype)), weight) for h in begun.split(BIT)])
 
@@ -149,24 +158,25 @@ def draw_rows(
     clear = seen if strange is None else seen & ~strange
     of = None if bool(seen.any()) else np.zeros(len(codes), np.int64)
     begun = teller.begun(codes, clear) if of is None else teller.nothing[None]
+    sums = None if of is not None else teller.sums(begun)
     for p in order:
         rows = torch.nonzero(~seen[:, p]).squeeze(1)
         if not len(rows):
             continue
         here = slice(None) if len(rows) == len(codes) else rows
         drawn = np.empty((1, len(rows)), np.int64)
-        lots[p].draw(teller.raw(p, begun if of is not None else begun[here]), drawn, draw, of=of)
+        lots[p].draw(teller.raw(p, begun if sums is None else sums.low[here]), drawn, draw, of=of)
         mine = torch.from_numpy(drawn[0])
         if first[p] != p:
             mine *= codes[here, int(first[p])] > 0
         codes[here, p], seen[:, p] = mine, True
-        if of is None:
-            begun[here] += teller.step(p, mine)
+        if sums is not None:
+            sums.add(teller.table(p), rows, mine)
             continue
         size = teller.layout.sizes[p]
         kinds, again = np.unique(of * size + drawn[0], return_inverse=True)
         if len(kinds) > SHARED * len(codes):
-            begun, of = begun[torch.from_numpy(of)] + teller.step(p, mine), None
+            sums, of = teller.sums(begun[torch.from_numpy(of)] + teller.step(p, mine)), None
         else:
             begun, of = begun[torch.from_numpy(kinds // size)] + teller.step(p, torch.from_numpy(kinds % size)), again
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from lookalike.models._compile import compiled
+from lookalike._compile import compiled
 from lookalike.models._junction import Clique, Junction
 
 

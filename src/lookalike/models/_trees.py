@@ -10,16 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lookalike.models._compile import compiled, inlined
+from lookalike._compile import compiled, inlined
 
 WORDS = 4
 """A set of bins is a row of four 64-bit words."""
 LOOK = 2_048
-"""Rows of a node by which its cut is chosen."""
+"""Rows by which a cut is chosen, and features of a wide table."""
 TRIES = 8
 """Times that a code is drawn again at most."""
-BLIND = 8
-"""Nodes with at least 1/BLIND of the rows are cut even where no cut gains anything."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def _shifted(nodes: np.ndarray, by: int, sets: int, donors: int) -> np.ndarray:
 
 
 @inlined
-def _random(state: np.ndarray) -> np.uint64:
+def random(state: np.ndarray) -> np.uint64:
     """The next 64 bits (splitmix64, Steele et al. 2014)."""
     state[0] += np.uint64(0x9E3779B97F4A7C15)
     z = state[0]
@@ -68,13 +66,13 @@ def _random(state: np.ndarray) -> np.uint64:
 
 
 @inlined
-def _uniform(state: np.ndarray) -> float:
+def uniform(state: np.ndarray) -> float:
     """The next number in [0, 1)."""
-    return (_random(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+    return (random(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
 @inlined
-def _goes_left(bin_: int, cut: int, sets: np.ndarray) -> bool:
+def goes_left(bin_: int, cut: int, sets: np.ndarray) -> bool:
     """Whether a row with `bin_` goes left."""
     if cut >= 0:
         return bin_ <= cut
@@ -118,175 +116,6 @@ def tells(X: np.ndarray, groups: np.ndarray, n_groups: int, entropy: np.ndarray)
             table[b] = 0
         gain[f] = h - (k - 1) * (seen - 1) / 2
     return gain
-
-
-@compiled
-def _arrange(table: np.ndarray, totals: np.ndarray, present: np.ndarray, k: int, weights: np.ndarray) -> None:
-    """Sort the first `k` bins of `present` by the mean weight of their rows' groups."""
-    key = np.empty(k)
-    for q in range(k):
-        b = present[q]
-        s = 0.0
-        for g in range(weights.size):
-            s += weights[g] * table[b, g]
-        key[q] = s / totals[b]
-    order = np.argsort(key, kind="mergesort")
-    before = present[:k].copy()
-    for q in range(k):
-        present[q] = before[order[q]]
-
-
-@compiled
-def _best_cut(
-    table: np.ndarray, totals: np.ndarray, present: np.ndarray, k: int, all_: np.ndarray, leaf: int, entropy: np.ndarray
-) -> tuple[float, int]:
-    """(remaining entropy × rows, bins that go left) of the best cut along `present`; (inf, 0) if none keeps `leaf` rows on each side."""
-    n = 0
-    for g in range(all_.size):
-        n += all_[g]
-    left = np.zeros(all_.size, np.int32)
-    best, at, rows = np.inf, 0, 0
-    for q in range(k - 1):
-        b = present[q]
-        for g in range(all_.size):
-            left[g] += table[b, g]
-        rows += totals[b]
-        if rows < leaf:
-            continue
-        if n - rows < leaf:
-            break
-        h = entropy[rows] + entropy[n - rows]
-        for g in range(all_.size):
-            h -= entropy[left[g]] + entropy[all_[g] - left[g]]
-        if h < best:
-            best, at = h, q + 1
-    return best, at
-
-
-@compiled
-def _part(bins: np.ndarray, rows: np.ndarray, groups: np.ndarray, cut: int, sets: np.ndarray, spare: np.ndarray) -> int:
-    """Move the rows that go left, and their groups, to the front, keeping the order; returns how many. spare: int32 [2, ≥ n]."""
-    a, c = 0, 0
-    for i in range(rows.size):
-        if _goes_left(bins[rows[i]], cut, sets):
-            rows[a], groups[a] = rows[i], groups[i]
-            a += 1
-        else:
-            spare[0, c], spare[1, c] = rows[i], groups[i]
-            c += 1
-    for i in range(c):
-        rows[a + i], groups[a + i] = spare[0, i], spare[1, i]
-    return a
-
-
-@compiled
-def _search(
-    X: np.ndarray,
-    nominal: np.ndarray,
-    groups: np.ndarray,
-    rows: np.ndarray,
-    all_: np.ndarray,
-    bounds: tuple,
-    spaces: tuple,
-    state: np.ndarray,
-) -> tuple[int, int, float]:
-    """The best (feature, bins that go left, remaining entropy) among a random choice of features and the always tried; -1 if none.
-
-    `bounds`: (leaf, tried, always, ranked); `spaces`: (table, totals, present, best, shuffled, weights, entropy), scratch; the bins of
-    the best cut are left in `best`.
-    """
-    leaf, tried, always, ranked = bounds
-    table, totals, present, best, shuffled, weights, entropy = spaces
-    chosen, bins_left, least = -1, 0, np.inf
-    k, done = X.shape[0] - always, 0
-    last = X.shape[0]
-    while (k > 0 and done < tried) or last > X.shape[0] - always:
-        if last > X.shape[0] - always:
-            last -= 1
-            f = last
-        else:
-            r = int(_uniform(state) * k)
-            k -= 1
-            f = shuffled[r]
-            shuffled[r], shuffled[k] = shuffled[k], f
-        found = _count(X[f], groups, rows, table, totals, present)
-        if found > 1:
-            done += 1
-            if nominal[f] and found > 2:
-                if not ranked:
-                    for g in range(weights.size):
-                        weights[g] = _uniform(state)
-                _arrange(table, totals, present, found, weights)
-            h, at = _best_cut(table, totals, present, found, all_, leaf, entropy)
-            if h < least:
-                chosen, bins_left, least = f, at, h
-                best[:found] = present[:found]
-        for q in range(found):
-            totals[present[q]] = 0
-            table[present[q]] = 0
-    return chosen, bins_left, least
-
-
-@compiled
-def grow(
-    X: np.ndarray, nominal: np.ndarray, groups: np.ndarray, n_groups: int, rows: np.ndarray, limits: tuple, seed: int, entropy: np.ndarray
-) -> tuple:
-    """Grow one tree on `rows` (int32, sorted in place into leaf order).
-
-    X: uint8 [features, n]; nominal: bool [features]; groups: int32 [n]; limits: (leaf, tried, always, ranked, worth): fewest rows in a
-    leaf, features tried at a node, how many of the last features are tried at every node, whether groups are in order, nats that a
-    cut must gain; entropy: table of x·log x. Returns (feature, cut, left, low, high, sets).
-    """
-    leaf, tried, always, ranked, worth = limits
-    most = 2 * (rows.size // leaf) + 3
-    feature, cut = np.full(most, -1, np.int16), np.zeros(most, np.int32)
-    left, low, high = np.zeros(most, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32)
-    sets = np.zeros((min(most, 32_000), WORDS), np.uint64)
-    spaces = (
-        np.zeros((256, n_groups), np.int32), np.zeros(256, np.int32), np.zeros(256, np.int64), np.zeros(256, np.int64),
-        np.arange(X.shape[0]), np.arange(n_groups).astype(np.float64), entropy,
-    )  # fmt: skip
-    best, spare, all_ = spaces[3], np.empty((2, rows.size), np.int32), np.zeros(n_groups, np.int32)
-    held = groups[rows]
-    state, stack = np.empty(1, np.uint64), np.empty(most, np.int32)
-    state[0] = np.uint64(seed)
-    nodes, n_sets, waiting = 1, 0, 1
-    high[0], stack[0] = rows.size, 0
-    while waiting > 0:
-        waiting -= 1
-        node = stack[waiting]
-        mine, mine_groups = rows[low[node] : high[node]], held[low[node] : high[node]]
-        if mine.size < 2 * leaf or n_sets >= sets.shape[0]:
-            continue
-        look = min(mine.size, LOOK)  # rows are in random order: the first will do
-        all_[:] = 0
-        for i in range(look):
-            all_[mine_groups[i]] += 1
-        h = entropy[look]
-        for g in range(n_groups):
-            h -= entropy[all_[g]]
-        if h <= worth:
-            continue
-        bounds = (max(1, leaf * look // mine.size), tried, always, ranked)
-        f, bins_left, least = _search(X, nominal, mine_groups[:look], mine[:look], all_, bounds, spaces, state)
-        blind = mine.size * BLIND >= rows.size  # what two columns say together may show in neither alone
-        if f < 0 or (h - least <= worth and not blind):
-            continue
-        if nominal[f]:
-            for q in range(bins_left):
-                sets[n_sets, best[q] >> 6] |= np.uint64(1) << np.uint64(best[q] & 63)
-            n_sets += 1
-            cut[node] = -n_sets
-        else:
-            cut[node] = best[bins_left - 1]
-        middle = low[node] + _part(X[f], mine, mine_groups, cut[node], sets, spare)
-        if min(middle - low[node], high[node] - middle) < leaf:
-            continue
-        feature[node], left[node] = f, nodes
-        low[nodes], high[nodes], low[nodes + 1], high[nodes + 1] = low[node], middle, middle, high[node]
-        stack[waiting], stack[waiting + 1] = nodes, nodes + 1
-        waiting, nodes = waiting + 2, nodes + 2
-    return feature[:nodes], cut[:nodes], left[:nodes], low[:nodes], high[:nodes], sets[:n_sets]
 
 
 @compiled
@@ -336,7 +165,7 @@ def tell(X: np.ndarray, rows: np.ndarray, tree: tuple, groups: tuple, codes: tup
                     told[1][q, r] += b / a if a > 0 else 0.0
                     q -= 1
             if not last:
-                node = left[node] if _goes_left(X[feature[node], i], cut[node], sets) else left[node] + 1
+                node = left[node] if goes_left(X[feature[node], i], cut[node], sets) else left[node] + 1
         told[2][r] += 1
 
 
@@ -377,47 +206,6 @@ def cut_back(tree: tuple, leaf: int, wide: int) -> tuple:
 
 
 @compiled
-def _one(bins: np.ndarray, trees: tuple, levels: tuple, state: np.ndarray) -> int:
-    """One code for a row with `bins`."""
-    root, nodes, sets, donors, wide, fine = trees
-    groups, edges = levels
-    node = root[int(_uniform(state) * root.size)]
-    while nodes[node, 0] >= 0:
-        node = nodes[node, 2] + (0 if _goes_left(bins[nodes[node, 0]], nodes[node, 1], sets) else 1)
-    low, high = nodes[node, 1], nodes[node, 2]
-    code = donors[low + int(_uniform(state) * (high - low))]
-    if groups.size > 0:
-        g = groups[code]
-        if edges[g + 1] - edges[g] > 1:
-            mine = fine[wide[node, 0] : wide[node, 1]]
-            a = np.searchsorted(mine, edges[g])
-            b = np.searchsorted(mine, edges[g + 1])
-            code = mine[a + int(_uniform(state) * (b - a))] if b > a else edges[g]
-    return code
-
-
-@compiled
-def draw(X: np.ndarray, trees: tuple, levels: tuple, keep: np.ndarray, out: np.ndarray, seed: int, first: int) -> None:
-    """Draw a code for each row: a random tree, a walk to its leaf, a random donor; then a level of the donor's group.
-
-    X: uint8 [n, features], a row's bins together; trees: the fields of `Trees` in order; levels: (groups int32 [codes], the group of
-    each code, empty if every code is its own; edges int64 [groups + 1], codes of a group lie between two of them); keep: float32 [codes],
-    the chance that a code is kept rather than drawn again, empty if all are; out: uint16 [n]; first: number of the first row, by which
-    rows are the same in whatever pieces they are drawn.
-    """
-    state = np.empty(1, np.uint64)
-    for i in range(out.size):
-        state[0] = np.uint64(seed) + np.uint64(first + i) * np.uint64(0xD1342543DE82EF95)
-        _random(state)
-        code = _one(X[i], trees, levels, state)
-        for _ in range(TRIES if keep.size > 0 else 0):
-            if _uniform(state) < keep[code]:
-                break
-            code = _one(X[i], trees, levels, state)
-        out[i] = code
-
-
-@compiled
 def sorted_leaves(nodes: np.ndarray, donors: np.ndarray) -> np.ndarray:
     """The donors, those of each leaf in rising order: as good to draw from, and quicker to count."""
     out = donors.copy()
@@ -441,7 +229,7 @@ def chance(X: np.ndarray, trees: tuple, levels: tuple, keep: np.ndarray, codes: 
         for t in range(root.size):
             node = root[t]
             while nodes[node, 0] >= 0:
-                node = nodes[node, 2] + (0 if _goes_left(X[i, nodes[node, 0]], nodes[node, 1], sets) else 1)
+                node = nodes[node, 2] + (0 if goes_left(X[i, nodes[node, 0]], nodes[node, 1], sets) else 1)
             leaf = donors[nodes[node, 1] : nodes[node, 2]]
             if held[node] < 0:
                 held[node] = 1.0
@@ -470,7 +258,7 @@ def _leaf(X: np.ndarray, i: int, root: int, nodes: np.ndarray, sets: np.ndarray)
     """The leaf in which row `i` ends."""
     node = root
     while nodes[node, 0] >= 0:
-        node = nodes[node, 2] + (0 if _goes_left(X[i, nodes[node, 0]], nodes[node, 1], sets) else 1)
+        node = nodes[node, 2] + (0 if goes_left(X[i, nodes[node, 0]], nodes[node, 1], sets) else 1)
     return node
 
 
@@ -508,7 +296,7 @@ def draw_among(X: np.ndarray, trees: tuple, levels: tuple, weights: tuple, made:
     leaves, spare = np.empty(root.size, np.int64), int(np.argmax(among))
     for i in range(out.size):
         state[0] = np.uint64(seed) + np.uint64(first + i) * np.uint64(0xD1342543DE82EF95)
-        _random(state)
+        random(state)
         total, right = 0.0, 0.0
         for t in range(root.size):
             node = _leaf(X, i, root[t], nodes, sets)
@@ -527,7 +315,7 @@ def draw_among(X: np.ndarray, trees: tuple, levels: tuple, weights: tuple, made:
         mass[i] = right / max(total, 1e-12)
         out[i] = spare
         if right > 0:
-            lot, t = _uniform(state) * right, 0
+            lot, t = uniform(state) * right, 0
             while t < root.size - 1 and lot >= done[leaves[t]]:
                 lot -= done[leaves[t]]
                 t += 1
@@ -541,17 +329,17 @@ def _one_among(node: int, trees: tuple, levels: tuple, among: np.ndarray, local:
     groups, edges = levels
     leaf = donors[nodes[node, 1] : nodes[node, 2]]
     for _ in range(leaf.size):
-        code = leaf[int(_uniform(state) * leaf.size)]
+        code = leaf[int(uniform(state) * leaf.size)]
         if groups.size > 0:
             code = _level(groups[code], node, trees, levels, state)
-        if _uniform(state) < among[code]:
+        if uniform(state) < among[code]:
             return code
     if groups.size > 0:
         _group_weights(node, trees, levels, among, local)
     total = 0.0
     for c in leaf:
         total += local[groups[c]] if groups.size > 0 else among[c]
-    lot, code = _uniform(state) * total, -1
+    lot, code = uniform(state) * total, -1
     for c in leaf:
         w = local[groups[c]] if groups.size > 0 else among[c]
         if w > 0:
@@ -566,7 +354,7 @@ def _one_among(node: int, trees: tuple, levels: tuple, among: np.ndarray, local:
     a, b = np.searchsorted(mine, edges[g]), np.searchsorted(mine, edges[g + 1])
     if edges[g + 1] - edges[g] <= 1 or a == b:
         return edges[g]
-    lot = _uniform(state) * local[g] * (b - a)
+    lot = uniform(state) * local[g] * (b - a)
     for c in mine[a:b]:
         if among[c] > 0:
             code = c
@@ -585,4 +373,4 @@ def _level(g: int, node: int, trees: tuple, levels: tuple, state: np.ndarray) ->
     mine = fine[wide[node, 0] : wide[node, 1]]
     a = np.searchsorted(mine, edges[g])
     b = np.searchsorted(mine, edges[g + 1])
-    return mine[a + int(_uniform(state) * (b - a))] if b > a else edges[g]
+    return mine[a + int(uniform(state) * (b - a))] if b > a else edges[g]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
-import numba as nb
 import numpy as np
 import torch
 from torch import Tensor
+
+from lookalike._compile import compiled
 
 __all__ = ["Lots"]
 
@@ -64,15 +66,7 @@ class Lots:
         return [slice(int(a), int(b)) for a, b in pairwise(self.ends)]
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    how = {"nogil": True, "fastmath": FREE, "error_model": "numpy"}
-    try:
-        return nb.njit(cache=True, **how)(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        return nb.njit(**how)(function)
-
-
-@_compiled
+@partial(compiled, fastmath=FREE, error_model="numpy")
 def _drawn(told: Any, left: Any, of: Any, weight: Any, spans: Any, lots: Any, codes: Any) -> None:
     """See `Lots.draw`. told: the bits of the logits, `left` short of a float32; lots: float32 [n, parts] in 0 … 1.
     spans: int64 [5, parts], where the codes of each begin and end, where its weights do, and the first part of its column.

@@ -14,7 +14,7 @@ __all__ = ["Contest", "Learning", "PrivateLearning", "budget", "passes", "waits"
 
 def passes(default: int) -> Any:
     """The setting `epochs`, whose default each model has of its own."""
-    return Field(default, ge=1, le=10_000, description="passes over the rows at most")
+    return Field(default, ge=1, le=10_000, description="passes over the rows at most", examples=[2])
 
 
 def waits(default: int, what: str = "judgements by held-out rows", **beside: float) -> Any:
@@ -26,7 +26,7 @@ def waits(default: int, what: str = "judgements by held-out rows", **beside: flo
 
 def budget() -> Any:
     """The setting `minutes`."""
-    beside = {"beside": {"epochs": 10}}  # as many as take longer than the least budget, on a small table
+    beside = {"beside": {"epochs": 5}}  # as many as take longer than the least budget, on a small table
     what = "time budget of the training in minutes; not given: none"
     return Field(None, ge=0.001, le=10_000, description=what, json_schema_extra=beside)
 

@@ -8,12 +8,12 @@ from typing import Any
 import numba as nb
 
 
-def compiled(function: Callable[..., Any], *, inline: str = "never") -> Callable[..., Any]:
-    """`function` as machine code that holds no interpreter lock."""
+def compiled(function: Callable[..., Any], **how: Any) -> Callable[..., Any]:
+    """`function` as machine code that holds no interpreter lock. how: what else `numba.njit` is told."""
     try:
-        return nb.njit(cache=True, nogil=True, inline=inline)(function)
+        return nb.njit(cache=True, nogil=True, **how)(function)
     except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        return nb.njit(nogil=True, inline=inline)(function)
+        return nb.njit(nogil=True, **how)(function)
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
