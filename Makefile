@@ -12,8 +12,9 @@ PYTHON := .venv/bin/python
 demo: .venv/.ready
 	$(PYTHON) -m lookalike make src/lookalike/samples/adult.csv.gz --out demo-out --target income --seed 0
 
+# one thread for each of the processes that share the cores, and compiled modules are kept for the many interpreters that tests start
 test: .venv/.ready
-	$(PYTHON) -m pytest -n auto --dist worksteal
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n auto --dist worksteal
 
 lint: .venv/.ready
 	$(PYTHON) -m ruff check .

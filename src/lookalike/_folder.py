@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from functools import cache
 from types import ModuleType
 
 from lookalike.errors import UnknownName
@@ -11,7 +12,11 @@ from lookalike.errors import UnknownName
 
 def names(package: str) -> tuple[str, ...]:
     """Sorted names of the public modules in `package` (a dotted name such as `lookalike.models`)."""
-    path = importlib.import_module(package).__path__
+    return _listed(tuple(importlib.import_module(package).__path__))
+
+
+@cache  # a report asks a thousand times, and each time the folder would be read anew
+def _listed(path: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(m.name for m in pkgutil.iter_modules(path) if not m.name.startswith("_")))
 
 

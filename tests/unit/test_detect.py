@@ -378,7 +378,7 @@ def test_widening_looks_again_and_keeps_what_was_declared() -> None:
     assert (wider.kind, wider.nullable, wider.low, wider.declared) == ("number", True, 0.0, ("low",))
 
 
-def test_a_thousand_columns() -> None:
+def test_two_hundred_columns() -> None:
     rows = 3_000
     kinds = [
         np.char.mod("%d", RNG.integers(0, 99, rows)),
@@ -388,10 +388,10 @@ def test_a_thousand_columns() -> None:
         np.char.mod("A-%d", np.arange(rows)),
     ]
     columns = [pa.array(k.astype(object), pa.string()) for k in kinds]
-    raw = pa.table({f"c{i}": columns[i % 5] for i in range(1000)})
+    raw = pa.table({f"c{i}": columns[i % 5] for i in range(200)})
     start = time.process_time()
     table = detect.detect(raw)
-    assert time.process_time() - start < 15
+    assert time.process_time() - start < 5
     assert [c.kind for c in table.columns[:5]] == ["integer", "number", "category", "date", "key"]
 
 

@@ -62,7 +62,9 @@ class Settings(Learning):
     drop: float = Field(0.0, ge=0, le=0.9, description="share of the units silenced while learning, against learning by heart")
     given: float = Field(0.25, ge=0, le=1, description="share of learning spent on rows with something known ahead, as imputation wants it")
     epochs: int = passes(200)
-    steps: int = Field(2_500, ge=1, le=1_000_000, description="steps of training at most, in whole passes")
+    steps: int = Field(
+        2_500, ge=1, le=1_000_000, description="steps of training at most, in whole passes", json_schema_extra={"beside": {"epochs": 3}}
+    )
     patience: int = waits(15)
     minutes: float | None = budget()
     batch: int = Field(1_024, ge=16, le=65_536, description="rows of one step")
