@@ -11,7 +11,7 @@ import pytest
 
 import lookalike as la
 from lookalike.data import Dataset
-from lookalike.models import _boost, _stage, _ties, _trees
+from lookalike.models import _boost, _grow, _stage, _ties, _trees
 from lookalike.models._ties import Tie
 
 ROWS = 4_000
@@ -114,7 +114,7 @@ def test_a_tree_finds_the_planted_cut_and_keeps_its_leaves() -> None:
     X = rng.integers(0, 50, (3, ROWS)).astype(np.uint8)
     y = (X[1] > 30).astype(np.int32)
     rows = rng.permutation(ROWS).astype(np.int32)
-    feature, cut, left, low, high, _ = _trees.grow(X, np.zeros(3, bool), y, 2, rows, (20, 3, 0, True, 2.0), 7, ENTROPY)
+    feature, cut, left, low, high, _ = _grow.grow(X, np.zeros(3, bool), y, 2, rows, (20, 3, 0, True, 2.0), 7, ENTROPY)
     assert (feature[0], cut[0]) == (1, 30)
     assert (feature[left[0]], feature[left[0] + 1]) == (-1, -1)
     assert sorted(rows) == list(range(ROWS))
@@ -126,7 +126,7 @@ def test_a_nominal_feature_is_parted_by_what_its_levels_do() -> None:
     X = rng.integers(1, 200, (1, ROWS)).astype(np.uint8)
     y = np.isin(X[0], rng.permutation(200)[:70]).astype(np.int32)
     rows = np.arange(ROWS, dtype=np.int32)
-    feature, *_ = _trees.grow(X, np.ones(1, bool), y, 2, rows, (5, 1, 0, False, 2.0), 7, ENTROPY)
+    feature, *_ = _grow.grow(X, np.ones(1, bool), y, 2, rows, (5, 1, 0, False, 2.0), 7, ENTROPY)
     assert len(feature) <= 7
 
 
@@ -134,7 +134,7 @@ def test_a_tree_does_not_split_on_noise() -> None:
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 200, (1, ROWS)).astype(np.uint8), rng.integers(0, 2, ROWS).astype(np.int32)
     limits = (50, 1, 0, True, 2.0)
-    grown = [_trees.grow(X, np.zeros(1, bool), y, 2, rng.permutation(ROWS).astype(np.int32), limits, s, ENTROPY) for s in range(9)]
+    grown = [_grow.grow(X, np.zeros(1, bool), y, 2, rng.permutation(ROWS).astype(np.int32), limits, s, ENTROPY) for s in range(9)]
     assert np.mean([len(g[0]) for g in grown]) < 60  # 159 if every leaf of 50 rows were cut out
 
 
@@ -142,7 +142,7 @@ def test_cut_back_keeps_leaves_of_the_size_asked_and_wider_slices_around_them() 
     rng = np.random.default_rng(2)
     X = rng.integers(0, 100, (2, ROWS)).astype(np.uint8)
     y = ((X[0] // 7 + X[1] // 9) % 3).astype(np.int32)
-    tree = _trees.grow(X, np.zeros(2, bool), y, 3, rng.permutation(ROWS).astype(np.int32), (5, 2, 0, True, 1.0), 1, ENTROPY)
+    tree = _grow.grow(X, np.zeros(2, bool), y, 3, rng.permutation(ROWS).astype(np.int32), (5, 2, 0, True, 1.0), 1, ENTROPY)
     feature, _, left, low, high, _, wide_low, wide_high = _trees.cut_back(tree, 60, 400)
     leaves = feature < 0
     assert (high - low)[leaves].min() >= 60

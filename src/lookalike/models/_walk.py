@@ -1,0 +1,105 @@
+"""How rows are drawn from trees, many at a time: rows of one tree one after the other, so that its nodes stay in the processor's cache,
+and steps of many rows side by side, as each step of a row waits for memory that its last one names.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lookalike._compile import compiled
+from lookalike.models._trees import TRIES, random, uniform
+
+ABREAST = 128
+"""Rows that walk side by side."""
+
+
+@compiled
+def _leaves(X: np.ndarray, rows: np.ndarray, at: np.ndarray, nodes: np.ndarray, sets: np.ndarray) -> None:
+    """Let `rows` walk to their leaves, from the nodes `at` int32 [rows] that they begin at; which of two ways is reckoned, not branched."""
+    left, named = np.arange(rows.size), sets.shape[0] > 0
+    waiting = rows.size
+    while waiting > 0:
+        k = 0
+        for q in range(waiting):
+            j = left[q]
+            feature, cut, child = nodes[at[j], 0], nodes[at[j], 1], nodes[at[j], 2]
+            if feature < 0:
+                continue
+            b = X[rows[j], feature]
+            right = b > cut
+            if named:
+                word = sets[max(-1 - cut, 0), b >> 6]
+                right = right if cut >= 0 else (word >> np.uint64(b & 63)) & np.uint64(1) == np.uint64(0)
+            at[j] = child + right
+            left[k] = j
+            k += 1
+        waiting = k
+
+
+@compiled
+def _code(node: int, trees: tuple, levels: tuple, state: np.ndarray) -> int:
+    """The code of a random donor of a leaf; a level of the donor's group, where levels are drawn apart."""
+    nodes, donors, wide, fine = trees[1], trees[3], trees[4], trees[5]
+    groups, edges = levels
+    low, high = nodes[node, 1], nodes[node, 2]
+    code = donors[low + int(uniform(state) * (high - low))]
+    if groups.size > 0:
+        g = groups[code]
+        if edges[g + 1] - edges[g] > 1:
+            mine = fine[wide[node, 0] : wide[node, 1]]
+            a = np.searchsorted(mine, edges[g])
+            b = np.searchsorted(mine, edges[g + 1])
+            code = mine[a + int(uniform(state) * (b - a))] if b > a else edges[g]
+    return code
+
+
+@compiled
+def _by_tree(rows: np.ndarray, states: np.ndarray, state: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A random tree for each of `rows`: they in the order of their trees, and the root that each begins at, both int32."""
+    tree, ends = np.empty(rows.size, np.int32), np.zeros(root.size + 1, np.int64)
+    for q in range(rows.size):
+        state[0] = states[rows[q]]
+        tree[q] = int(uniform(state) * root.size)
+        states[rows[q]] = state[0]
+        ends[tree[q] + 1] += 1
+    for t in range(root.size):
+        ends[t + 1] += ends[t]
+    arranged, at = np.empty(rows.size, np.int32), np.empty(rows.size, np.int32)
+    for q in range(rows.size):
+        place = ends[tree[q]]
+        ends[tree[q]] += 1
+        arranged[place], at[place] = rows[q], root[tree[q]]
+    return arranged, at
+
+
+@compiled
+def draw(X: np.ndarray, trees: tuple, levels: tuple, keep: np.ndarray, out: np.ndarray, seed: int, first: int) -> None:
+    """Draw a code for each row: a random tree, a walk to its leaf, a random donor; then a level of the donor's group.
+
+    X: uint8 [n, features], a row's bins together; trees: the fields of `Trees` in order; levels: (groups int32 [codes], the group of
+    each code, empty if every code is its own; edges int64 [groups + 1], codes of a group lie between two of them); keep: float32 [codes],
+    the chance that a code is kept rather than drawn again, empty if all are; out: uint16 [n]; first: number of the first row, by which
+    rows are the same in whatever pieces they are drawn.
+    """
+    root, nodes, sets = trees[0], trees[1], trees[2]
+    states, state = np.empty(out.size, np.uint64), np.empty(1, np.uint64)
+    for i in range(out.size):
+        state[0] = np.uint64(seed) + np.uint64(first + i) * np.uint64(0xD1342543DE82EF95)
+        random(state)
+        states[i] = state[0]
+    waiting = np.arange(out.size).astype(np.int32)
+    for turn in range(TRIES + 1 if keep.size > 0 else 1):
+        rows, at = _by_tree(waiting, states, state, root)
+        again = 0
+        for low in range(0, rows.size, ABREAST):
+            mine, end = rows[low : low + ABREAST], at[low : low + ABREAST]
+            _leaves(X, mine, end, nodes, sets)
+            for j in range(mine.size):
+                i = mine[j]
+                state[0] = states[i]
+                out[i] = _code(end[j], trees, levels, state)
+                if keep.size > 0 and turn < TRIES and uniform(state) >= keep[out[i]]:
+                    waiting[again] = i
+                    again += 1
+                states[i] = state[0]
+        waiting = waiting[:again]
