@@ -32,15 +32,17 @@ def tried(model: Any) -> RenderableType:
 
 
 def schema(table: Any) -> RenderableType:
-    """A table of columns for the terminal."""
+    """A table of columns for the terminal, and under it what was noticed of some."""
     from rich import box
+    from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
     shown = Table("column", "kind", "written as", "missing", "unique", "notes", title=table.name, title_justify="left", box=box.SIMPLE_HEAD)
     for c in table.columns:
         spelt = ", ".join(m or "empty" for m in c.missing) or ("yes" if c.nullable else "")
         shown.add_row(c.name, c.kind, _written(c), spelt, "yes" if c.unique else "", _notes(table, c))
-    return shown
+    return Group(shown, *(Text(f"  {c.name}: {c.note}") for c in table.columns if c.note))
 
 
 def links(schema: Any) -> RenderableType:

@@ -480,3 +480,10 @@ def test_polars_and_pandas_types_come_back() -> None:
         back = formats.restore(formats.parse(raw, table), table)
         assert back.schema.types == raw.schema.types
         assert back.to_pylist() == raw.to_pylist()
+
+
+def test_numbers_with_a_few_words_among_them_stay_words_and_say_so() -> None:
+    column = of([f"{x:.2f}" for x in RNG.lognormal(2, 1, 300)] + ["<0.3"] * 20 + [">300"] * 5 + ["n.b."] * 9)
+    assert column.kind == "text"
+    assert column.note == "numbers but for '<0.3', '>300', 'n.b.', and so taken as words; list those under missing to have numbers"
+    assert of([f"ward {i % 40}" for i in range(300)] + ["12"] * 9).note is None

@@ -143,6 +143,19 @@ def test_a_broken_line_is_named(tmp_path: Path, content: str, line: int, what: s
     assert caught.value.fix
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_what_stands_above_a_table_is_refused_with_the_line_that_it_begins_on(tmp_path: Path, delimiter: str) -> None:
+    rows = "\n".join(delimiter.join(cells) for cells in (["a", "b", "c"], ["1", "2", "3"], ["4", "5", "6"]))
+    with pytest.raises(DataError, match=r"begins? on line 4, with 3 columns") as caught:
+        Dataset.of(put(tmp_path / "a b.csv", f"# plant 7\n\nexported by hand\n{rows}\n"))
+    assert caught.value.fix.endswith(f"tail -n +4 '{tmp_path / 'a b.csv'}' > table.csv")
+
+
+def test_a_column_of_texts_with_a_comma_in_one_is_a_table_of_one_column(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="2 cells where the header has 1"):
+        Dataset.of(put(tmp_path / "a.csv", "word\nplain\none, two\nplain again\n"))
+
+
 def test_an_inch_mark_is_no_open_quote(tmp_path: Path) -> None:
     assert cells(put(tmp_path / "a.csv", 'a,b\n6" pipe,1\nrod,2\n'))["a"] == ['6" pipe', "rod"]
 

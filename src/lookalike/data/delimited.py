@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -62,6 +63,7 @@ def delimited(path: Path, name: str, suffix: str) -> Source:
     text = codecs.decode(scan.head, scan.encoding, "ignore")
     if not text.strip():
         raise DataError("the file is empty", where=str(path), fix="give a file with a header and rows")
+    _refuse_preamble(text, path)
     delimiter = _delimiter(text, str(path))
     records = _records(text, delimiter)
     if len(records) == 1 and not scan.final:
@@ -142,6 +144,19 @@ def _delimiter(text: str, where: str) -> str:
                 fix=f"separate them by {', '.join(DELIMITERS.values())}",
             )
     return ","
+
+
+def _refuse_preamble(text: str, path: Path) -> None:
+    """Raise a DataError if the file begins with lines of one cell (a title, comments) and then goes on as a table of several columns."""
+    if any(_agreement(text, delimiter) > (0, 0) for delimiter in DELIMITERS):
+        return
+    for delimiter in DELIMITERS:
+        widths = [len(record) for record in _records(text, delimiter)]
+        first = next((k for k, width in enumerate(widths) if width > 1), 0)
+        if 0 < first < len(widths) - 1 and len(set(widths[first:])) == 1:
+            line = 1 + text[: text.index(delimiter)].count("\n")
+            what = f"the table seems to begin on line {line}, with {_count(widths[first], 'column')}; what stands above it has one cell a line"
+            raise DataError(what, where=str(path), fix=f"keep only the table: tail -n +{line} {shlex.quote(str(path))} > table.csv")
 
 
 def _agreement(text: str, delimiter: str) -> tuple[float, int]:

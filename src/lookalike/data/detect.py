@@ -168,7 +168,7 @@ def _text(seen: Seen, *, written: bool, day_first: bool | None) -> Facts:
     if len(wide.values) and (facts := _counted(wide) or _moment(wide, day_first)):
         return {"missing": _spellings(seen, wide)} | facts
     marked = _sentinel(wide) if len(wide.values) == len(seen.values) else None
-    return marked or {"missing": _spellings(seen, narrow)} | _words(narrow)
+    return marked or {"missing": _spellings(seen, narrow)} | _words(narrow) | _mostly_counted(narrow)
 
 
 def _missing_among_words(seen: Seen) -> tuple[str, ...]:
@@ -213,6 +213,16 @@ def _counted(seen: Seen) -> Facts | None:
     if facts["kind"] in ("category", "key"):
         return facts
     return facts | ({"number": form} if "format" not in facts else {})
+
+
+def _mostly_counted(seen: Seen) -> Facts:
+    """A note on words that are numbers but for a few: a person may know that those few mean that the number is missing."""
+    some = pc.match_substring_regex(seen.values, r"^[+-]?\d[\d.,' ]*$")
+    others, rest = seen.values.filter(pc.invert(some)), seen.counts[some.to_numpy(zero_copy_only=False)]
+    if not 0 < len(others) <= _FEW or len(rest) <= _FEW or rest.sum() < seen.n / 2:
+        return {}
+    shown = ", ".join(map(repr, others[:3].to_pylist())) + (" …" if len(others) > 3 else "")
+    return {"note": f"numbers but for {shown}, and so taken as words; list those under missing to have numbers"}
 
 
 def _sentinel(seen: Seen) -> Facts | None:
