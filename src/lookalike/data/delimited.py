@@ -155,7 +155,7 @@ def _refuse_preamble(text: str, path: Path) -> None:
         first = next((k for k, width in enumerate(widths) if width > 1), 0)
         if 0 < first < len(widths) - 1 and len(set(widths[first:])) == 1:
             line = 1 + text[: text.index(delimiter)].count("\n")
-            what = f"the table seems to begin on line {line}, with {_count(widths[first], 'column')}; what stands above it has one cell a line"
+            what = f"the table seems to begin on line {line}, with {widths[first]} columns; what stands above it has one cell a line"
             raise DataError(what, where=str(path), fix=f"keep only the table: tail -n +{line} {shlex.quote(str(path))} > table.csv")
 
 
