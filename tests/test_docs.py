@@ -365,7 +365,7 @@ def test_the_site_is_built_without_a_warning_and_asks_nothing_of_the_net(tmp_pat
     pytest.importorskip("mkdocstrings", reason="the extra `docs` is not installed: the site was NOT built")
     pytest.importorskip("material", reason="the extra `docs` is not installed: the site was NOT built")
     made = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
-    done = subprocess.run(made, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(made, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     pages = {page.name: page.read_text(encoding="utf-8") for page in tmp_path.glob("*.html")}
     assert {Path(name).with_suffix(".html").name for name in TEXTS if name.startswith("docs/")} <= set(pages)

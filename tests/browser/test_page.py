@@ -120,7 +120,7 @@ def look(browser: Any, pages: dict[str, str]) -> Callable[..., Any]:
     return opened
 
 
-def await_(done: Callable[[], bool], *, seconds: float = 8) -> None:
+def await_(done: Callable[[], bool], *, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < end, "the page did not get there in time"

@@ -264,7 +264,7 @@ def test_threads_change_nothing_nor_does_another_process() -> None:
     threads = "3" if os.environ.get("OMP_NUM_THREADS") == "1" else "1"
     other = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
     env = {**os.environ, **other, "PYTHONHASHSEED": "7"}
-    there = subprocess.run([sys.executable, "-c", code, folder], env=env, capture_output=True, text=True, check=True, timeout=240)
+    there = subprocess.run([sys.executable, "-c", code, folder], env=env, capture_output=True, text=True, check=True, timeout=900)
     assert json.loads(there.stdout) == {name: digest(drawn(learned(name)[1])) for name in models.names()}
 
 

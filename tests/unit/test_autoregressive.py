@@ -137,11 +137,12 @@ def test_it_is_stored_and_drawn_from_again(model: Autoregressive, tmp_path: Path
 
 
 FIT = """
-import sys; sys.path.insert(0, sys.argv[1])
-import test_autoregressive as t, time
+import os, sys, time; sys.path.insert(0, sys.argv[1])
+import test_autoregressive as t
 from lookalike.nets import checkpoint
 checkpoint.EVERY = 0.0
-t.la.fit(t.frame(800), model="autoregressive", settings=t.SHORT | {"checkpoint": sys.argv[2]}, on_step=lambda step: time.sleep(0.02))
+waits = lambda step: os.path.exists(sys.argv[2]) and time.sleep(600)  # to be killed
+t.la.fit(t.frame(800), model="autoregressive", settings=t.SHORT | {"checkpoint": sys.argv[2]}, on_step=waits)
 """
 
 

@@ -452,8 +452,8 @@ def test_conversion_is_fast() -> None:
     canonical = formats.parse(raw, table)
     middle = time.process_time()
     assert formats.restore(canonical, table).equals(raw)
-    assert middle - start < 0.6  # 0.03 s alone on a machine
-    assert time.process_time() - middle < 1.0
+    assert middle - start < 1.0  # 0.03 s alone on a machine
+    assert time.process_time() - middle < 2.0
 
 
 def test_a_typed_column_may_be_missing_by_an_empty_text() -> None:

@@ -224,9 +224,9 @@ def test_a_look_in_memory_costs_microseconds() -> None:
     import time
 
     allowance = Ledger(BUDGET).allow()
-    began = time.perf_counter()
+    began = time.process_time()
     spend_all(allowance, 3000)
-    assert time.perf_counter() - began < 1.5  # 8 µs a look, and a wide margin for a machine that has other things to do
+    assert time.process_time() - began < 1.5  # 8 µs a look, and a wide margin for a machine that has other things to do
 
 
 # -------------------------------------------------------------------------------------------------------------------------- file
@@ -300,7 +300,7 @@ def test_processes_together_cannot_overspend(path: Path) -> None:
         assert p.stdin is not None
         p.stdin.write("go\n")
         p.stdin.flush()
-    wins = [int(p.communicate(timeout=30)[0]) for p in running]
+    wins = [int(p.communicate(timeout=300)[0]) for p in running]
     assert sum(wins) == len(ledger.entries) == 40
     assert ledger.epsilon() <= 1 and agrees(ledger.to_json(), ledger.epsilon())
 

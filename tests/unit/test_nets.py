@@ -105,8 +105,8 @@ def test_it_stops_when_nothing_gets_better() -> None:
 
 def test_time_budget_is_kept() -> None:
     began = time.monotonic()
-    train(Line(), points(20_000), course=course(epochs=10_000, minutes=1 / 60), seed=3)
-    assert 0.9 < time.monotonic() - began < 6
+    train(Line(), points(20_000), course=course(epochs=10_000, minutes=1 / 200), seed=3)
+    assert 0.25 < time.monotonic() - began < 60  # all epochs would take many minutes
 
 
 def test_divergence_keeps_the_last_good_weights_and_says_so() -> None:
@@ -157,11 +157,11 @@ def test_each_turn_moves_its_own_part() -> None:
 
 
 KILLED = """
-import sys, time; sys.path.insert(0, sys.argv[1])
+import os, sys, time; sys.path.insert(0, sys.argv[1])
 import test_nets as t
-slow = lambda step: time.sleep(0.02)
+waits = lambda step: os.path.exists(sys.argv[2]) and time.sleep(600)  # to be killed
 t.checkpoint.EVERY = 0.0  # at each judgement
-t.train(t.Line(), t.points(), course=t.course(epochs=30), seed=3, on_step=slow, checkpoint=sys.argv[2])
+t.train(t.Line(), t.points(), course=t.course(epochs=30), seed=3, on_step=waits, checkpoint=sys.argv[2])
 """
 
 

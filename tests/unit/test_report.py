@@ -101,7 +101,7 @@ def test_rows_of_the_same_law_are_said_to_be_as_real(report: Report) -> None:
 
 
 def test_it_is_json_and_repeats_itself(report: Report) -> None:
-    once, again = (build(dataset(people(1, 120)), dataset(people(2, 100)), holdout=dataset(people(3, 120)), seed=4) for _ in range(2))
+    once, again = (build(dataset(people(1, 70)), dataset(people(2, 60)), holdout=dataset(people(3, 70)), seed=4) for _ in range(2))
     text = json.dumps(once.json(), allow_nan=False)
     assert json.loads(text) == once.json()
     assert text == json.dumps(again.json(), allow_nan=False)
@@ -126,7 +126,7 @@ def test_planted_flaws_are_noticed(titles: list[str], flaw: object) -> None:
 
 
 def test_without_a_holdout_it_says_loudly_what_cannot_be_judged() -> None:
-    found = build(dataset(people(1, 200)), dataset(people(1, 200)))
+    found = build(dataset(people(1, 60)), dataset(people(1, 60)))
     assert "No holdout" in found.json()["notes"][0]
     assert "No holdout" in found.text()
     assert score(found, "dcr_share")["value"] is None
@@ -146,34 +146,34 @@ def test_a_holdout_of_another_law_is_found() -> None:
 
 
 def test_a_guessed_target_is_said_to_be_guessed() -> None:
-    found = build(dataset(people(1, 100)), dataset(people(2, 100)))
+    found = build(dataset(people(1, 45)), dataset(people(2, 45)))
     assert found.json()["target"] == {"name": "rich", "given": False, "why": "the last column, with few levels"}
     assert "guessed" in found.text()
 
 
 def test_steps_are_told() -> None:
     steps: list[Step] = []
-    build(dataset(people(1, 80)), dataset(people(2, 80)), on_step=steps.append)
+    build(dataset(people(1, 45)), dataset(people(2, 45)), on_step=steps.append)
     done = [s.done for s in steps]
     assert done == sorted(done) and set(done) == set(range(steps[-1].total + 1))
 
 
 def test_a_table_too_large_to_hold_is_sampled_and_the_report_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_module("lookalike.report.report"), "MOST_ROWS", 400)
-    found = build(dataset(people(1)), dataset(people(2, 300)), holdout=dataset(people(3))).json()
-    assert found["rows"] == {"real": 400, "synthetic": 300, "holdout": 400}
+    monkeypatch.setattr(import_module("lookalike.report.report"), "MOST_ROWS", 45)
+    found = build(dataset(people(1)), dataset(people(2, 40)), holdout=dataset(people(3))).json()
+    assert found["rows"] == {"real": 45, "synthetic": 40, "holdout": 45}
     notes = " ".join(found["notes"])
-    assert "The real table has 600 rows, of which 400, drawn at random, were looked at: copies of the others" in notes
-    assert "The holdout table has 600 rows, of which 400" in notes and "The synthetic table has" not in notes
+    assert "The real table has 600 rows, of which 45, drawn at random, were looked at: copies of the others" in notes
+    assert "The holdout table has 600 rows, of which 45" in notes and "The synthetic table has 40 rows, of" not in notes
 
 
 def test_a_large_file_is_streamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pq.write_table(people(1), tmp_path / "real.parquet")
     monkeypatch.setattr("lookalike.data.infer.HELD", 1_000)
-    monkeypatch.setattr(import_module("lookalike.report.report"), "MOST_ROWS", 400)
+    monkeypatch.setattr(import_module("lookalike.report.report"), "MOST_ROWS", 45)
     real = Dataset.of(tmp_path / "real.parquet")
     found = build(real, dataset(people(2), {c.name: c.kind for c in real.schema.table}))
-    assert found.json()["rows"]["real"] == 400
+    assert found.json()["rows"]["real"] == 45
     assert not real._tables, "the whole table was read into memory"
 
 
@@ -209,7 +209,7 @@ def test_the_page_says_that_it_is_confidential(report: Report) -> None:
 
 
 def test_columns_that_only_one_table_has_are_left_out_and_named() -> None:
-    real, synthetic = people(1, 100), people(2, 100).drop_columns(["day"])
+    real, synthetic = people(1, 45), people(2, 45).drop_columns(["day"])
     found = build(dataset(real), dataset(synthetic))
     assert "The synthetic table lacks 'day': not compared." in found.json()["notes"]
     assert "day" not in found.json()["compared"]["columns"]
@@ -250,10 +250,10 @@ def test_few_rows_still_make_a_report() -> None:
 @pytest.mark.parametrize("kind", ["constant", "number", "empty", "key"])
 def test_columns_that_say_nothing(kind: str) -> None:
     values = {
-        "constant": pa.array(["x"] * 80),
-        "number": pa.nulls(80, pa.float64()),
-        "empty": pa.nulls(80),
-        "key": pa.array([f"k{i}" for i in range(80)]),
+        "constant": pa.array(["x"] * 45),
+        "number": pa.nulls(45, pa.float64()),
+        "empty": pa.nulls(45),
+        "key": pa.array([f"k{i}" for i in range(45)]),
     }
     table = pa.table({"v": values[kind]})
     found = build(dataset(table, {"v": kind}), dataset(table, {"v": kind}), holdout=dataset(table, {"v": kind}))
@@ -262,8 +262,8 @@ def test_columns_that_say_nothing(kind: str) -> None:
 
 
 def test_one_class_only() -> None:
-    one = people(2, 200, rich=pa.array([True] * 200))
-    found = build(dataset(people(1, 200)), dataset(one), holdout=dataset(people(3, 200)), target="rich")
+    one = people(2, 80, rich=pa.array([True] * 80))
+    found = build(dataset(people(1, 80)), dataset(one), holdout=dataset(people(3, 80)), target="rich")
     assert "single value" in score(found, "utility")["note"]
     assert score(found, "c2st")["value"] > 0.5
 
@@ -272,8 +272,8 @@ def test_one_class_only() -> None:
 
 
 def test_several_tables_are_judged_by_the_same_measure() -> None:
-    tables = {"a": people(2, 200), "b": people(1, 200)}
-    real, held = dataset(people(1, 200)), dataset(people(3, 200))
+    tables = {"a": people(2, 80), "b": people(1, 80)}
+    real, held = dataset(people(1, 80)), dataset(people(3, 80))
     both = build(
         real, dataset(tables["a"]), holdout=held, name="a", others={"b": dataset(tables["b"])}, require=["exact_copies<=50", "c2ts<=1"]
     ).json()
@@ -304,14 +304,14 @@ def test_a_public_report_tells_no_column(report: Report) -> None:
 
 
 def test_a_public_report_is_made_from_the_start() -> None:
-    found = build(dataset(people(1, 60)), dataset(people(2, 60)), audience="public", require=["shape<=90"])
+    found = build(dataset(people(1, 45)), dataset(people(2, 45)), audience="public", require=["shape<=90"])
     assert found.json()["audience"] == "public"
     assert [g["met"] for g in found.json()["gates"]] == [True]
 
 
 def test_further_draws_are_measured_and_limit_the_verdict_less() -> None:
-    draws = [dataset(people(s, 100)) for s in (4, 5)]
-    found = build(dataset(people(1, 200)), dataset(people(2, 200)), holdout=dataset(people(3, 200)), draws=draws).json()
+    draws = [dataset(people(s, 60)) for s in (4, 5)]
+    found = build(dataset(people(1, 80)), dataset(people(2, 80)), holdout=dataset(people(3, 80)), draws=draws).json()
     shape = next(s for s in found["scores"] if s["name"] == "shape")
     assert len(shape["draws"]) == 3 and shape["draws"][0] == pytest.approx(shape["value"])
     assert any(limit.startswith("3 tables were drawn") for limit in found["limits"])
@@ -319,8 +319,8 @@ def test_further_draws_are_measured_and_limit_the_verdict_less() -> None:
 
 
 def test_rows_that_the_holdout_shares_with_the_training_table_are_said() -> None:
-    held = pa.concat_tables([people(3, 200), people(1).slice(0, 100)]).unify_dictionaries()
-    found = build(dataset(people(1)), dataset(people(2, 200)), holdout=dataset(held)).json()
+    held = pa.concat_tables([people(3, 80), people(1).slice(0, 100)]).unify_dictionaries()
+    found = build(dataset(people(1)), dataset(people(2, 45)), holdout=dataset(held)).json()
     assert "rows of the holdout" in found["verdict"][0]["text"] and found["split"]["overlap"]["rows"] >= 100
     assert {v["tone"] for v in found["verdict"] if v["area"] == "privacy"} <= {"open", "poor"}
 
@@ -329,8 +329,8 @@ def test_rows_that_the_holdout_shares_with_the_training_table_are_said() -> None
 
 
 def test_names_in_the_page_are_harmless() -> None:
-    table = lambda s: people(s, 100).rename_columns([NASTY, "pay", "job", "day", "rich"])  # noqa: E731
-    jobs = pa.array([NASTY] * 50 + ["clerk"] * 50).dictionary_encode()
+    table = lambda s: people(s, 44).rename_columns([NASTY, "pay", "job", "day", "rich"])  # noqa: E731
+    jobs = pa.array([NASTY] * 22 + ["clerk"] * 22).dictionary_encode()
     kinds = dict(zip([NASTY, "pay", "job", "day", "rich"], KINDS.values(), strict=True))
     sources = [dataset(table(s).set_column(2, "job", jobs), kinds) for s in (1, 2, 3)]
     page = build(sources[0], sources[1], holdout=sources[2], about={NASTY: NASTY}, protected={NASTY: {"levels": 2}}).html()
@@ -347,7 +347,7 @@ def test_the_page_needs_nothing_from_outside(report: Report) -> None:
 
 
 def test_a_page_of_50_columns_is_small() -> None:
-    table = lambda s: pa.table({f"c{i}_{n}": c for i in range(10) for n, c in zip(KINDS, people(s + i, 120).columns, strict=True)})  # noqa: E731
+    table = lambda s: pa.table({f"c{i}_{n}": c for i in range(10) for n, c in zip(KINDS, people(s + i, 60).columns, strict=True)})  # noqa: E731
     kinds = {f"c{i}_{n}": k for i in range(10) for n, k in KINDS.items()}
     found = build(dataset(table(0), kinds), dataset(table(100), kinds), holdout=dataset(table(200), kinds))
     assert len(found.html().encode()) < 2_000_000
@@ -363,7 +363,7 @@ def test_text_keeps_its_width(report: Report, width: int) -> None:
 
 
 def test_protected_facts_are_told_in_words() -> None:
-    found = build(dataset(people(1, 60)), dataset(people(2, 60)), protected={"job": {"levels": 3, "rows": 7}})
+    found = build(dataset(people(1, 45)), dataset(people(2, 45)), protected={"job": {"levels": 3, "rows": 7}})
     assert "3 rare levels pooled, 7 rows with a rare level" in found.html()
 
 

@@ -18,7 +18,7 @@ from lookalike.report import again, build
 from lookalike.report.fitting import fitting
 
 
-def people(seed: int, rows: int = 160) -> pd.DataFrame:
+def people(seed: int, rows: int = 80) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     age = rng.integers(18, 80, rows)
     job = rng.choice(["clerk", "nurse", "cook"], rows)
@@ -30,13 +30,13 @@ def people(seed: int, rows: int = 160) -> pd.DataFrame:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tables")
     for seed, name in enumerate(("real", "a", "b", "held")):
-        people(seed).to_csv(path / f"{name}.csv", index=False)
+        people(seed, 110).to_csv(path / f"{name}.csv", index=False)
     return path
 
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    return la.fit(people(0), model="forest")
+    return la.fit(people(0, 160), model="forest")
 
 
 def noted(found: la.Report, words: str) -> bool:
@@ -47,8 +47,8 @@ def noted(found: la.Report, words: str) -> bool:
 
 
 def test_columns_that_differ_are_left_out_and_named() -> None:
-    other = people(1).drop(columns=["job"]).assign(town="Rome")
-    found = la.report(people(0), other, effort="quick")
+    other = people(1, 45).drop(columns=["job"]).assign(town="Rome")
+    found = la.report(people(0, 45), other, effort="quick")
     assert noted(found, "The synthetic table lacks 'job'")
     assert found.json()["compared"]["columns"] == ["age", "pay", "rich"]
 
@@ -66,7 +66,7 @@ def test_a_holdout_that_does_not_fit_is_not_the_end_either() -> None:
     schema = la.schema(people(0))
     data, notes = fitting(people(1).assign(pay="much"), schema, role="holdout")
     assert data.schema.table.names == ("age", "job", "rich") and "'pay'" in notes[0]
-    assert data.rows == 160
+    assert data.rows == 80
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_cannot_be_compared_at_all_is_refused(other: pd.DataFrame, what: st
 
 
 def test_a_target_that_is_not_everywhere_leaves_the_rest(folder: Path) -> None:
-    found = la.report(people(0), people(1).drop(columns=["rich"]), target="rich", protected_columns=["rich"], effort="quick").json()
+    found = la.report(people(0, 45), people(1, 45).drop(columns=["rich"]), target="rich", protected_columns=["rich"], effort="quick").json()
     assert found["target"] == {"name": None, "given": True, "why": "not in all tables, or of a kind that cannot be predicted"}
     assert any("'rich' was not compared" in note for note in found["notes"])
     utility = next(s for s in found["scores"] if s["name"] == "utility")
@@ -102,7 +102,7 @@ def test_few_synthetic_rows_get_a_report_that_says_so() -> None:
 def test_several_tables_keep_the_names_of_their_files(folder: Path) -> None:
     found = la.report(folder / "real.csv", [folder / "a.csv", folder / "b.csv"], holdout=folder / "held.csv", effort="quick").json()
     assert [found["name"], *(o["name"] for o in found["others"])] == ["a.csv", "b.csv"]
-    named = la.report(people(0), {"mine": people(1), "theirs": people(2)}, effort="quick").json()
+    named = la.report(people(0, 45), {"mine": people(1, 45), "theirs": people(2, 45)}, effort="quick").json()
     assert [named["name"], *(o["name"] for o in named["others"])] == ["mine", "theirs"]
     with pytest.raises(la.errors.SettingError, match="no synthetic table"):
         la.report(people(0), [])
@@ -110,9 +110,9 @@ def test_several_tables_keep_the_names_of_their_files(folder: Path) -> None:
 
 def test_a_model_gives_further_draws_and_can_be_fitted_again(model: Any, tmp_path: Path) -> None:
     path = la.save(model, tmp_path / "people.lookalike")
-    found = la.report(people(0), la.sample(model, 160), holdout=people(3), model=path, effort="quick").json()
+    found = la.report(people(0, 160), la.sample(model, 80), holdout=people(3), model=path, effort="quick").json()
     assert len(next(s for s in found["scores"] if s["name"] == "shape")["draws"]) == 3
-    data = la.Dataset.of(people(0), schema=model.schema)
+    data = la.Dataset.of(people(0, 160), schema=model.schema)
     frame = code({"real": data.table()}, model.schema.table.columns)["real"]
     refit = again.refit(model, seed=1)
     some = frame.take(np.arange(100))

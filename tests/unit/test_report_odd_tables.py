@@ -16,7 +16,7 @@ from lookalike import cli
 from lookalike.report import Plan
 
 
-def people(seed: int, rows: int = 150) -> pd.DataFrame:
+def people(seed: int, rows: int = 80) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     age = rng.integers(18, 80, rows)
     pay = np.round(age * 100 + rng.normal(0, 900, rows), 2)
@@ -57,7 +57,7 @@ def judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 def test_columns_that_one_table_lacks(judge: Any) -> None:
-    told = judge(people(1), people(2).drop(columns="job").assign(town="Rome"))
+    told = judge(people(1, 45), people(2, 45).drop(columns="job").assign(town="Rome"))
     assert told.code == 0
     assert "The synthetic table lacks 'job': not compared." in told.out
     assert told.data["compared"]["columns"] == ["age", "pay", "rich"] and told.score("shape")["value"] is not None
@@ -96,7 +96,7 @@ def test_few_synthetic_rows(judge: Any) -> None:
 
 def test_nothing_to_predict(judge: Any) -> None:
     rng = np.random.default_rng(0)
-    tables = [pd.DataFrame({"word": [" ".join(rng.choice(list("abcdefghij"), 9)) for _ in range(120)]}) for _ in range(3)]
+    tables = [pd.DataFrame({"word": [" ".join(rng.choice(list("abcdefghij"), 9)) for _ in range(60)]}) for _ in range(3)]
     told = judge(tables[0], tables[1], holdout=tables[2])
     assert told.code == 0 and told.data["target"]["name"] is None
     assert told.score("utility")["value"] is None and told.score("utility")["note"] in told.out
@@ -111,7 +111,7 @@ def test_a_target_of_one_class(judge: Any) -> None:
 
 
 def test_constant_columns_only(judge: Any) -> None:
-    frame = pd.DataFrame({"a": ["x"] * 100, "b": [7] * 100})
+    frame = pd.DataFrame({"a": ["x"] * 60, "b": [7] * 60})
     told = judge(frame, frame, holdout=frame)
     assert told.code == 0
     assert "Verdict" in told.out and "Not tested" in told.out
@@ -120,8 +120,8 @@ def test_constant_columns_only(judge: Any) -> None:
 
 
 def test_a_holdout_that_overlaps_the_training_rows(judge: Any) -> None:
-    held = pd.concat([people(3, 100), people(1).head(60)])
-    told = judge(people(1), people(2), "--require", "shape<=90%", holdout=held)
+    held = pd.concat([people(3, 100), people(1, 150).head(60)])
+    told = judge(people(1, 150), people(2), "--require", "shape<=90%", holdout=held)
     assert told.code == 0
     assert "60 rows of the holdout (37.5 %) also stand in the training table" in told.out
     assert told.out.index("Split") < told.out.index("60 rows of the holdout") < told.out.index("Verdict")
