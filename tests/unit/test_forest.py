@@ -11,7 +11,7 @@ import pytest
 
 import lookalike as la
 from lookalike.data import Dataset
-from lookalike.models import _boost, _grow, _stage, _ties, _trees
+from lookalike.models import _boost, _grow, _stage, _ties, _trees, _walk
 from lookalike.models._ties import Tie
 
 ROWS = 4_000
@@ -114,7 +114,7 @@ def test_a_tree_finds_the_planted_cut_and_keeps_its_leaves() -> None:
     X = rng.integers(0, 50, (3, ROWS)).astype(np.uint8)
     y = (X[1] > 30).astype(np.int32)
     rows = rng.permutation(ROWS).astype(np.int32)
-    feature, cut, left, low, high, _ = _grow.grow(X, np.zeros(3, bool), y, 2, rows, (20, 3, 0, True, 2.0), 7, ENTROPY)
+    feature, cut, left, low, high, _ = _grow.grow(X.T.copy(), np.zeros(3, bool), y, 2, rows, (20, 3, 0, True, 2.0), 7, ENTROPY)
     assert (feature[0], cut[0]) == (1, 30)
     assert (feature[left[0]], feature[left[0] + 1]) == (-1, -1)
     assert sorted(rows) == list(range(ROWS))
@@ -126,15 +126,31 @@ def test_a_nominal_feature_is_parted_by_what_its_levels_do() -> None:
     X = rng.integers(1, 200, (1, ROWS)).astype(np.uint8)
     y = np.isin(X[0], rng.permutation(200)[:70]).astype(np.int32)
     rows = np.arange(ROWS, dtype=np.int32)
-    feature, *_ = _grow.grow(X, np.ones(1, bool), y, 2, rows, (5, 1, 0, False, 2.0), 7, ENTROPY)
+    feature, *_ = _grow.grow(X.T.copy(), np.ones(1, bool), y, 2, rows, (5, 1, 0, False, 2.0), 7, ENTROPY)
     assert len(feature) <= 7
+
+
+@pytest.mark.parametrize(("levels", "few", "groups"), [(3, 40, 2), (90, 40, 9), (90, 900, 9), (256, 1_500, 20), (2, 1_500, 20)])
+def test_a_cut_is_the_best_there_is(levels: int, few: int, groups: int) -> None:
+    rng = np.random.default_rng(levels + few)
+    x = rng.integers(0, levels, few).astype(np.uint8)
+    y = ((x // 5 + rng.integers(0, 4, few)) % groups).astype(np.int32)
+    limits = (few // 8, 1, 0, True, 0.0)
+    _, cut, *_ = _grow.grow(x[:, None], np.zeros(1, bool), y, groups, np.arange(few, dtype=np.int32), limits, 0, ENTROPY)
+
+    def mixed(at: int) -> float:
+        sides = [np.bincount(y[side], minlength=groups) for side in (x <= at, x > at)]
+        return sum(ENTROPY[side.sum()] - ENTROPY[side].sum() for side in sides)
+
+    able = [at for at in range(levels) if min((x <= at).sum(), (x > at).sum()) >= limits[0]]
+    assert mixed(int(cut[0])) == pytest.approx(min(map(mixed, able))), "as trying all of them finds"
 
 
 def test_a_tree_does_not_split_on_noise() -> None:
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 200, (1, ROWS)).astype(np.uint8), rng.integers(0, 2, ROWS).astype(np.int32)
     limits = (50, 1, 0, True, 2.0)
-    grown = [_grow.grow(X, np.zeros(1, bool), y, 2, rng.permutation(ROWS).astype(np.int32), limits, s, ENTROPY) for s in range(9)]
+    grown = [_grow.grow(X.T.copy(), np.zeros(1, bool), y, 2, rng.permutation(ROWS).astype(np.int32), limits, s, ENTROPY) for s in range(9)]
     assert np.mean([len(g[0]) for g in grown]) < 60  # 159 if every leaf of 50 rows were cut out
 
 
@@ -142,7 +158,7 @@ def test_cut_back_keeps_leaves_of_the_size_asked_and_wider_slices_around_them() 
     rng = np.random.default_rng(2)
     X = rng.integers(0, 100, (2, ROWS)).astype(np.uint8)
     y = ((X[0] // 7 + X[1] // 9) % 3).astype(np.int32)
-    tree = _grow.grow(X, np.zeros(2, bool), y, 3, rng.permutation(ROWS).astype(np.int32), (5, 2, 0, True, 1.0), 1, ENTROPY)
+    tree = _grow.grow(X.T.copy(), np.zeros(2, bool), y, 3, rng.permutation(ROWS).astype(np.int32), (5, 2, 0, True, 1.0), 1, ENTROPY)
     feature, _, left, low, high, _, wide_low, wide_high = _trees.cut_back(tree, 60, 400)
     leaves = feature < 0
     assert (high - low)[leaves].min() >= 60
@@ -150,6 +166,21 @@ def test_cut_back_keeps_leaves_of_the_size_asked_and_wider_slices_around_them() 
     assert ((wide_low <= low) & (high <= wide_high))[leaves].all()
     assert (wide_high - wide_low)[leaves].min() >= 400
     assert left[0] == 1
+
+
+def test_rows_that_walk_side_by_side_end_where_each_would_alone() -> None:
+    rng = np.random.default_rng(3)
+    X = rng.integers(0, 60, (ROWS, 3)).astype(np.uint8)
+    y, flags = (X[:, 0] // 9 + X[:, 1] % 3).astype(np.int32), np.array([False, True, False])
+    rows = rng.permutation(ROWS).astype(np.int32)
+    feature, cut, left, low, high, sets = _grow.grow(X, flags, y, 9, rows, (5, 2, 0, False, 1.0), 1, ENTROPY)
+    leaf = feature < 0
+    nodes = np.column_stack([feature, np.where(leaf, low, cut), np.where(leaf, high, left)]).astype(np.int32)
+    ends = np.zeros(ROWS, np.int32)
+    _walk._leaves(X, np.arange(ROWS, dtype=np.int32), ends, nodes, sets)
+    assert (cut[~leaf] < 0).any(), "some cuts are between sets of levels"
+    assert leaf[ends].all()
+    assert all(ends[i] == k for k in np.flatnonzero(leaf) for i in rows[low[k] : high[k]]), "in the leaf that they were put in"
 
 
 def test_a_score_explains_what_adds_up() -> None:
@@ -192,6 +223,15 @@ def test_a_line_is_found_with_its_coefficients() -> None:
     assert (tie.form, tie.of) == ("same", (4,))
     assert (tie.a, tie.b) == (pytest.approx(1.8, abs=1e-3), pytest.approx(32, abs=0.05))
     assert (tie.value({4: x}) == (x * 1.8 + 32).round(1)).mean() > 0.98
+
+
+def test_a_product_that_is_drawn_stays_in_the_range_of_those_that_were_seen() -> None:
+    rng = np.random.default_rng(3)
+    price, many = np.round(rng.lognormal(2, 1.5, 6_000), 2) + 0.01, np.ceil(rng.lognormal(2, 1.5, 6_000))
+    seen = pd.DataFrame({"price": price, "many": many, "paid": np.round(price * many, 2)}).query("paid < 200")
+    drawn = la.sample(la.fit(seen, seed=0), 5_000, seed=1)
+    assert drawn.paid.max() <= seen.paid.max()
+    assert (np.abs(drawn.price * drawn.many - drawn.paid) < 0.006).all()
 
 
 def test_independent_numbers_are_not_tied() -> None:

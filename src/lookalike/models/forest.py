@@ -40,6 +40,8 @@ PIECE = 16_384
 """Rows drawn by one thread at a time."""
 PILOT, MOST_TRIED = 8_192, 3_000
 """Rows by which it is found out how hard conditions are to meet; rows that are begun at most for each that is wanted."""
+AGAIN = 3
+"""Times that rows are drawn anew in which what follows from other numbers is out of range."""
 BEAM, WIDE = 32, 512
 """Copies of a row that are drawn side by side where parts of it are known; and where none of them explains what is known."""
 
@@ -109,7 +111,7 @@ class Forest:
         self.schema = data.schema
         self.codebook_ = Codebook.measure_all(data, protect=s.protect, cells=s.cells, on_step=part(on_step, 0, 0.1))
         table = data.table()
-        codes = self.codebook_.encode(table).codes
+        codes = self.codebook_.codes(table)
         plan = Plan(s, self.codebook_, codes, numbers_of(table, self.codebook_), table)
         self.maps_ = plan.maps
         order = plan.order(rng)
@@ -250,11 +252,32 @@ class Forest:
         def piece(low: int) -> None:
             here = slice(low, min(low + PIECE, n))
             known = {c: numbers[here] for c, numbers in given.items()}
-            for column, numbers in self._draw(Coded(coded.codes[:, here], coded.inside[:, here]), seeds, low, given=known)[1].items():
-                tied[column][here] = numbers
+            mine = Coded(coded.codes[:, here], coded.inside[:, here])
+            numbers = self._draw(mine, seeds, low, given=known)[1]
+            for turn in range(1, AGAIN + 1):
+                rows = np.flatnonzero(self._beyond(numbers))
+                if not len(rows):
+                    break
+                fresh = np.random.default_rng((int(seeds[-1]), low, turn)).random((len(mine.inside), len(rows)), dtype=np.float32)
+                other = Coded(mine.codes[:, rows], fresh)
+                found = self._draw(other, seeds >> turn, low, given={c: x[rows] for c, x in known.items()})[1]
+                mine.codes[:, rows], mine.inside[:, rows] = other.codes, other.inside
+                for column, x in found.items():
+                    numbers[column][rows] = x
+            for column, x in numbers.items():
+                tied[column][here] = x
 
         each(piece, range(0, n, PIECE))
         return tied
+
+    def _beyond(self, tied: dict[int, np.ndarray]) -> np.ndarray | bool:
+        """bool [n]: rows in which a tie gives a number outside the range of its column, as the product of two large numbers may be."""
+        found: np.ndarray | bool = False
+        for column, x in tied.items():
+            line = self.codebook_.books[column]["line"]
+            if line["low"]:
+                found = found | (x < line["low"][0]) | (x > line["high"][-1])
+        return found
 
     def _pieces(self, known: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
         """Rows that lack something, a piece at a time, and how many copies of them are drawn: one will do where all that is known of a row
@@ -292,7 +315,7 @@ class Forest:
         from lookalike.models._ties import match
 
         table = data.table()
-        codes, numbers = self.codebook_.encode(table).codes, numbers_of(table, self.codebook_)
+        codes, numbers = self.codebook_.codes(table), numbers_of(table, self.codebook_)
         bins, owners = np.stack([m[c] for m, c in zip(self.maps_, codes, strict=True)]), self.codebook_.owners
 
         def of(stage: Stage) -> np.ndarray:
