@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +104,7 @@ class Drawn:
                         many.append(name, batch)
             return
         with Writer(out, schema) as writer:
-            for block in counted(self, self.n, on_step):
+            for block in counted(ahead(self) if self.n > self.block else self, self.n, on_step):
                 for batch in block.to_batches():
                     writer.append(batch)
 
@@ -184,6 +185,16 @@ def counted(tables: Iterable[pa.Table], n: int, on_step: OnStep) -> Iterator[pa.
         done += table.num_rows
         on_step(Step(done, n, "drawing"))
         yield table
+
+
+def ahead(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same tables, each of which is made while the one before it is used."""
+    source = iter(tables)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(next, source, None)
+        while (table := waiting.result()) is not None:
+            waiting = pool.submit(next, source, None)
+            yield table
 
 
 def cut(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:

@@ -204,9 +204,9 @@ class _Bytes:
 
 
 class _Parquet:
-    """Parquet in row groups of at least `_GROUP` rows."""
+    """Parquet in row groups of at least `_GROUP` rows, or of fewer that are as large as `_HELD` bytes."""
 
-    _GROUP = 1 << 18
+    _GROUP, _HELD = 1 << 18, 1 << 27
 
     def __init__(self, file: Any, schema: pa.Schema) -> None:
         self._out = pq.ParquetWriter(file, schema, compression="zstd", compression_level=1)
@@ -214,7 +214,7 @@ class _Parquet:
 
     def write(self, raw: pa.Table) -> None:
         self._held.append(raw)
-        if sum(t.num_rows for t in self._held) >= self._GROUP:
+        if sum(t.num_rows for t in self._held) >= self._GROUP or sum(t.nbytes for t in self._held) >= self._HELD:
             self._flush()
 
     def _flush(self) -> None:

@@ -161,21 +161,30 @@ class Codebook:
         """The delta that `private` spends: on finding levels that are not declared, if there are any."""
         return allowance.budget.delta * BOUGHT if any(map(_found, schema.table)) else 0.0
 
+    def codes(self, table: pa.Table | pa.RecordBatch) -> np.ndarray:
+        """uint16 [parts, n]: the codes of a canonical table, for what does not ask where in its cell a value lies."""
+        return self._coded(table, inside=None)
+
     def encode(self, table: pa.Table | pa.RecordBatch) -> Coded:
         """Codes and positions of a canonical table."""
-        codes = np.empty((len(self.owners), table.num_rows), np.uint16)
         inside = np.empty((len(self.books), table.num_rows), np.float32)
+        return Coded(self._coded(table, inside=inside), inside)
+
+    def _coded(self, table: pa.Table | pa.RecordBatch, *, inside: np.ndarray | None) -> np.ndarray:
+        """Codes of a canonical table; `inside`, where given, is filled with the positions."""
+        codes = np.empty((len(self.owners), table.num_rows), np.uint16)
         firsts = np.searchsorted(self.owners, np.arange(len(self.books)))
 
         def fill(k: int) -> None:
             column, book, values = self.table.columns[k], self.books[k], table.column(k)
             mine = encoder(column).encode(values, book, column)
             codes[firsts[k] : firsts[k] + len(mine)] = mine
-            inside[k] = np.minimum(encoder(column).locate(values, book, column, codes=mine), np.float32(1 - 2**-24))
+            if inside is not None:
+                inside[k] = np.minimum(encoder(column).locate(values, book, column, codes=mine), np.float32(1 - 2**-24))
 
         with ThreadPoolExecutor() as pool:
             list(pool.map(fill, range(len(self.books))))
-        return Coded(codes, inside)
+        return codes
 
     def decode(self, coded: Coded, *, start: int = 0) -> pa.Table:
         """The canonical table of codes and positions; `start`: rows made before (fresh keys go on from there)."""

@@ -28,8 +28,7 @@ where the rows of each go; of groups: rows on either side, and all."""
 
 @compiled
 def _tally(X: np.ndarray, f: int, rows: np.ndarray, s: np.ndarray) -> int:
-    """The bins that `rows` have of a feature into SEEN, how often each occurs into TOTALS, those that do, in rising order, into PRESENT; and
-    how many do."""
+    """The bins that `rows` have of a feature into SEEN, how often each occurs into TOTALS; those that do into PRESENT; their number."""
     low, high, k = 255, 0, 0
     for i in range(rows.size):
         b = X[rows[i], f]
@@ -199,9 +198,9 @@ def grow(
 ) -> tuple:
     """Grow one tree on `rows` (int32, sorted in place into leaf order).
 
-    X: uint8 [n, features], a row's bins together; nominal: bool [features]; groups: int32 [n]; limits: (leaf, tried, always, ranked, worth): fewest rows in a
-    leaf, features tried at a node, how many of the last features are tried at every node, whether groups are in order, nats that a
-    cut must gain; entropy: table of x·log x. Returns (feature, cut, left, low, high, sets).
+    X: uint8 [n, features], a row's bins together; nominal: bool [features]; groups: int32 [n]; limits: (leaf, tried, always, ranked,
+    worth): fewest rows in a leaf, features tried at a node, how many of the last features are tried at every node, whether groups are in
+    order, nats that a cut must gain; entropy: table of x·log x. Returns (feature, cut, left, low, high, sets).
     """
     leaf, tried, always, ranked, worth = limits
     most, wanted = 2 * (rows.size // leaf) + 3, np.int64(worth * NAT)

@@ -28,8 +28,8 @@ JUDGED = 3_000
 """Rows on which the size of leaves is judged."""
 DOUBT = 0.02
 """Share of the marginal mixed in where a code is judged by its chance, so that one never seen in a leaf costs much, but not all."""
-TREE_ROWS = 60_000
-"""Rows that a tree learns from at most, unless all trees together would then see less than all rows."""
+TREE_ROWS, MOST_TREE_ROWS = 60_000, 150_000
+"""Rows that a tree learns from at most; and where all trees together would then see less than all rows."""
 SMALLEST = 5
 """Fewest rows in the leaf of a tree before it is cut back."""
 WORTH = 2.0
@@ -333,7 +333,7 @@ def _forest(
     n, n_groups = len(y), int(groups.max()) + 1
     grouped, codes = groups[y], y.astype(np.int32)
     fixed = how.leaf < SMALLEST or (target.ordered and n_groups < len(groups))
-    seen = min(max(int(n * how.sample), 1), max(TREE_ROWS, n // how.trees))
+    seen = min(max(int(n * how.sample), 1), max(TREE_ROWS, min(n // how.trees, MOST_TREE_ROWS)))
     tried = max(1, int(np.ceil(how.features * (len(X) - always))))
     limits = (how.leaf if fixed else SMALLEST, tried, always, target.ordered, WORTH if how.leaf >= SMALLEST else 0.0)
     entropy = _entropy(seen)

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lookalike._compile import compiled
+from lookalike._compile import compiled, inlined
 from lookalike.models._trees import TRIES, random, uniform
 
-ABREAST = 128
+ABREAST = 256
 """Rows that walk side by side."""
 
 
@@ -36,20 +36,15 @@ def _leaves(X: np.ndarray, rows: np.ndarray, at: np.ndarray, nodes: np.ndarray, 
         waiting = k
 
 
-@compiled
-def _code(node: int, trees: tuple, levels: tuple, state: np.ndarray) -> int:
-    """The code of a random donor of a leaf; a level of the donor's group, where levels are drawn apart."""
-    nodes, donors, wide, fine = trees[1], trees[3], trees[4], trees[5]
-    groups, edges = levels
-    low, high = nodes[node, 1], nodes[node, 2]
-    code = donors[low + int(uniform(state) * (high - low))]
-    if groups.size > 0:
-        g = groups[code]
-        if edges[g + 1] - edges[g] > 1:
-            mine = fine[wide[node, 0] : wide[node, 1]]
-            a = np.searchsorted(mine, edges[g])
-            b = np.searchsorted(mine, edges[g + 1])
-            code = mine[a + int(uniform(state) * (b - a))] if b > a else edges[g]
+@inlined
+def _level(code: int, span: np.ndarray, fine: np.ndarray, groups: np.ndarray, edges: np.ndarray, state: np.ndarray) -> int:
+    """A level of the group of `code`, drawn from a slice (its two ends) of `fine`."""
+    g = groups[code]
+    if edges[g + 1] - edges[g] > 1:
+        mine = fine[span[0] : span[1]]
+        a = np.searchsorted(mine, edges[g])
+        b = np.searchsorted(mine, edges[g + 1])
+        code = mine[a + int(uniform(state) * (b - a))] if b > a else edges[g]
     return code
 
 
@@ -81,7 +76,8 @@ def draw(X: np.ndarray, trees: tuple, levels: tuple, keep: np.ndarray, out: np.n
     the chance that a code is kept rather than drawn again, empty if all are; out: uint16 [n]; first: number of the first row, by which
     rows are the same in whatever pieces they are drawn.
     """
-    root, nodes, sets = trees[0], trees[1], trees[2]
+    root, nodes, sets, donors, wide, fine = trees
+    groups, edges = levels
     states, state = np.empty(out.size, np.uint64), np.empty(1, np.uint64)
     for i in range(out.size):
         state[0] = np.uint64(seed) + np.uint64(first + i) * np.uint64(0xD1342543DE82EF95)
@@ -97,7 +93,9 @@ def draw(X: np.ndarray, trees: tuple, levels: tuple, keep: np.ndarray, out: np.n
             for j in range(mine.size):
                 i = mine[j]
                 state[0] = states[i]
-                out[i] = _code(end[j], trees, levels, state)
+                few, most = nodes[end[j], 1], nodes[end[j], 2]
+                code = donors[few + int(uniform(state) * (most - few))]
+                out[i] = code if groups.size == 0 else _level(code, wide[end[j]], fine, groups, edges, state)
                 if keep.size > 0 and turn < TRIES and uniform(state) >= keep[out[i]]:
                     waiting[again] = i
                     again += 1
