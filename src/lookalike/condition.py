@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from lookalike.errors import SettingError, near_matches
+from lookalike.errors import SettingError, UnknownName, near_matches
 from lookalike.schema import Column
 
-__all__ = ["LABELLED", "MADE", "ORDERED", "Condition", "along", "scalar"]
+__all__ = ["LABELLED", "MADE", "ORDERED", "Condition", "along", "scalar", "unknown_level"]
 
 ORDERED = frozenset({"integer", "number", "date", "datetime", "time", "duration"})
 """Kinds whose values lie on a line, so that bounds mean something."""
@@ -240,6 +240,12 @@ def _moment(value: Any, column: Column, kind: pa.DataType) -> pa.Array:
     if column.zone is not None:
         stamp = stamp.tz_localize(column.zone) if stamp.tzinfo is None else stamp.tz_convert(column.zone)
     return pa.array([stamp.value // 1_000], pa.int64()).cast(kind)
+
+
+def unknown_level(level: object, known: Sequence[str], column: Column) -> UnknownName:
+    """The error for a level that is not among those `known` to the model."""
+    hint = "a level that too few rows have to be told (the setting protect) is never drawn"
+    return UnknownName(str(level), known, what="level that the model draws", where=column.name, hint=hint)
 
 
 def _example(column: Column) -> str:

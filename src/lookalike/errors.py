@@ -82,9 +82,9 @@ class TrainingError(LookalikeError, RuntimeError):
 
 
 class UnknownName(LookalikeError, LookupError):
-    """A name that does not exist, with the near matches that do."""
+    """A name that does not exist, with the near matches that do; `hint`: why it may be missing."""
 
-    def __init__(self, name: str, known: Iterable[str], *, what: str = "name", where: str = "") -> None:
+    def __init__(self, name: str, known: Iterable[str], *, what: str = "name", where: str = "", hint: str = "") -> None:
         self.name, self.known = name, tuple(known)
         near = near_matches(name, self.known)
         if near:
@@ -94,7 +94,7 @@ class UnknownName(LookalikeError, LookupError):
             fix = f"known: {shown}"
         else:
             fix = "there are none"
-        super().__init__(f"no {what} named {name!r}", where=where, fix=fix)
+        super().__init__(f"no {what} named {name!r}", where=where, fix="; ".join(filter(None, (fix, hint))))
 
 
 class MissingExtra(LookalikeError, ImportError):

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lookalike.condition import LABELLED, MADE, ORDERED, Condition, along
-from lookalike.errors import CannotError, UnknownName
+from lookalike.condition import LABELLED, MADE, ORDERED, Condition, along, unknown_level
+from lookalike.errors import CannotError
 from lookalike.schema import Column
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _levels(condition: Condition, column: Column, book: dict[str, Any], codec: M
     wanted = pc.cast(condition.listed(column), pa.string()).to_pylist()
     for level in wanted:
         if level not in known:
-            raise UnknownName(str(level), [k for k in known if k is not None], what="level that the model draws", where=column.name)
+            raise unknown_level(level, [k for k in known if k is not None], column)
     among = np.array([k in wanted for k in known], bool)
     weight = np.zeros(size, np.float32)
     weight[1:] = ~among if condition.none_of is not None else among
