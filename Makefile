@@ -20,7 +20,7 @@ lint: .venv/.ready
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 
-BENCHES := run attacked evidence/run private/run steer/conditions steer/rules steer/personal steer/augment steer/fairness steer/impute keys/run linked/run sequences/run series/run
+BENCHES := run attacked scale evidence/run private/run steer/conditions steer/rules steer/personal steer/augment steer/fairness steer/impute keys/run linked/run sequences/run series/run
 bench: .venv/.ready
 	set -e; for b in $(BENCHES); do echo "== benchmarks/$$b.py"; $(PYTHON) benchmarks/$$b.py; done
 

@@ -183,6 +183,14 @@ def test_rows_that_walk_side_by_side_end_where_each_would_alone() -> None:
     assert all(ends[i] == k for k in np.flatnonzero(leaf) for i in rows[low[k] : high[k]]), "in the leaf that they were put in"
 
 
+@pytest.mark.parametrize("rows", [5_000, 100_000])
+def test_a_tree_learns_from_different_rows_in_random_order(rows: int) -> None:
+    chosen = _stage._chosen(rows, None, 0.6, 3_000, np.random.default_rng(0))
+    assert len(chosen) == len(set(chosen.tolist())) == 3_000
+    assert 0.4 < chosen[:500].mean() / rows < 0.6, "the first are as good as any"
+    assert abs(np.corrcoef(chosen, np.arange(3_000))[0, 1]) < 0.1
+
+
 def test_a_score_explains_what_adds_up() -> None:
     rng = np.random.default_rng(0)
     X = rng.integers(0, 30, (6, ROWS)).astype(np.uint8)
