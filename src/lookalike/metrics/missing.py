@@ -116,11 +116,12 @@ def _counts(frame: Frame, holes: list[str], bins: Grid, rng: np.random.Generator
     """Counts [groups, holes, 2, cells]: present or missing × the bins of every column."""
     group, cells, starts = blocks(frame.rows, rng, owner=frame.owner), int(bins.sizes.sum()), pairs.offsets(bins)
     codes = bins.codes(frame)
-    out = np.zeros((BLOCKS, len(holes), 2, cells))
+    out = np.empty((BLOCKS, len(holes), 2, cells))
     for h, name in enumerate(holes):
-        state = (group * 2 + frame.missing(name)) * cells
-        for j, start in enumerate(starts):
-            out[:, h] += np.bincount(state + start + codes[j], minlength=BLOCKS * 2 * cells).reshape(BLOCKS, 2, cells)
+        state = group * 2 + frame.missing(name)
+        for start, size, own in zip(starts, bins.sizes, codes, strict=True):
+            found = np.bincount(state * size + own, minlength=BLOCKS * 2 * size)
+            out[:, h, :, start : start + size] = found.reshape(BLOCKS, 2, size)
     return out
 
 
