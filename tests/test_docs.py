@@ -30,6 +30,8 @@ from lookalike.compare import frame
 from lookalike.compare.about import Context
 from lookalike.schema import Column
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 

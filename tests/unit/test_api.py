@@ -17,6 +17,8 @@ from lookalike import _drawing, _told
 from lookalike.errors import CannotError, DataError, FileError, SchemaError, SettingError, UnknownName
 from lookalike.protocol import Can, Step
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:

@@ -20,6 +20,8 @@ import lookalike as la
 from lookalike import _flags
 from lookalike.cli import main
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 LOOKALIKE = (sys.executable, "-m", "lookalike")
 QUICK = ("--model", "independent")
 

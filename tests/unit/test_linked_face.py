@@ -17,6 +17,8 @@ from lookalike.data import Dataset, LinkedWriter
 from lookalike.errors import CannotError, SchemaError, SettingError, UnknownName
 from lookalike.protocol import Step
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 CUSTOMERS, STAYS = 90, 40
 LIGHT = {"inner": "independent"}
 

@@ -19,6 +19,8 @@ from lookalike.encode import category
 from lookalike.errors import CannotError, LookalikeError, SchemaError, SettingError, StoreError
 from lookalike.schema import Schema
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 class Upper:
     """Texts as levels, in capitals."""

@@ -14,6 +14,8 @@ import lookalike as la
 from lookalike import _flags
 from lookalike.cli import main
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:

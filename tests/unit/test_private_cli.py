@@ -14,6 +14,8 @@ import lookalike as la
 from lookalike.cli import main
 from lookalike.errors import SettingError
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 @pytest.fixture
 def census(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

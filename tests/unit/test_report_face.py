@@ -17,6 +17,8 @@ from lookalike.compare.frame import code
 from lookalike.report import again, build
 from lookalike.report.fitting import fitting
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 def people(seed: int, rows: int = 80) -> pd.DataFrame:
     rng = np.random.default_rng(seed)

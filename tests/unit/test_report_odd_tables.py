@@ -15,6 +15,8 @@ import typer
 from lookalike import cli
 from lookalike.report import Plan
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 def people(seed: int, rows: int = 80) -> pd.DataFrame:
     rng = np.random.default_rng(seed)

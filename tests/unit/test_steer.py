@@ -35,7 +35,7 @@ def people(n: int, seed: int = 0) -> pd.DataFrame:
     )
 
 
-REAL = people(4_000)
+REAL = people(6_000)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def forest() -> Any:
 @pytest.fixture(scope="module")
 def network() -> Any:
     pytest.importorskip("torch")
-    return la.fit(REAL, model=la.model("autoregressive", epochs=12, width=64), seed=0)
+    return la.fit(REAL, model=la.model("autoregressive", epochs=12), seed=0)
 
 
 @pytest.fixture(scope="module")

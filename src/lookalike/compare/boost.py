@@ -13,6 +13,7 @@ from lookalike.compare.frame import Frame
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+TREES = 60
 BINS, FEWEST_BINS, ALL_BINS = 255, 32, 25_600
 """Bins of a column at most; in a wide table, where histograms take the time, of all columns together, but so many of each."""
 
@@ -69,7 +70,7 @@ def _bins(columns: int) -> int:
 
 def _settings(labels: np.ndarray, seed: int) -> dict[str, Any]:
     return {
-        "max_iter": 60,
+        "max_iter": TREES,
         "learning_rate": 0.15,
         "max_leaf_nodes": 31,
         "max_bins": _bins(len(labels)),
