@@ -1,8 +1,8 @@
-# make demo: a lookalike of the bundled table · make test · make lint · make bench · make docs · make fuzz · make abuse · make test-oldest
+# make demo: a lookalike of the bundled table · make test · make lint · make bench · make docs · make fuzz · make abuse · make mutants · make test-oldest
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint bench docs fuzz abuse test-oldest
+.PHONY: demo test lint bench docs fuzz abuse mutants test-oldest
 
 .venv/.ready: pyproject.toml constraints.txt
 	test -x $(PYTHON) || python3 -m venv .venv
@@ -39,6 +39,13 @@ fuzz: .venv/.ready
 abuse: .venv/.ready
 	$(PYTHON) tests/abuse/killed.py
 	$(PYTHON) tests/abuse/same.py
+
+.venv/.mutants: .venv/.ready
+	$(PYTHON) -m pip install --quiet -c constraints.txt "cosmic-ray>=8.4"
+	touch $@
+
+mutants: .venv/.mutants
+	$(PYTHON) tests/abuse/mutants.py
 
 # the oldest versions that pyproject.toml allows, without torch: the tests of what reads, writes, codes and draws
 OLDEST := .venv-oldest/bin/python
