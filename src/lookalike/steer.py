@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike import fair, rare
-from lookalike.condition import ORDERED, Condition
+from lookalike.condition import ORDERED, Condition, unknown_level
 from lookalike.data import Dataset, columns_of
-from lookalike.errors import CannotError, SettingError, UnknownName
+from lookalike.errors import CannotError, SettingError
 from lookalike.plan import Plan, Share
 from lookalike.rules import Rules, Seen
 from lookalike.store import sound
@@ -391,7 +391,7 @@ def _known(model: Sampler, column: Column, condition: Condition) -> None:
         return
     for level in (*(condition.values or ()), *(condition.none_of or ())):
         if level is not None and str(level) not in levels:
-            raise UnknownName(str(level), sorted(v for v in levels if v), what="level that the model draws", where=column.name)
+            raise unknown_level(level, sorted(v for v in levels if v), column)
 
 
 def check(plan: Plan, schema: Schema, *, private: bool) -> tuple[fair.Parity | None, rare.Rare | None]:

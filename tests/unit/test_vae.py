@@ -18,6 +18,7 @@ SMALL = {
     "width": 64,
     "depth": 1,
     "vector": 8,
+    "cells": 255,
     "latent": 6,
     "modes": 32,
     "epochs": 40,

@@ -41,6 +41,7 @@ SETTLED = 40_960
 class Settings(Learning):
     """What can be set."""
 
+    cells: int = Field(96, ge=4, le=1_024, description="cells that a number or a moment is cut into at most")
     latent: int = Field(24, ge=1, le=1_024, description="dimensions of the latent space")
     modes: int = Field(128, ge=1, le=4_096, description="Gaussians of the mixture that points are drawn from")
     beta: float = Field(0.5, ge=0.001, le=100, description="weight of the latent law: low makes rows exact, high makes the space smooth")
