@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,20 @@ from lookalike import rare
 from lookalike.condition import Condition
 from lookalike.errors import CannotError, SettingError, UnknownName
 from lookalike.plan import Plan, Share
-from lookalike.steer import Account, Line, Steering, Stratum, _apportioned, _known, _margin, _memberships, _repaired, _share, _tilted
+from lookalike.steer import (
+    Account,
+    Line,
+    Steering,
+    Stratum,
+    _apportioned,
+    _known,
+    _margin,
+    _memberships,
+    _repaired,
+    _share,
+    _tilted,
+    given_in_part,
+)
 
 STEER = import_module("lookalike.steer")  # the name in the package is the verb's
 
@@ -85,6 +99,20 @@ def test_blocks_are_due_in_turn(model: Any) -> None:
     assert (np.abs(so_far - np.array([[1.5], [2], [4.5], [5]])) < 1).all()
 
 
+@pytest.mark.parametrize("shares", [[0.45, 0.3, 0.15, 0.1], [0.26, 0.26, 0.24, 0.24], [0.97, 0.01, 0.01, 0.01]])
+def test_blocks_of_any_size_keep_to_the_shares_and_end_in_them(model: Any, shares: list[float]) -> None:
+    rng = np.random.default_rng(0)
+    for n in (4, 37, 200, 1_000):
+        made = steering(model, n, shares={"c": dict(zip("klmn", shares, strict=True))})
+        upto = 0
+        while upto < n:
+            rows = min(int(rng.integers(1, max(n // 7, 2) + 1)), n - upto)
+            upto += rows
+            assert sum(made._due(upto, rows)) == rows
+            assert (made.given <= made.whole).all() and (np.abs(made.given - made.whole * upto / n) < 2).all()
+        assert made.given.tolist() == made.whole.tolist()
+
+
 def test_the_rest_is_what_no_other_cell_holds(model: Any) -> None:
     table = pa.table({"c": pa.array(["k", "l", None, "m"])}).cast(pa.schema([("c", pa.string())]))
     share = Share(("c",), ((Condition.of("k"),), None, (Condition.of("m"),)), (0.2, 0.3, 0.5))
@@ -102,6 +130,8 @@ def test_joint_shares_have_the_margins_and_the_odds_of_the_pilot(model: Any) -> 
     np.testing.assert_allclose(joint.sum(axis=1), [0.8, 0.2], atol=2e-7)
     np.testing.assert_allclose(joint.sum(axis=0), [0.3, 0.7], atol=2e-7)
     assert joint[0, 0] * joint[1, 1] / (joint[0, 1] * joint[1, 0]) == pytest.approx(40 * 30 / (10 * 20), rel=1e-6)
+    made._pilot = pa.table({"a": ["x", "x"], "b": ["x", "y"]})  # what is never drawn need not be, if nothing of it is asked
+    assert made._joint([np.array([1.0, 0.0]), np.array([0.3, 0.7])]).tolist() == pytest.approx(np.array([[0.3, 0.7], [0, 0]]))
     made._pilot = pa.table({"a": ["x", "y"], "b": ["x", "y"]})
     with pytest.raises(CannotError, match="levels that would have to go together never do"):
         made._joint([np.array([0.8, 0.2]), np.array([0.3, 0.7])])
@@ -152,6 +182,7 @@ def test_no_more_is_tried_than_is_needed_and_no_key_twice(model: Any) -> None:
     table = made.draw(1_000, first=0, rng=np.random.default_rng(0))
     assert table.num_rows == 1_000 and set(table["a"].to_pylist()) == {"x"}
     assert drawn.asked[0] == (1_046, 0)  # three in a hundred, and 16, to spare
+    assert drawn.asked[1][0] == math.ceil(1.03 * (1_000 - 105) / (106 / 1_047)) + 16  # by what was met so far
     ends = [start + n for n, start in drawn.asked]
     assert [start for _, start in drawn.asked[1:]] == ends[:-1]
     told = made.account()
@@ -265,6 +296,13 @@ def test_what_a_repair_did_in_words() -> None:
         line = _repaired({"what": "gap", "achieved": got, "before": 0.25, "asked": 0.0}, 10_000)  # 0.02 + 2 / √10,000
         assert line == Line("gap", "0.000", f"{got:.3f}, where it was 0.250", met)
     assert _repaired({"what": "gap", "achieved": 0.5, "before": 0.5, "asked": 0.0}, 0).met
+
+
+def test_rows_given_in_part_are_a_table_of_all_columns(model: Any) -> None:
+    made = given_in_part(pd.DataFrame({"c": ["k", None]}), model.schema)
+    assert made.column_names == ["a", "b", "c"] and [made[c].null_count for c in "abc"] == [2, 2, 1]
+    with pytest.raises(UnknownName, match="cc"):
+        given_in_part(pd.DataFrame({"cc": ["k"]}), model.schema)
 
 
 def test_shares_in_words() -> None:
