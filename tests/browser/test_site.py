@@ -1,9 +1,10 @@
-"""The site of the documentation in a real browser, opened from a folder: it draws, finds, and asks nobody for anything."""
+"""The site of the documentation, built once, and opened from a folder in a real browser: it draws, finds, and asks nobody for anything."""
 
 from __future__ import annotations
 
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,22 +16,21 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: the site was NOT looked at in a browser")
-pytest.importorskip("mkdocstrings", reason="the extra `docs` is not installed: the site was NOT looked at in a browser")
+for package in ("mkdocstrings", "material"):
+    pytest.importorskip(package, reason="the extra `docs` is not installed: the site was NOT built")
 CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("chromium-browser"), shutil.which("chromedriver")
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium and chromedriver: the site was NOT looked at in a browser"),
-]
+without = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium and chromedriver: the site was NOT looked at in a browser")
 FOUND = "return [...document.querySelectorAll('.md-search-result__article h1')].map((title) => title.textContent)"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built into a folder whose name has a space."""
+    """The site, built without a warning into a folder whose name has a space."""
     folder = tmp_path_factory.mktemp("a site")
     made = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
-    subprocess.run(made, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, check=True, timeout=600)
+    done = subprocess.run(made, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
     return folder
 
 
@@ -52,6 +52,21 @@ def shown(browser: Any, width: int) -> None:
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
+def test_every_page_is_there_and_loads_nothing_from_the_net(site: Path) -> None:
+    pages = {page.name: page.read_text(encoding="utf-8") for page in site.glob("*.html")}
+    assert {page.with_suffix(".html").name for page in (ROOT / "docs").glob("*.md")} <= set(pages)
+    for name, page in pages.items():
+        loaded = re.findall(
+            r"<(?:script|img|iframe|source)[^>]*\ssrc=\"?([^\s\">]+)|<link[^>]*rel=\"?(?:stylesheet|icon|preload)[^>]*href=\"?([^\s\">]+)",
+            page,
+        )
+        assert loaded, name
+        assert not [part for parts in loaded for part in parts if part.startswith(("http:", "https:", "//"))], name
+    assert "a fifth of the rows" in pages["api.html"].lower()
+
+
+@pytest.mark.browser
+@without
 def test_search_works_without_a_server_and_nothing_is_asked_of_the_net(site: Path, browser: Any) -> None:
     shown(browser, 1_280)
     browser.get((site / "index.html").as_uri())
@@ -66,6 +81,8 @@ def test_search_works_without_a_server_and_nothing_is_asked_of_the_net(site: Pat
     assert not [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
+@pytest.mark.browser
+@without
 @pytest.mark.parametrize("page", ["index", "examples", "api", "benchmarks"])
 def test_a_page_fits_a_phone_and_all_its_pictures_are_there(site: Path, browser: Any, page: str) -> None:
     shown(browser, 390)
