@@ -42,8 +42,11 @@ def test_tables_of_any_size_are_of_one_law(bench: dict[str, ModuleType], tmp_pat
 
 def test_a_figure_is_held_against_what_was_asked(bench: dict[str, ModuleType]) -> None:
     ask = bench["scale"].ASKS[0]
-    assert ask.line({ask.cell: {ask.figure: 299.0}}).endswith("| 299 s | met |")
-    assert ask.line({ask.cell: {ask.figure: 301.0}}).endswith("| 301 s | **missed** |")
+    assert ask.line({ask.cell: {ask.figure: 299.0, "cpu_s": 310.0}}).endswith("| 299 s (310 CPU s) | met |")
+    assert ask.line({ask.cell: {ask.figure: 301.0, "cpu_s": 310.0}}).endswith("| 301 s (310 CPU s) | **missed** |")
+    assert ask.line({ask.cell: {ask.figure: 900.0, "cpu_s": 200.0}}).endswith("| missed beside other work, met by one core alone |")
+    memory = bench["scale"].ASKS[1]
+    assert memory.line({memory.cell: {memory.figure: 9_000, "cpu_s": 1.0}}).endswith("| 9,000 MB | **missed** |")
     assert ask.line({}).endswith("| – | not measured |")
 
 
