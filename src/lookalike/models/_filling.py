@@ -11,9 +11,9 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from lookalike.nets.adversary import Blocks, Critic, Generator, Placing, Shape, critic_loss
+from lookalike.nets.adversary import Blocks, Critic, Generator, Maker, Placing, Shape, critic_loss
 from lookalike.nets.blocks import Linear
 from lookalike.nets.train import generator
 
@@ -23,7 +23,7 @@ LONE = 0.5
 """Of the rows of which some columns are known, the share of which all but one are."""
 
 
-class Filling(nn.Module):
+class Filling(Maker):
     """Generator and critic. owners: the column of each part. given: share of the rows in training of which some columns are known.
 
     A line has a place for each of its modes, so that a place fits the mode that is drawn.
@@ -96,18 +96,3 @@ class Filling(nn.Module):
     def body(self, n: int, seed: tuple[int, ...], *, seen: Tensor | None = None) -> Tensor:
         """What `n` rows are told from, [n, width]; nothing is known of them if `seen` is not given."""
         return self.generator.body(self._noise(n, generator(*seed, device=self.owner.device)), seen)
-
-    @torch.no_grad()
-    def part(self, body: Tensor, part: int) -> Tensor:
-        """Logits of the modes of one part, [n, size]."""
-        return self.generator.told(body, slice(*self.blocks.ends[part : part + 2]))
-
-    @torch.no_grad()
-    def every(self, body: Tensor) -> Tensor:
-        """Logits of the modes of all parts, [n, modes]."""
-        return self.generator.told(body, slice(self.blocks.ends[-1]))
-
-    @torch.no_grad()
-    def places(self, body: Tensor, modes: Tensor) -> Tensor:
-        """Places on the lines, [n, lines], of rows of which the modes int64 [n, parts] are drawn."""
-        return self.placing.at(modes, self.generator.told(body, slice(self.blocks.ends[-1], None)).float())

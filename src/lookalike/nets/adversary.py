@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -134,26 +134,31 @@ class Placing(nn.Module):
         return modes[:, self.lined] >= self.least
 
 
-class Maker(Protocol):
+class Maker(nn.Module):
     """What rows are drawn from: a network that tells all parts of a row from one body."""
 
     blocks: Blocks
+    generator: Generator
+    placing: Placing
 
     def body(self, n: int, seed: tuple[int, ...]) -> Tensor:
         """What `n` rows are told from, [n, width]; the same for the same seed."""
-        ...
+        raise NotImplementedError
 
+    @torch.no_grad()
     def part(self, body: Tensor, part: int) -> Tensor:
         """Logits of the modes of one part, [n, size]."""
-        ...
+        return self.generator.told(body, slice(*self.blocks.ends[part : part + 2]))
 
+    @torch.no_grad()
     def every(self, body: Tensor) -> Tensor:
         """The same of all parts, [n, modes]."""
-        ...
+        return self.generator.told(body, slice(self.blocks.ends[-1]))
 
+    @torch.no_grad()
     def places(self, body: Tensor, modes: Tensor) -> Tensor:
         """Places on the lines, [n, lines], of rows of which the modes int64 [n, parts] are drawn."""
-        ...
+        return self.placing.at(modes, self.generator.told(body, slice(self.blocks.ends[-1], None)).float())
 
 
 @dataclass(frozen=True)
@@ -223,7 +228,7 @@ class Lessons:
     space: float = 0.5
 
 
-class Adversaries(nn.Module):
+class Adversaries(Maker):
     """Generator and critic. counts: of each part, how often each mode occurred; conditions are levels of `parts`.
 
     The loop's rows are only a measure of how many: conditions and rows come from the bank, and with it the generator gets its `lessons`.
@@ -320,21 +325,6 @@ class Adversaries(nn.Module):
                 level[mine] = np.searchsorted(upto, lots[mine] * upto[-1], side="right")
             condition = torch.from_numpy(self.firsts[which] + level).to(device)
         return self.generator.body(self._noise(n, draw), condition)
-
-    @torch.no_grad()
-    def part(self, body: Tensor, part: int) -> Tensor:
-        """Logits of the modes of one part, [n, size]."""
-        return self.generator.told(body, slice(*self.blocks.ends[part : part + 2]))
-
-    @torch.no_grad()
-    def every(self, body: Tensor) -> Tensor:
-        """Logits of the modes of all parts, [n, modes]."""
-        return self.generator.told(body, slice(self.blocks.ends[-1]))
-
-    @torch.no_grad()
-    def places(self, body: Tensor, modes: Tensor) -> Tensor:
-        """Places on the lines, [n, lines], of rows of which the modes int64 [n, parts] are drawn."""
-        return self.placing.at(modes, self.generator.told(body, slice(self.blocks.ends[-1], None)).float())
 
 
 def critic_loss(
