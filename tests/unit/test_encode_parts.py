@@ -7,19 +7,25 @@ import zlib
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
+import lookalike as la
+from lookalike.condition import Condition
 from lookalike.encode import (
+    Codebook,
     _arrow,
     _cells,
     _fresh,
+    _manner,
     _noisy,
     _people,
     _round,
     _steps,
     _tally,
     _turns,
+    _within,
     category,
     constant,
     key,
@@ -29,7 +35,7 @@ from lookalike.encode import (
 from lookalike.encode import _fill as fill
 from lookalike.encode._round import Grid
 from lookalike.encode._tally import Tally
-from lookalike.errors import DataError
+from lookalike.errors import CannotError, DataError
 from lookalike.privacy.look import Ranges
 from lookalike.schema import Column
 
@@ -222,6 +228,7 @@ def test_how_often_values_come_back() -> None:
     assert _turns.freeze({str(i): 3 for i in range(50)}, 5) == [3] * _turns.CYCLE
     skewed = _turns.freeze({str(i): n for i, n in enumerate([1] * 60 + [100, 2, 2, 2])}, 2)
     assert len(skewed) == _turns.CYCLE and max(skewed) < 100 and min(skewed) == 1 and sum(skewed) == pytest.approx(166, rel=0.1)
+    assert _turns.freeze({str(i): n for i, n in enumerate([200, *[1] * 62, 100])}, 2) == [1] * 62 + [150, 150]
     assert _turns.numbers(ints(0, 1, 2), [1]).tolist() == [0, 1, 2]
     found = _turns.numbers(np.arange(12), [1, 2, 3])
     assert sorted(found[:6]) == [0, 1, 1, 2, 2, 2] and sorted(found[6:]) == [3, 4, 4, 5, 5, 5]
@@ -439,3 +446,68 @@ def test_integers_that_are_free() -> None:
     dense = key._free_whole({"level": 0, "blocks": list(range(1, 401))}, 400, 0, 10**6)
     assert dense["ordered"] and dense["width"] == 100 and dense["blocks"][0] == 5 and dense["below"] == -1
     assert dense["above"] == (dense["blocks"][-1] + 1) * 100
+
+
+def test_fresh_numbers_are_splitmix64() -> None:
+    """The first outputs of the published generator, from states 0 and 1234567."""
+    assert _fresh.mix(np.array([0, 1_234_567], np.uint64)).tolist() == [0xE220A8397B1DCDAF, 6_457_827_717_110_365_317]
+
+
+def test_no_room_above_is_none() -> None:
+    small = Column(name="x", kind="key", storage="uint8")
+    blocks = {"blocks": [2], "width": 10, "ordered": True, "above": 70, "below": 9, "limits": [0, 62]}
+    assert key._integers(np.arange(12), blocks, small).tolist() == [*range(20, 30), 9, 8]
+
+
+def test_knots_are_two_protections_apart_and_each_a_mean_of_one() -> None:
+    values, ones = np.arange(100.0), np.ones(100)
+    made = _cells._run(values, ones, ones, Grid(), protect=5, step=1e-9, edges=(True, True))
+    assert len(made.value) == 11 and made.rows.tolist() == pytest.approx(np.arange(0, 101, 10))
+    assert made.value.tolist() == pytest.approx([2.0, *np.arange(9.5, 90, 10), 97.0])  # means of the first, of the middle, of the last five
+    assert len(_cells._run(values, ones, ones, Grid(), protect=5, step=50.0, edges=(True, True)).value) == 3
+
+
+def test_what_conditions_mean_for_codes() -> None:
+    frame = pd.DataFrame({"n": np.tile(np.arange(50), 20), "x": np.tile(np.arange(50) / 4, 20)})
+    book = Codebook.measure_all(la.Dataset.of(frame))
+    assert book.books[0]["line"]["low"] == list(range(50))
+
+    def weight(**given: Any) -> np.ndarray:
+        return book.within({name: Condition.of(raw) for name, raw in given.items()}).weight[list(given) == ["x"]]
+
+    assert np.flatnonzero(weight(n=[5, 7])).tolist() == [6, 8] and weight(n=[5, 7]).max() == 1
+    assert np.flatnonzero(weight(n=[5, None])).tolist() == [0, 6] and np.flatnonzero(weight(n=None)).tolist() == [0]
+    assert np.flatnonzero(weight(n={"low": 3, "high": 5})).tolist() == [4, 5, 6]
+    assert np.flatnonzero(weight(n={"missing": False})).tolist() == list(range(1, 51))
+    assert np.flatnonzero(weight(n={"none_of": [0, 49]})).tolist() == list(range(2, 50))
+    assert np.flatnonzero(weight(x=2.25)).tolist() == [10]
+    for beyond in (52, -2):
+        with pytest.raises(CannotError, match=f"never draws {beyond}"):
+            weight(n=beyond)
+    with pytest.raises(CannotError, match="it draws 0 to 49"):
+        weight(n={"low": 60})
+    columns = [Column(name="x", kind=kind) for kind in ("integer", "date", "number", "time")]
+    assert [_within._unit(c, {"line": {"decimals": 2}}) for c in columns] == [1, 1, 0.01, 0.01]
+    assert [_within._unit(c, {"line": {"decimals": None}}) for c in columns] == [1, 1, 0, 0] and _within._unit(columns[3], {}) == 0
+
+
+def test_values_that_are_named_are_put_there_and_places_moved() -> None:
+    made = _within.Within(inside={0: np.array([[0, 0.25], [1, 0.5]], np.float32)}, put={0: (ints(1, 1, 2), pa.array([7, 8, 9]))})
+    at = np.array([0.0, 0.5, 1.0], np.float32)
+    assert made.place(at, ints(1, 1, 1), 0).tolist() == [0.25, 0.375, 0.5] and made.place(at, ints(1, 1, 1), 3) is at
+    assert made.place(at, ints(0, 0, 0), 0)[2] < 1
+    n = 600
+    codes = np.repeat(ints(0, 1, 2), n // 3)
+    table = made.settled(
+        pa.table({"x": pa.array([None] * (n // 3) + [0] * (2 * n // 3), pa.int64())}), {0: codes}, np.random.default_rng(0)
+    )
+    drawn = table["x"].to_pylist()
+    assert drawn[: n // 3] == [None] * (n // 3) and drawn[2 * n // 3 :] == [9] * (n // 3)
+    assert 70 < drawn[n // 3 : 2 * n // 3].count(7) < 130 and set(drawn[n // 3 : 2 * n // 3]) == {7, 8}
+
+
+def test_names_are_told_apart() -> None:
+    column = Column(name="x", kind="personal", personal="name")
+    told = _manner.classes(pa.array(["Anna Smith", "Peter Jones", "Qwxq Zzyzx", "Smith, Mary", "Dr. John Miller"]), column).to_pylist()
+    assert told == ["female", "male", "unknown", "female", "male"]
+    assert moment._midnight({"rows": 3, "missing": 5})["rows"] == [0] and moment._midnight({"rows": 5, "missing": 3})["rows"] == [2]
