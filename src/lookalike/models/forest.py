@@ -36,8 +36,8 @@ __all__ = ["Forest"]
 
 PILOTS_PER_ROW = 3
 """Rows of a pilot for each that was learned from, where many forests with context learn from few rows each."""
-PIECE = 16_384
-"""Rows drawn by one thread at a time."""
+PIECE, LARGE = 16_384, 65_536
+"""Rows drawn by one thread at a time; and where there are more for each thread, as more rows find more of a tree in the cache."""
 PILOT, MOST_TRIED = 8_192, 3_000
 """Rows by which it is found out how hard conditions are to meet; rows that are begun at most for each that is wanted."""
 AGAIN = 3
@@ -247,10 +247,11 @@ class Forest:
         from lookalike.models._growing import each
 
         n = coded.codes.shape[1]
+        size = min(max(PIECE, math.ceil(n / (os.cpu_count() or 1))), LARGE)
         tied = {self._column(s.part): np.empty(n) for s in self.stages_ if s.ties}
 
         def piece(low: int) -> None:
-            here = slice(low, min(low + PIECE, n))
+            here = slice(low, min(low + size, n))
             known = {c: numbers[here] for c, numbers in given.items()}
             mine = Coded(coded.codes[:, here], coded.inside[:, here])
             numbers = self._draw(mine, seeds, low, given=known)[1]
@@ -267,7 +268,7 @@ class Forest:
             for column, x in numbers.items():
                 tied[column][here] = x
 
-        each(piece, range(0, n, PIECE))
+        each(piece, range(0, n, size))
         return tied
 
     def _beyond(self, tied: dict[int, np.ndarray]) -> np.ndarray | bool:
