@@ -12,7 +12,7 @@ from scipy import stats
 
 import lookalike as la
 from lookalike.errors import BudgetError, CannotError, SchemaError, SettingError
-from lookalike.privacy import accounting, domain, ledger, statement
+from lookalike.privacy import accounting, domain, ledger, mechanisms, statement
 from lookalike.privacy.accounting import Budget, Cost, Sampled, Sum, epsilon_of, most_rho
 from lookalike.privacy.ledger import Ledger
 from lookalike.privacy.look import Look, Rows, _families, _widths, project, smoothed
@@ -174,6 +174,15 @@ def test_noise_of_a_tree_is_for_all_rows_of_a_subject() -> None:
     assert sigma == pytest.approx(4) and len(made) == 301 and is_spread(made - 999, 4)
     exact, _ = look()._level(np.array([0, 4, 5, 9, 10, 14]), np.array([5, 10]), 4, rho=SURE, missing=None)
     assert exact.tolist() == [1, 1]
+
+
+def test_unless_it_is_said_a_unit_has_one_row() -> None:
+    allowance = look().allowance
+    assert mechanisms.levels({"a": 2, "b": 1}, allowance, rho=SURE, delta=1e-9, what="x") == {"a": 2}  # one person's level is not told
+    assert mechanisms.levels({"a": 3, "b": 2}, allowance, rho=SURE, delta=1e-9, what="x", sensitivity=2) == {"a": 3}
+    assert mechanisms.counts(np.arange(3), allowance, rho=0.5, what="x")[1] == pytest.approx(1, rel=1e-6)
+    assert mechanisms.laplace(np.arange(3), allowance, epsilon=0.25, what="x")[1] == pytest.approx(4, rel=1e-6)
+    assert mechanisms.threshold(1e-3, 1e-9) == 2 and mechanisms.threshold(1e-3, 1e-9, sensitivity=5) == 6
 
 
 # ---- what is declared
