@@ -18,6 +18,7 @@ import importlib.machinery
 import json
 import os
 import random
+import re
 import resource
 import signal
 import sys
@@ -221,9 +222,11 @@ class Covered:
                 passing[name] = cost
         return self._quickest(passing, seconds)
 
-    def of_file(self, mutant: Mutant, seconds: float) -> list[str]:
-        """Tests that run anything of the file."""
-        return self._quickest({name: cost for name, (cost, lines) in self.tests.items() if lines.get(mutant.file)}, seconds)
+    def of_import(self, mutant: Mutant, seconds: float) -> list[str]:
+        """Tests of what hangs on a fault that acts on import: of lines that name what is assigned, or of what is defined."""
+        acting = _acting(mutant)
+        passing = {name: cost for name, (cost, lines) in self.tests.items() if acting & set(lines.get(mutant.file, ()))}
+        return self._quickest(passing, seconds)
 
     def _quickest(self, costs: dict[str, float], seconds: float) -> list[str]:
         spent, taken = 0.0, []
@@ -236,6 +239,24 @@ class Covered:
         for name in taken:
             total[name.split("::")[0]] += costs[name]
         return sorted(taken, key=lambda n: (total[n.split("::")[0]], n.split("::")[0], costs[n]))
+
+
+def _acting(mutant: Mutant) -> set[int]:
+    """Lines of the file on which a fault shows that acts while the module is imported."""
+    text = (SOURCE / mutant.file).read_text()
+    around = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.stmt) and _first(n) <= mutant.line <= (n.end_lineno or 0)]
+    node = min(around, key=lambda n: (n.end_lineno or 0) - _first(n))
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        names = [n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)]
+        uses = re.compile(rf"\b(?:{'|'.join(names)})\b")
+        return {k for k, line in enumerate(text.splitlines(), start=1) if uses.search(line)}
+    return set(range(mutant.line, (node.end_lineno or mutant.line) + 1))
+
+
+def _first(node: ast.stmt) -> int:
+    """The first line of a statement, decorators included."""
+    return min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
 
 
 def test_files() -> list[Path]:
@@ -394,7 +415,7 @@ def _quiet() -> None:
 
 def _anew(mutant: Mutant, covered: Covered, seconds: float) -> tuple[str, str]:
     """A fault that acts while the module is imported, or that no living function has: everything of ours is imported with it."""
-    names = covered.chosen(mutant, seconds) or covered.of_file(mutant, seconds)
+    names = covered.chosen(mutant, seconds) or covered.of_import(mutant, seconds)
     if not names:
         return "survived", "no test runs it"
     made, path = _compiled(changed(mutant), mutant), str(SOURCE / mutant.file)
