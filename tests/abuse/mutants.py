@@ -223,10 +223,11 @@ class Covered:
         return self._quickest(passing, seconds)
 
     def of_import(self, mutant: Mutant, seconds: float) -> list[str]:
-        """Tests of what hangs on a fault that acts on import: of lines that name what is assigned, or of what is defined."""
+        """Tests of what hangs on a fault that acts on import: of lines that name what is assigned, or what is defined; else of the file."""
         acting = _acting(mutant)
-        passing = {name: cost for name, (cost, lines) in self.tests.items() if acting & set(lines.get(mutant.file, ()))}
-        return self._quickest(passing, seconds)
+        file = {name: (cost, lines[mutant.file]) for name, (cost, lines) in self.tests.items() if mutant.file in lines}
+        passing = {name: cost for name, (cost, lines) in file.items() if acting & set(lines)}
+        return self._quickest(passing or {name: cost for name, (cost, _) in file.items()}, seconds)
 
     def _quickest(self, costs: dict[str, float], seconds: float) -> list[str]:
         spent, taken = 0.0, []
