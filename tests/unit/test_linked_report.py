@@ -21,6 +21,8 @@ from lookalike.report.verdict import tone
 from lookalike.report.views import Measured, View, measured, staged, table_views
 from lookalike.schema import Column, Link, Schema, Table
 
+pytestmark = pytest.mark.usefixtures("fewer_trees")
+
 CUSTOMERS = 300
 
 

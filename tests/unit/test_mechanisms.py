@@ -278,7 +278,7 @@ def logistic(gap: float, rho: float, sensitivity: float = 1.0) -> float:
 
 @pytest.mark.parametrize(("gap", "rho", "sensitivity"), [(0.0, 0.5, 1.0), (1.0, 0.5, 1.0), (3.0, 0.1, 2.0), (0.001, 2.0, 0.001)])
 def test_choices_are_as_likely_as_gumbel_noise_makes_them(allowance: Allowance, gap: float, rho: float, sensitivity: float) -> None:
-    n = 3000
+    n = 1500
     hits, chance = chosen(allowance, gap, rho=rho, sensitivity=sensitivity, draws=n), logistic(gap, rho, sensitivity)
     assert not surely_more_than(hits, n, chance) and not surely_more_than(n - hits, n, 1 - chance)
     if gap:  # half the noise would be noticed

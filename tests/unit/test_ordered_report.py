@@ -20,6 +20,8 @@ from lookalike.report.views import Measured, View, measured, ordered_views, stag
 from lookalike.schema import Column, Link, Schema, Table
 from lookalike.score import Score
 
+pytestmark = pytest.mark.usefixtures("fewer_trees")
+
 PATIENTS = 165
 SCHEMA = Schema(
     tables=(

@@ -18,6 +18,8 @@ from lookalike.protocol import Step
 from lookalike.report import Report, build, verdict
 from lookalike.schema import Column, Schema, Table
 
+pytestmark = pytest.mark.usefixtures("fewer_trees")
+
 KINDS = {"age": "integer", "pay": "number", "job": "category", "day": "date", "rich": "boolean"}
 NASTY = '</script><script>alert("x")</script>'
 

@@ -14,6 +14,8 @@ import lookalike as la
 from lookalike.report import markdown, terminal
 from lookalike.report.markdown import escape
 
+pytestmark = pytest.mark.usefixtures("fewer_trees")
+
 PIPE = "pay|day <b>*x*</b>\x1b[31m"
 
 
