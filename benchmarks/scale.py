@@ -220,7 +220,10 @@ def picture(results: dict[str, Any], out: Path) -> None:
             found = [(shape(s), results.get(f"{s}/{step}", {}).get(what)) for s in families()[family]]
             line = [(size[family == "columns"], value) for size, value in found if value is not None]
             axis.plot(*zip(*line, strict=True), marker="o", ms=4, color=colour, label=step) if line else None
-        axis.set(xscale="log", yscale="log", xlabel=f"{family} ({f'{WIDE} columns' if family == 'rows' else f'{SHORT:,} rows'})")
+        ends = [math.log10(y) for line in axis.lines for y in line.get_ydata()] or [0, 1]
+        axis.set(xscale="log", yscale="log", ylim=(10 ** math.floor(min(ends)), 10 ** math.ceil(max(ends) + 1e-9)))
+        axis.yaxis.set_major_formatter("{x:,g}")
+        axis.set(xlabel=f"{family} ({f'{WIDE} columns' if family == 'rows' else f'{SHORT:,} rows'})")
         axis.grid(color=PALE, lw=0.6)
         axis.set_axisbelow(True)
     if axes[0].lines:
