@@ -414,6 +414,12 @@ def test_the_unit_that_a_format_writes(pattern: str | None, kind: str, unit: int
     assert moment._public_unit(Column(name="x", kind=kind, format=pattern)) == unit
 
 
+def test_rounder_steps_of_a_clock_divide_each_other_and_the_day() -> None:
+    assert sorted(moment._LADDERS) == [1, 1_000, 1_000_000, 60_000_000]
+    for unit, steps in moment._LADDERS.items():
+        assert all(b % a == 0 for a, b in itertools.pairwise((*steps, moment.DAY // unit)))
+
+
 def test_units_limits_and_packed_positions() -> None:
     column = Column(name="x", kind="time")
     clock = [0, 3_600_000_000, 60_000_000, 5_000_000, 7_000, 3]
