@@ -30,7 +30,7 @@ __all__ = ["Marginals"]
 
 ALONE = 0.3
 """Share of the budget that counts columns alone."""
-NOISE_A_CELL = 2.0
+NOISE_A_CELL = 8.0
 """Groups of a column are so many that a cell of a pair of columns has so many times more rows than noise, about."""
 FEWEST_GROUPS = 4
 CELLS_A_ROW = 20
