@@ -375,7 +375,7 @@ class Loop:
             codes = _functions(mutant)
         except SyntaxError:
             return "killed", "the compiler"
-        if codes is None:
+        if codes is None or not any(_place(code) in self.living for code in codes):
             return "anew", ""
         names = covered.chosen(mutant, self.seconds)
         if not names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -276,6 +277,19 @@ def test_sums_and_what_is_left_of_a_budget() -> None:
     assert Sum.of(parts) == Sum(math.fsum([0.1, 0.2]), math.fsum([1e-9, 2e-9]), (Sampled(2.0, 0.1, 3),)) and Sum().plus(parts[0]).plus(
         parts[1]
     ) == Sum.of(parts)
+
+
+def test_a_training_is_within_a_budget_or_not() -> None:
+    trained = Sum(sampled=(Sampled(2.0, 0.01, 10),))
+    assert not trained.within(Budget(0.05, 1e-6)) and trained.within(Budget(1.0, 1e-6))
+    assert not Sum(most_rho(1.0, 1e-6), 0.0, trained.sampled).within(Budget(1.0, 1e-6))
+
+
+def test_what_others_spent_is_no_longer_left(tmp_path: Path) -> None:
+    mine = Ledger(Budget(1.0, 1e-6), path=tmp_path / "ledger.json")
+    part = mine.allow(fit="mine")
+    Ledger.open(tmp_path / "ledger.json").allow(fit="other").spend(Cost(rho=part.rho / 2), "look")
+    assert part.rho_with(0.0) == part.left == pytest.approx(part.rho / 2) and mine.left() < 1 and len(mine.entries) == 1
 
 
 def test_the_ledger_in_a_table_line_by_line() -> None:
