@@ -250,25 +250,29 @@ class Forest:
         size = min(max(PIECE, math.ceil(n / (os.cpu_count() or 1))), LARGE)
         tied = {self._column(s.part): np.empty(n) for s in self.stages_ if s.ties}
 
+        def known(rows: slice | np.ndarray) -> dict[int, np.ndarray]:
+            return {c: numbers[rows] for c, numbers in given.items()}
+
         def piece(low: int) -> None:
             here = slice(low, min(low + size, n))
-            known = {c: numbers[here] for c, numbers in given.items()}
             mine = Coded(coded.codes[:, here], coded.inside[:, here])
-            numbers = self._draw(mine, seeds, low, given=known)[1]
+            for column, numbers in self._draw(mine, seeds, low, given=known(here))[1].items():
+                tied[column][here] = numbers
+
+        def mend(low: int) -> None:
+            here = slice(low, min(low + PIECE, n))
             for turn in range(1, AGAIN + 1):
-                rows = np.flatnonzero(self._beyond(numbers))
+                rows = low + np.flatnonzero(self._beyond({c: x[here] for c, x in tied.items()}))
                 if not len(rows):
-                    break
-                fresh = np.random.default_rng((int(seeds[-1]), low, turn)).random((len(mine.inside), len(rows)), dtype=np.float32)
-                other = Coded(mine.codes[:, rows], fresh)
-                found = self._draw(other, seeds >> turn, low, given={c: x[rows] for c, x in known.items()})[1]
-                mine.codes[:, rows], mine.inside[:, rows] = other.codes, other.inside
-                for column, x in found.items():
-                    numbers[column][rows] = x
-            for column, x in numbers.items():
-                tied[column][here] = x
+                    return
+                fresh = np.random.default_rng((int(seeds[-1]), low, turn)).random((len(coded.inside), len(rows)), dtype=np.float32)
+                other, numbers = self._draw(Coded(coded.codes[:, rows], fresh), seeds >> turn, low, given=known(rows))
+                coded.codes[:, rows], coded.inside[:, rows] = other.codes, other.inside
+                for column, x in numbers.items():
+                    tied[column][rows] = x
 
         each(piece, range(0, n, size))
+        each(mend, range(0, n, PIECE))  # pieces that do not hang on how many threads there are
         return tied
 
     def _beyond(self, tied: dict[int, np.ndarray]) -> np.ndarray | bool:
