@@ -83,6 +83,36 @@ def test_neither_threads_nor_global_random_numbers_matter() -> None:
     assert other.layer.weight.detach().numpy().tobytes() != found[0]
 
 
+class Often(torch.nn.Module):
+    """A loss in which the same weights are used several times, as a critic's are, by pieces that take differently long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = Linear(64, 64)
+        start(self, generator(1))
+
+    def forward(self, batch: tuple[torch.Tensor, ...], draw: torch.Generator, turn: str) -> torch.Tensor:
+        (x,) = batch
+        told = 0.0
+        for _ in range(6):
+            told = told + self.layer(x * torch.randn(x.shape, generator=draw)).float().tanh().mean()
+        return told
+
+
+def test_weights_that_are_used_several_times_learn_the_same_on_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})  # short numbers, on any processor
+    rows, found, allowed = (np.random.default_rng(0).normal(size=(4_000, 64)),), set(), torch.get_num_threads()
+    try:
+        for threads in (1, 2, 4, 2):
+            torch.set_num_threads(threads)
+            net = Often()
+            train(net, rows, course=course(epochs=30, batch=1_024, piece=128), seed=3)
+            found.add(net.layer.weight.detach().numpy().tobytes())
+    finally:
+        torch.set_num_threads(allowed)
+    assert len(found) == 1
+
+
 def test_weights_lent_to_a_second_device_learn_the_same() -> None:
     """The same processor under two names: what several cards would do."""
     found = []
