@@ -5,7 +5,7 @@
     python benchmarks/run.py --sets adult --tools lookalike --again
     python benchmarks/run.py --sets diabetes130 --tools lookalike-vae   # named both: also where it is not run by default
 
-Finished cells stay in `.work/results.json`, so a run that was stopped goes on where it was. This process itself loads nothing heavy: on
+Finished cells stay in `results/tables.json`, so a run that was stopped goes on where it was. This process itself loads nothing heavy: on
 Linux a child inherits the peak memory of the process that started it.
 """
 
@@ -25,16 +25,21 @@ import rivals
 import table
 from clock import clock
 from data import REAL, Real, plain
-from tools import HERE, TOOLS, environment, last, measure, renamed, watch
+from tools import HERE, TOOLS, environment, last, measure, watch
 
 ROOT = HERE.parent
 SHARED = Path(os.environ.get("LOOKALIKE_DATA", ROOT.parent / "shared" / "data"))
 JUDGE = Path(os.environ.get("LOOKALIKE_JUDGE", ROOT.parent / "shared" / "bench" / "score.py"))
+RESULTS = HERE / "results"
 QUICK_ROWS = 2_000
 
 
 class Results:
-    """What is known so far, kept in one JSON file after every step."""
+    """What is known so far: cells by name in one JSON file, a line each, written after every step.
+
+    Those of `benchmarks/results` belong to the repository, so that no machine takes them with it. Each cell says when and where it was
+    measured; floats have six digits.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -44,26 +49,35 @@ class Results:
     def _read(self) -> None:
         """What the file holds."""
         if self.path.exists():
-            self.all = renamed(json.loads(self.path.read_text()))
+            self.all = json.loads(self.path.read_text(encoding="utf-8"))
 
     def keep(self, key: str, value: dict[str, Any]) -> None:
-        """Remember and write, whole or not at all; what another run has written meanwhile stays."""
+        """Remember and write, whole or not at all, with today's date and this machine; what another run has written meanwhile stays."""
         self._read()
-        self.all[key] = value
+        self.all[key] = rounded(value) | {"date": datetime.date.today().isoformat(), "machine": machine()}
         part = self.path.with_suffix(".part")
-        part.write_text(json.dumps(self.all, indent=1))
+        cells = (f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in sorted(self.all.items()))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text("{\n" + ",\n".join(cells) + "\n}\n", encoding="utf-8")
         part.replace(self.path)
 
 
-def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+def rounded(value: Any) -> Any:
+    """The same with all floats to six digits."""
+    if isinstance(value, dict):
+        return {k: rounded(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [rounded(v) for v in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def machine() -> str:
+    """What figures are measured on: the cores that may be used, their kind and the memory."""
     info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     names = [line.split(":", 1)[1].strip() for line in info.splitlines() if line.startswith("model name")]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {
-        "date": datetime.date.today().isoformat(), "cores": len(os.sched_getaffinity(0)), "cpu": names[0] if names else platform.machine(),
-        "memory_gb": round(memory), "system": platform.system(), "python": platform.python_version(),
-    }  # fmt: skip
+    cores = len(os.sched_getaffinity(0))
+    return f"{cores} core{'s' * (cores != 1)} ({names[0] if names else platform.machine()}), {round(memory)} GB"
 
 
 def prepare(name: str, folder: Path, most: int | None) -> dict[str, int]:
@@ -159,7 +173,7 @@ def main() -> None:
     given = arguments()
     work = HERE / ".work" / ("quick" if given.quick else "full")
     work.mkdir(parents=True, exist_ok=True)
-    results = Results(work / "results.json")
+    results = Results(work / "results.json" if given.quick else RESULTS / "tables.json")
     if not given.table:
         if not SHARED.is_dir():
             raise SystemExit(f"no data at {SHARED}: set LOOKALIKE_DATA to the folder of real tables")
@@ -169,7 +183,6 @@ def main() -> None:
             environment(env)
         if given.install:
             return
-        results.keep("machine", machine())
         measure_all(given, work, results)
         if not given.no_clock and ("clock" not in results.all or given.again):
             results.keep("clock", clock(SHARED, work / "clock"))

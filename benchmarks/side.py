@@ -1,6 +1,6 @@
 """Tools side by side on several data sets: the loop that the benchmarks of linked tables, sequences and series share.
 
-Each has its cells in `.work/NAME/results.json` as soon as they are there, so that a run that was stopped goes on where it was, and its
+Each has its cells in `results/NAME.json` as soon as they are there, so that a run that was stopped goes on where it was, and its
 table between marks in docs/benchmarks.md.
 """
 
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import table
-from run import ROOT, Results, machine
+from lines import Origins
+from run import RESULTS, ROOT, Results
 from tools import environment, last, watch
 
 HERE = Path(__file__).resolve().parent
@@ -48,7 +49,7 @@ class Side:
 
     @property
     def work(self) -> Path:
-        """Where cells are kept."""
+        """Where tables are kept."""
         return HERE / ".work" / self.name
 
     def line(self, cell: Cell) -> list[str]:
@@ -57,9 +58,8 @@ class Side:
 
     def page(self, results: Cell) -> Iterator[str]:
         """The table in Markdown."""
-        about = results.get("machine", {})
-        cores = f"{about.get('cores')} core{'s' * (about.get('cores') != 1)}"
-        yield f"Measured {about.get('date')} on {cores} ({about.get('cpu')}, {about.get('memory_gb')} GB)."
+        origins = Origins(results.values())
+        yield origins.told()
         yield ""
         yield f"| data | tool | {' | '.join(self.heads)} |"
         yield f"|---|---|{'--:|' * len(self.heads)}"
@@ -68,14 +68,13 @@ class Side:
             for tool, title in titles.items():
                 if (cell := results.get(f"{name}/{tool}")) is not None:
                     said = f"{title} ({cell['note']})" if 0 < len(cell.get("note", "")) < LONG else title
-                    yield f"| {name} | {said} | {' | '.join(self.line(cell))} |"
+                    yield f"| {name} | {said}{origins.mark(cell)} | {' | '.join(self.line(cell))} |"
         cells = [(name, tool, results.get(f"{name}/{tool}", {}).get("note", "")) for name in self.sets for tool in self.tools]
         yield from ["", *(f"- {name}, {titles[tool]}: {note}." for name, tool, note in cells if len(note) >= LONG)]
 
     def measure(self, given: argparse.Namespace, results: Results) -> None:
         """Every chosen cell that is not known."""
         os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
-        results.keep("machine", machine())
         for name in given.sets:
             self.prepare(name)
             for tool in (*self.controls, *given.tools):
@@ -102,7 +101,7 @@ class Side:
         asked.add_argument("--table", action="store_true", help="only write the table from what is known")
         given = asked.parse_args()
         self.work.mkdir(parents=True, exist_ok=True)
-        results = Results(self.work / "results.json")
+        results = Results(RESULTS / f"{self.name}.json")
         if not given.table:
             self.measure(given, results)
         page = "\n".join(self.page(results.all))

@@ -57,19 +57,6 @@ TOOLS = {
 }
 ALONE = ("lookalike", "floor")
 """Shown on tables that no other tool runs on."""
-WAS = {"tvae": "sdv-tvae", "ctgan": "sdv-ctgan", "copula": "sdv-copula"}
-"""What tools were called in results before this project had models of those names."""
-
-
-def renamed(results: dict[str, Any]) -> dict[str, Any]:
-    """Results by the names of today. Where there are two, the cell under the old name is newer: only old code still writes such names."""
-    out = dict(results)
-    for key in results:
-        name, _, tool = key.rpartition("/")
-        if name and tool in WAS:
-            out[f"{name}/{WAS[tool]}"] = out.pop(key)
-    return out
-
 
 def environment(name: str) -> Path:
     """The interpreter of one environment, which is made anew whenever its requirements have changed."""
