@@ -54,6 +54,23 @@ def test_answers_that_are_no_missing_marks(level: str) -> None:
     assert (column.kind, column.missing, column.nullable) == ("category", (), False)
 
 
+def test_words_among_numbers_are_shown_if_they_are_short_and_usual() -> None:
+    numbers = texts(range(30)) * 3
+    column = of([*numbers, *["<0.3"] * 5, *["above"] * 4, *["Berlin Tempelhof"] * 9])
+    assert (column.kind, column.missing) == ("category", ())
+    assert column.note == "numbers but for '<0.3', other words, and so taken as words; list those under missing to have numbers"
+    assert "but for 'high', 'low', and so" in str(of([*numbers, *["high", "low"] * 5]).note)
+    column = of([*numbers, "Anna Schmidt", "Jo"])
+    assert column.note == "numbers but for a few words, and so taken as words; list those under missing to have numbers"
+
+
+@pytest.mark.parametrize("word", ["x" * 5_000, "\x01" * 12, "\U0001f600\U000e0001" * 6, "'\"" * 6])
+@pytest.mark.parametrize("times", [1, 20])
+def test_no_word_among_numbers_is_too_long_for_a_note(word: str, times: int) -> None:
+    note = of([*texts(range(30)), *[word[:-1] + k for k in "abcdefghij" for _ in range(times)], *texts(range(30)) * 20]).note
+    assert note is not None and note.startswith("numbers but for") and len(note) <= 200 and word not in note
+
+
 def test_namibia_is_not_missing() -> None:
     assert of(["DE", "FR", "NA", "US", "DE"]).missing == ()
     assert of(["Germany", "France", "NA", "USA"]).missing == ("NA",)

@@ -37,6 +37,8 @@ _CODES = 50
 """Distinct integers at most for a name such as type or status to make them a category."""
 _FEW = 20
 """Distinct integers at most for their histogram to make them a category."""
+_USUAL, _SHORT = 5, 12
+"""Times that a word among numbers must occur, and its characters at most, to be shown in a note."""
 
 
 @cache
@@ -216,13 +218,17 @@ def _counted(seen: Seen) -> Facts | None:
 
 
 def _mostly_counted(seen: Seen) -> Facts:
-    """A note on words that are numbers but for a few: a person may know that those few mean that the number is missing."""
-    some = pc.match_substring_regex(seen.values, r"^[+-]?\d[\d.,' ]*$")
-    others, rest = seen.values.filter(pc.invert(some)), seen.counts[some.to_numpy(zero_copy_only=False)]
+    """A note on words that are numbers but for a few: a person may know that those few mean that the number is missing.
+
+    Words that are long or rare may be somebody's own, and are not shown.
+    """
+    some = pc.match_substring_regex(seen.values, r"^[+-]?\d[\d.,' ]*$").to_numpy(zero_copy_only=False)
+    others, rest = seen.values.filter(pa.array(~some)).to_pylist(), seen.counts[some]
     if not 0 < len(others) <= _FEW or len(rest) <= _FEW or rest.sum() < seen.n / 2:
         return {}
-    shown = ", ".join(map(repr, others[:3].to_pylist())) + (" …" if len(others) > 3 else "")
-    return {"note": f"numbers but for {shown}, and so taken as words; list those under missing to have numbers"}
+    usual = [repr(word) for word, count in zip(others, seen.counts[~some], strict=True) if count >= _USUAL and len(repr(word)) <= _SHORT + 2]
+    told = usual[:3] + [f"{'other' if usual else 'a few'} words"] * (len(others) > len(usual[:3]))
+    return {"note": f"numbers but for {', '.join(told)}, and so taken as words; list those under missing to have numbers"}
 
 
 def _sentinel(seen: Seen) -> Facts | None:
