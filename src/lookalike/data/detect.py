@@ -226,7 +226,8 @@ def _mostly_counted(seen: Seen) -> Facts:
     others, rest = seen.values.filter(pa.array(~some)).to_pylist(), seen.counts[some]
     if not 0 < len(others) <= _FEW or len(rest) <= _FEW or rest.sum() < seen.n / 2:
         return {}
-    usual = [repr(word) for word, count in zip(others, seen.counts[~some], strict=True) if count >= _USUAL and len(repr(word)) <= _SHORT + 2]
+    counted = zip(map(repr, others), seen.counts[~some], strict=True)
+    usual = [word for word, count in counted if count >= _USUAL and len(word) <= _SHORT + len("''")]
     told = usual[:3] + [f"{'other' if usual else 'a few'} words"] * (len(others) > len(usual[:3]))
     return {"note": f"numbers but for {', '.join(told)}, and so taken as words; list those under missing to have numbers"}
 
