@@ -151,6 +151,36 @@ def test_what_stands_above_a_table_is_refused_with_the_line_that_it_begins_on(tm
     assert caught.value.fix.endswith(f"tail -n +4 '{tmp_path / 'a b.csv'}' > table.csv")
 
 
+@pytest.mark.parametrize(
+    ("above", "line"),
+    [('"plant 7, hall 2"\nexported\n', 3), ('"plant 7,\nhall 2"\n\n', 4), ('7" pipes\nof "plant 7"\n', 3), ("\n\nplant 7\n", 4)],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_the_line_that_a_table_begins_on_is_counted_as_an_editor_counts(tmp_path: Path, above: str, line: int, end: str) -> None:
+    content = f"{above}a,b\n1,2\n3,4\n".replace("\n", end)
+    with pytest.raises(DataError, match=rf"begin on line {line}, with 2 columns") as caught:
+        Dataset.of(put(tmp_path / "a.csv", content))
+    assert ("tail" in caught.value.fix) == (end != "\r")  # it knows no other line ends than \n
+    assert f"+{line} " in caught.value.fix or caught.value.fix.endswith(f"from line {line} on")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_tail_is_advised_where_lines_are_bytes(tmp_path: Path, encoding: str) -> None:
+    with pytest.raises(DataError, match="begin on line 2") as caught:
+        Dataset.of(put(tmp_path / "a.csv", "Größen\na,b\n1,2\n3,4\n".encode(encoding)))
+    assert ("tail" in caught.value.fix) == (encoding != "utf-16")
+    with pytest.raises(DataError, match="begin on line 2") as caught:
+        Dataset.of(put(tmp_path / "a.csv.gz", gzip.compress("Größen\na,b\n1,2\n3,4\n".encode(encoding))))
+    assert caught.value.fix == "keep only the table, from line 2 on"
+
+
+@pytest.mark.parametrize("cells", [["1,5", "2,5"], ["1,5 %", "-2,5 %"], ["(1,5)", "2,5"], ["EUR 1,5", "EUR 2,5"], ["<0,3", "0,4"]])
+def test_numbers_with_decimal_commas_are_no_header_under_a_title(tmp_path: Path, cells: list[str]) -> None:
+    with pytest.raises(DataError) as caught:
+        Dataset.of(put(tmp_path / "a.csv", "\n".join(["value", *cells, *cells]) + "\n"))
+    assert "2 cells where the header has 1" in str(caught.value) and caught.value.where.endswith("a.csv:2")
+
+
 def test_a_column_of_texts_with_a_comma_in_one_is_a_table_of_one_column(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="2 cells where the header has 1"):
         Dataset.of(put(tmp_path / "a.csv", "word\nplain\none, two\nplain again\n"))

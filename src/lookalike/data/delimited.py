@@ -28,6 +28,7 @@ _CHUNK = 1 << 22
 _HEAD = 1 << 16
 _BLOCK = 1 << 21  # Arrow reads some thirty of these ahead, and a row must fit in one
 _BARE = {"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "\\N"}
+_END = r"\r\n|\n|\r"
 _UNDEFINED_IN_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 
 
@@ -63,7 +64,7 @@ def delimited(path: Path, name: str, suffix: str) -> Source:
     text = codecs.decode(scan.head, scan.encoding, "ignore")
     if not text.strip():
         raise DataError("the file is empty", where=str(path), fix="give a file with a header and rows")
-    _refuse_preamble(text, path)
+    _refuse_preamble(text, scan.encoding, path)
     delimiter = _delimiter(text, str(path))
     records = _records(text, delimiter)
     if len(records) == 1 and not scan.final:
@@ -146,17 +147,26 @@ def _delimiter(text: str, where: str) -> str:
     return ","
 
 
-def _refuse_preamble(text: str, path: Path) -> None:
+def _refuse_preamble(text: str, encoding: str, path: Path) -> None:
     """Raise a DataError if the file begins with lines of one cell (a title, comments) and then goes on as a table of several columns."""
     if any(_agreement(text, delimiter) > (0, 0) for delimiter in DELIMITERS):
         return
     for delimiter in DELIMITERS:
-        widths = [len(record) for record in _records(text, delimiter)]
+        records = _placed(text, delimiter)
+        widths = [len(record) for _, record in records]
         first = next((k for k, width in enumerate(widths) if width > 1), 0)
-        if 0 < first < len(widths) - 1 and len(set(widths[first:])) == 1:
-            line = 1 + text[: text.index(delimiter)].count("\n")
+        if 0 < first < len(widths) - 1 and len(set(widths[first:])) == 1 and not any(map(_numeric, records[first][1])):
+            ends = re.findall(_END, text[: records[first][0]])
+            line = 1 + len(ends)
             what = f"the table seems to begin on line {line}, with {widths[first]} columns; what stands above it has one cell a line"
-            raise DataError(what, where=str(path), fix=f"keep only the table: tail -n +{line} {shlex.quote(str(path))} > table.csv")
+            cut = f": tail -n +{line} {shlex.quote(str(path))} > table.csv"  # which takes bytes for lines that end in \n
+            plain = "\r" not in ends and encoding != "utf-16" and path.suffix.lower() in SUFFIX
+            raise DataError(what, where=str(path), fix="keep only the table" + (cut if plain else f", from line {line} on"))
+
+
+def _numeric(cell: str) -> bool:
+    """Whether a cell has digits and no letters: the half of a number with a decimal comma, say, but no name of a column."""
+    return bool(re.search(r"\d", cell)) and not any(map(str.isalpha, cell))
 
 
 def _agreement(text: str, delimiter: str) -> tuple[float, int]:
@@ -168,16 +178,21 @@ def _agreement(text: str, delimiter: str) -> tuple[float, int]:
 
 def _records(text: str, delimiter: str) -> list[list[str]]:
     """The first records, blank lines left out, each cell with the quotes it has in the file."""
+    return [record for _, record in _placed(text, delimiter)]
+
+
+def _placed(text: str, delimiter: str) -> list[tuple[int, list[str]]]:
+    """As `_records`, each with the place in the text where it begins."""
     some = text[:_HEAD] if re.search(r"[\r\n]", text[:_HEAD].strip()) else text
     d = re.escape(delimiter)
-    cell = re.compile(rf'("[^"]*(?:""[^"]*)*"[^{d}\r\n]*|[^{d}\r\n]*)({d}|\r\n|\n|\r|\Z)')
-    records, record = [], []
+    cell = re.compile(rf'("[^"]*(?:""[^"]*)*"[^{d}\r\n]*|[^{d}\r\n]*)({d}|{_END}|\Z)')
+    records, record, start = [], [], 0
     for match in cell.finditer(some):
         record.append(match[1])
         if match[2] != delimiter:
             if record != [""]:
-                records.append(record)
-            record = []
+                records.append((start, record))
+            record, start = [], match.end()
     if len(text) > len(some) and len(records) > 1:
         records.pop()  # cut short
     return records
