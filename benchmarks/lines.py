@@ -25,6 +25,9 @@ def head(names: tuple[str, ...], left: int) -> list[str]:
     return [row(list(names)), row(["---"] * left + ["--:"] * (len(names) - left))]
 
 
+APART = "measured on different machines"
+
+
 def same(*cells: Results) -> bool:
     """Whether the seconds of these cells may be compared: they were measured on one machine, by as many of its cores."""
     return len({cell.get("machine") for cell in cells}) <= 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from data import REAL
-from lines import Results, figure, head, row
+from lines import APART, Origins, Results, figure, head, row, same
 from tools import TOOLS, own_models
 
 
@@ -83,12 +83,13 @@ RIVALS = (
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: whether it does at least, and whether it is as aimed; None where it is not measured."""
+    """One thing looked at: whether it does at least, and whether it is as aimed; None where it is not known, and `why`."""
 
     name: str
     shown: str
     least: bool | None = None
     aim: bool | None = None
+    why: str = "not measured"
 
 
 def whole_fit(cell: Results) -> tuple[float | None, str]:
@@ -101,10 +102,15 @@ def whole_fit(cell: Results) -> tuple[float | None, str]:
 
 
 def ratio(mine: Results, theirs: Results, name: str) -> float | None:
-    """Times that mine is faster; None where either is not known, or was only reckoned."""
+    """Times that mine is faster; None where either is not known or was only reckoned, or they are of different machines."""
     reckoned = name == "million_s" and (mine.get("reckoned") or theirs.get("reckoned"))
     known = mine.get(name) is not None and theirs.get(name) is not None
-    return theirs[name] / mine[name] if known and not reckoned else None
+    return theirs[name] / mine[name] if known and not reckoned and same(mine, theirs) else None
+
+
+def unknown(mine: Results, theirs: Results, name: str) -> str:
+    """Why there is no ratio."""
+    return APART if name in mine and name in theirs and not same(mine, theirs) else "not measured"
 
 
 def compared(rival: Rival, name: str, mine: float | None, theirs: float | None) -> Check:
@@ -135,11 +141,11 @@ def checks(rival: Rival, mine: Results, theirs: Results) -> Iterator[Check]:
         took, reckoned = whole_fit(theirs)
         times = ratio(mine, theirs | {"fit_s": took}, "fit_s")
         least, aim = (None if times is None else times >= asked for asked in rival.faster)
-        yield Check("fit", f"{figure(mine.get('fit_s'), 1)} / {figure(took, 1)}{reckoned}", least, aim)
+        yield Check("fit", f"{figure(mine.get('fit_s'), 1)} / {figure(took, 1)}{reckoned}", least, aim, unknown(mine, theirs, "fit_s"))
     if rival.million is not None:
         times = ratio(mine, theirs, "million_s")
         enough = None if times is None else times >= rival.million
-        yield Check("1M rows", f"{million(mine)} / {million(theirs)}", enough, enough)
+        yield Check("1M rows", f"{million(mine)} / {million(theirs)}", enough, enough, unknown(mine, theirs, "million_s"))
 
 
 def million(cell: Results) -> str:
@@ -159,10 +165,11 @@ def verdict(found: list[Check]) -> str:
 def told(found: list[Check]) -> str:
     """The verdict, and what it hangs on."""
     said, short = verdict(found), [check.name for check in found if check.least is False]
-    open_ = [check.name for check in found if check.least is None]
+    open_ = [check for check in found if check.least is None]
+    why = "; ".join(f"{w}: {', '.join(c.name for c in open_ if c.why == w)}" for w in dict.fromkeys(c.why for c in open_))
     if said == "below":
-        return f"**below** ({', '.join(short)})" + (f"; not measured: {', '.join(open_)}" if open_ else "")
-    return f"not measured: {', '.join(open_)}" if said == "not measured" and len(open_) < len(found) else said
+        return f"**below** ({', '.join(short)})" + (f"; {why}" if open_ else "")
+    return why if said == "not measured" and len(open_) < len(found) else said
 
 
 def pair(rival: Rival, results: Results, name: str) -> tuple[Results, Results]:
@@ -237,18 +244,16 @@ def overview(results: Results) -> str:
     """This project's models side by side, for docs/models.md."""
     names = [name for name, real in REAL.items() if real.models]
     titles = ("model", "fit s", "1M rows s", *(f"C2ST, {name}" for name in names), "TSTR / TRTR, mean", "DCR share, largest")
-    out = [*head(titles, 1)]
-    for model in ("forest", *own_models(), "independent"):
-        tool = {"forest": "lookalike", "independent": "floor"}.get(model, f"lookalike-{model}")
-        cells = [results.get(f"{name}/{tool}", {}) for name in names]
+    tools = {"forest": "lookalike"} | {model: f"lookalike-{model}" for model in own_models()} | {"independent": "floor"}
+    of = {model: [results.get(f"{name}/{tool}", {}) for name in names] for model, tool in tools.items()}
+    out, origins = [*head(titles, 1)], Origins(cell for cells in of.values() for cell in cells)
+    for model, cells in of.items():
         scores: list[dict[str, Any]] = [cell.get("score", {}) for cell in cells]
         shares = [s["tstr"] / s["trtr"] for s in scores if "tstr" in s]
         nearer = [s["dcr_share"] for s in scores if "dcr_share" in s]
         tells = [figure(s.get("c2st_auc_hold"), 3) for s in scores]
         use = f"{100 * sum(shares) / len(shares):.1f} %" if len(shares) == len(names) else "–"
         adult = cells[names.index("adult")]
-        out.append(row([f"`{model}`", figure(adult.get("fit_s"), 1), million(adult), *tells, use, figure(max(nearer, default=None), 3)]))
-    where = results["machine"]
-    box = f"on {where['cores']} cores ({where['cpu']})"
-    lead = f"Measured {box}; times are those of Adult, – is not measured."
-    return "\n".join([lead, "", *out])
+        took = [figure(adult.get("fit_s"), 1), million(adult)]
+        out.append(row([f"`{model}`{origins.mark(*cells)}", *took, *tells, use, figure(max(nearer, default=None), 3)]))
+    return "\n".join([f"{origins.told()} Times are those of Adult, – is not measured.", "", *out])

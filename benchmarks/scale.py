@@ -4,8 +4,8 @@
     python benchmarks/scale.py --sizes 10000x20 --again    # ROWSxCOLUMNS, also others than those of the page
     python benchmarks/scale.py --table                     # only table and picture, from what is known
 
-Tables are made up on the way (see `made.py`), as Parquet, and are gone when they are measured. Cells stand in `.work/scale/results.json`
-as soon as they are there, so that a run that was stopped goes on where it was. A fit includes reading and saving, a draw is of as many rows
+Tables are made up on the way (see `made.py`), as Parquet, and are gone when they are measured. Cells stand in `results/scale.json` as
+soon as they are there, so that a run that was stopped goes on where it was. A fit includes reading and saving, a draw is of as many rows
 as the table has and includes loading and writing, a report is the standard one, with unseen rows. Clocks run from when `lookalike` is
 imported; processor seconds are those of all threads; memory is the highest of the whole process.
 """
@@ -26,8 +26,8 @@ from typing import Any
 
 import table
 from data import REAL
-from lines import figure, head, row
-from run import ROOT, SHARED, Results, machine
+from lines import Origins, figure, head, row
+from run import RESULTS, ROOT, SHARED, Results
 from tools import HERE, last, watch
 
 WORK = HERE / ".work" / "scale"
@@ -142,7 +142,6 @@ def watched(step: str, size: str, folder: Path) -> dict[str, Any]:
 
 def measure(given: argparse.Namespace, results: Results) -> None:
     """Every cell that is not known, or all that are asked for again."""
-    results.keep("machine", machine())
     for size in given.sizes:
         wanted = [step for step in given.steps if given.again or f"{size}/{step}" not in results.all]
         if not wanted:
@@ -188,9 +187,8 @@ def families() -> dict[str, list[str]]:
 
 def page(results: dict[str, Any]) -> Iterator[str]:
     """The table in Markdown."""
-    about = results.get("machine", {})
-    yield f"Measured {about.get('date')} on {about.get('cores')} core{'s' * (about.get('cores') != 1)} ({about.get('cpu')},"
-    yield f"{about.get('memory_gb')} GB), a machine shared with other work: the clock says more than an idle one would, processor seconds"
+    origins = Origins(results.values())
+    yield f"{origins.told()} Other work ran beside it: the clock says more than an idle machine's would, processor seconds"
     yield "(CPU s) hardly more."
     yield ""
     yield from [*head(("what", "at most", "measured", ""), 1), *(ask.line(results) for ask in ASKS), ""]
@@ -200,7 +198,8 @@ def page(results: dict[str, Any]) -> Iterator[str]:
         for size in sizes:
             mine = [results.get(f"{size}/{step}", {}) for step in STEPS]
             files = [figure(cell.get("file_mb"), 1) for cell in mine[:2]]
-            yield row([" × ".join(f"{n:,}" for n in shape(size)), *(text for cell in mine for text in cells(cell)), *files])
+            first = " × ".join(f"{n:,}" for n in shape(size)) + origins.mark(*mine)
+            yield row([first, *(text for cell in mine for text in cells(cell)), *files])
         power = [grown(results, sizes, step, what) for step in STEPS for what in ("seconds", "cpu_s", "megabytes")]
         yield row([f"growth of the last step ∝ {family}^", *power, "–", "–"])
     yield ""
@@ -245,8 +244,7 @@ def main() -> None:
     if given.do:
         do(given.do[0], Path(given.do[1]), *shape(given.sizes[0]))
         return
-    WORK.mkdir(parents=True, exist_ok=True)
-    results = Results(WORK / "results.json")
+    results = Results(RESULTS / "scale.json")
     if not given.table:
         measure(given, results)
     text = "\n".join(page(results.all))

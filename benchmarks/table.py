@@ -1,4 +1,4 @@
-"""Draw `results.json` as the tables of docs/benchmarks.md. Pure functions: figures in, text out."""
+"""Draw `results/tables.json` as the tables of docs/benchmarks.md. Pure functions: figures in, text out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import rivals
 from data import REAL
-from lines import Results, figure, head, row
+from lines import APART, Origins, Results, figure, head, row, same
 from tools import TOOLS
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -23,7 +23,7 @@ COLUMNS = (
 
 def pace(cell: dict[str, Any]) -> list[str]:
     """fit s, peak MB of the fit, seconds for n and for a million rows, rows per second; x = reckoned from n rows."""
-    if not cell:
+    if not {"fit_s", "million_s"} & set(cell):
         return ["–"] * 5
     million, mark = cell.get("million_s"), "x" if cell.get("reckoned") else ""
     speed = None if million is None else 1e6 / million
@@ -52,7 +52,7 @@ def line(first: list[str], cell: dict[str, Any]) -> str:
     return row([*first, *pace(timed), *grade(cell.get("score", {}))])
 
 
-def beside(results: Results, name: str) -> list[str]:
+def beside(results: Results, name: str, origins: Origins) -> list[str]:
     """All tools on one table."""
     sizes = results[f"{name}/sizes"]
     real = REAL[name]
@@ -63,18 +63,19 @@ def beside(results: Results, name: str) -> list[str]:
         cell = results.get(f"{name}/{tool}")
         if cell is not None:
             note = f" ({cell['note']})" if cell.get("note") else ""
-            out.append(line([about.title + note], cell))
+            out.append(line([about.title + note + origins.mark(cell)], cell))
     return [*out, ""]
 
 
-def alone(results: Results, names: list[str]) -> list[str]:
+def alone(results: Results, names: list[str], origins: Origins) -> list[str]:
     """What was measured on the other tables: lookalike, its floor and the ceiling, and what was asked for by name."""
     out = ["### Other tables, lookalike alone", "", *head(("table", "rows × columns", "tool", *COLUMNS), 3)]
     for name in names:
         sizes = results[f"{name}/sizes"]
         first = [f"**{name}**: {REAL[name].about}; target `{REAL[name].target}`", f"{sizes['rows']:,} × {sizes['columns']}"]
         out.append(line([*first, "real holdout (ceiling)"], results.get(f"{name}/ceiling", {})))
-        out += [line(["", "", TOOLS[t].title], results[f"{name}/{t}"]) for t in TOOLS if f"{name}/{t}" in results]
+        known = {t: results[f"{name}/{t}"] for t in TOOLS if f"{name}/{t}" in results}
+        out += [line(["", "", TOOLS[t].title + origins.mark(cell)], cell) for t, cell in known.items()]
     return [*out, ""]
 
 
@@ -89,12 +90,15 @@ class Ask:
     higher: bool = False
     digits: int = 2
     unit: str = ""
+    compared: Callable[[Results], tuple[Results, Results]] | None = None
+    """The cells of both, where times are compared."""
 
     def line(self, results: Results) -> str:
         """asked, aim, measured, verdict."""
         sign = "≥" if self.higher else "≤"
         got, least, aim = self.measure(results), limit(self.least, results), limit(self.aim, results)
-        verdict = "not measured"
+        apart = got is None and self.compared and not same(*self.compared(results))
+        verdict = APART if apart else "not measured"
         if got is not None:
             met = [goal is not None and (got >= goal if self.higher else got <= goal) for goal in (least, aim)]
             verdict = "aim met" if met[1] else "met" if met[0] else "below the aim" if least is None else "**missed**"
@@ -117,15 +121,14 @@ def ours(name: str, factor: float = 1.0) -> Callable[[Results], float | None]:
     return get
 
 
+def both(results: Results) -> tuple[Results, Results]:
+    """The cells of lookalike and of mostlyai-engine on Adult."""
+    return results.get("adult/lookalike", {}), results.get("adult/mostlyai", {})
+
+
 def ratio(name: str) -> Callable[[Results], float | None]:
     """Seconds of mostlyai-engine over those of lookalike on Adult."""
-
-    def get(results: Results) -> float | None:
-        theirs, mine = (results.get(f"adult/{tool}", {}) for tool in ("mostlyai", "lookalike"))
-        reckoned = name == "million_s" and (theirs.get("reckoned") or mine.get("reckoned"))
-        return None if name not in theirs or name not in mine or reckoned else theirs[name] / mine[name]
-
-    return get
+    return lambda results: rivals.ratio(*both(results), name)
 
 
 def waited(name: str) -> Callable[[Results], float | None]:
@@ -154,8 +157,10 @@ def copied(results: Results) -> float | None:
 ASKS = (
     Ask("`lookalike make` end to end, report included", 60, 15, waited("make_s"), unit=" s", digits=1),
     Ask("the same, first run ever (compiling included)", 60, 15, waited("first_make_s"), unit=" s", digits=1),
-    Ask("fit, times faster than mostlyai-engine", 20, 100, ratio("fit_s"), higher=True, digits=0, unit=" ×"),
-    Ask("1M rows to Parquet, times faster than mostlyai-engine", 5, 25, ratio("million_s"), higher=True, digits=1, unit=" ×"),
+    Ask("fit, times faster than mostlyai-engine", 20, 100, ratio("fit_s"), higher=True, digits=0, unit=" ×", compared=both),
+    Ask(
+        "1M rows to Parquet, times faster than mostlyai-engine", 5, 25, ratio("million_s"), higher=True, digits=1, unit=" ×", compared=both
+    ),
     Ask("rows per second, 1M rows to Parquet", None, 1e6, speed, higher=True, digits=0),
     Ask("C2ST AUC, LightGBM, against the holdout", 0.56, 0.52, ours("c2st_auc_hold"), digits=3),
     Ask("shape error against train", 1.0, "shape_err", ours("shape_err"), unit=" %"),
@@ -180,25 +185,25 @@ def versions(results: Results) -> list[str]:
     """Which versions made each tool's rows; tools that ran on the same ones share a line."""
     made: dict[str, list[str]] = {}
     for tool, about in TOOLS.items():
-        found = [cell["versions"] for key, cell in results.items() if key.endswith(f"/{tool}") and cell.get("versions")]
+        found = [cell for key, cell in results.items() if key.endswith(f"/{tool}") and cell.get("versions")]
         if found and tool != "floor":
-            made.setdefault(", ".join(f"{name} {number}" for name, number in found[-1].items()), []).append(about.title)
+            last = max(found, key=lambda cell: cell.get("date", ""))["versions"]
+            made.setdefault(", ".join(f"{name} {number}" for name, number in last.items()), []).append(about.title)
     return [f"- {'; '.join(titles)}: {numbers}" for numbers, titles in made.items()]
 
 
 def page(results: Results) -> str:
     """Everything measured, as Markdown."""
-    where = results["machine"]
+    origins = Origins(results.values())
     known = [name for name in REAL if f"{name}/sizes" in results]
-    box = f"{where['cores']} cores ({where['cpu']}), {where['memory_gb']} GB, {where['system']}, Python {where['python']}"
-    out = [f"Measured {where['date']} on {box}.", "", "### Asked and measured (Adult unless said)", ""]
+    out = [origins.told(), "", "### Asked and measured (Adult unless said)", ""]
     out += [*head(("what", "at least", "aim", "measured", ""), 1), *(ask.line(results) for ask in ASKS), "", *rivals.verdicts(results)]
     for name in known:
         if REAL[name].peers:
-            out += beside(results, name)
+            out += beside(results, name, origins)
     others = [name for name in known if not REAL[name].peers]
-    out += (alone(results, others) if others else []) + ["### Versions", "", *versions(results), ""]
-    late = [key for key, cell in results.items() if isinstance(cell, dict) and cell.get("busy", 0) > BUSY]
+    out += (alone(results, others, origins) if others else []) + ["### Versions", "", *versions(results), ""]
+    late = [key for key, cell in results.items() if cell.get("busy", 0) > BUSY]
     if late:
         out += [f"\\* more than {BUSY:.0%} of the processors were in other use when this started: " + ", ".join(late) + ".", ""]
     return "\n".join(out)

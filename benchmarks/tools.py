@@ -58,6 +58,7 @@ TOOLS = {
 ALONE = ("lookalike", "floor")
 """Shown on tables that no other tool runs on."""
 
+
 def environment(name: str) -> Path:
     """The interpreter of one environment, which is made anew whenever its requirements have changed."""
     if not name:

@@ -7,7 +7,7 @@
     python benchmarks/private/run.py --table                                # only draw the tables again
 
 Parts: cells (tools at every budget), limit (a budget that hides nothing, beside models that are not private), wide (100 columns).
-Every cell is kept in `.work/private/results.json` as soon as it is there: a run that was stopped goes on where it was. All cells come
+Every cell is kept in `results/private.json` as soon as it is there: a run that was stopped goes on where it was. All cells come
 before any repeat. This process itself loads nothing heavy: on Linux a child inherits the peak memory of the process that started it.
 """
 
@@ -171,14 +171,13 @@ def main() -> None:
     given = arguments()
     work = HERE.parent / ".work" / ("private-small" if given.small else "private")
     work.mkdir(parents=True, exist_ok=True)
-    kept = bench.Results(work / "results.json")
+    kept = bench.Results(work / "results.json" if given.small else bench.RESULTS / "private.json")
     if not given.table:
         if not bench.SHARED.is_dir():
             raise SystemExit(f"no data at {bench.SHARED}: set LOOKALIKE_DATA to the folder of real tables")
         if not given.judge.is_file():
             print(f"WARNING: no judge at {given.judge}: quality is NOT measured. Set LOOKALIKE_JUDGE.", file=sys.stderr)
         environment("judge")
-        kept.keep("machine", bench.machine())
         for part in given.parts:
             {"cells": cells, "limit": limit, "wide": wide}[part](given, work, kept)
     page = sheet.page(kept.all)

@@ -12,7 +12,7 @@ HERE = Path(__file__).resolve().parent
 if str(HERE.parent) not in sys.path:
     sys.path.insert(0, str(HERE.parent))
 
-from lines import Results, figure, head, row  # noqa: E402  they live one folder up
+from lines import APART, Origins, Results, figure, head, row, same  # noqa: E402  they live one folder up
 from prepared import SETS  # noqa: E402
 from table import BUSY  # noqa: E402
 from tools import Tool  # noqa: E402
@@ -113,7 +113,7 @@ def titled(tool: str, found: list[dict[str, Any]]) -> str:
     return TOOLS[tool].title + (f" ({notes})" if notes else "")
 
 
-def beside(results: Results, name: str) -> list[str]:
+def beside(results: Results, name: str, origins: Origins) -> list[str]:
     """All tools on one set at the budgets asked for, and then where the budget hides nothing."""
     sizes, real = results[f"{name}/sizes"], SETS[name]
     size = f"{sizes['rows']:,} rows × {sizes['columns']} columns, {sizes['unseen']:,} unseen rows, target `{real.target}`."
@@ -122,11 +122,11 @@ def beside(results: Results, name: str) -> list[str]:
         for tool in TOOLS:
             found = runs(results, name, tool, epsilon)
             if found:
-                out.append(line([f"{epsilon:g}", titled(tool, found)], found))
+                out.append(line([f"{epsilon:g}", titled(tool, found) + origins.mark(*found)], found))
     for tool in OPEN:
         found = runs(results, name, tool, None)
         if found:
-            out.append(line(["–", titled(tool, found)], found))
+            out.append(line(["–", titled(tool, found) + origins.mark(*found)], found))
     return [*out, ""]
 
 
@@ -137,7 +137,9 @@ def mean(found: list[dict[str, Any]], names: tuple[str, ...]) -> float | None:
 
 
 def faster(mine: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> float | None:
-    """Times that a fit is faster than another: by the wall clock, or by processor time where the machine had other work."""
+    """Times that a fit is faster than another, if on one machine: by the wall clock, or by processor time where it had other work."""
+    if not same(*mine, *theirs):
+        return None
     late = any(run.get("busy", 0) > BUSY for run in mine + theirs)
     took, other = (middle(found, "fit_cpu_s" if late else "fit_s") for found in (mine, theirs))
     return other / took if took and other else None
@@ -154,13 +156,16 @@ def asked(results: Results, name: str, epsilon: float) -> list[str] | None:
         cells += [figure(own, 2), "–" if best is None else f"{figure(errors[best], 2)} ({TOOLS[best].title})"]
         above.append(None if own is None or best is None else own > errors[best])
         if names == WIDTH:
-            times = faster(mine, rivals.get(best or "", []))
+            beside = rivals.get(best or "", [])
+            times = faster(mine, beside)
     if all(cell == "–" for cell in cells):
         return None
     short = [
         word for word, fails in (("equal bins", above[0]), ("even bins", above[1]), ("time", times is not None and times < FASTER)) if fails
     ]
-    said = "not measured" if None in (*above, times) else f"**below** ({', '.join(short)})" if short else "met"
+    apart = None not in above and not same(*mine, *beside)
+    said = f"**below** ({', '.join(short)})" if short else "nearer" if apart else "met"
+    said = f"{said}; time: {APART}" if apart else "not measured" if None in (*above, times) else said
     absent = [TOOLS[tool].title for tool in RIVALS if tool not in rivals]
     if absent and said != "not measured":
         said += f"; not measured: {', '.join(absent)}"
@@ -203,12 +208,11 @@ def versions(results: Results) -> list[str]:
 
 def page(results: Results) -> str:
     """Everything measured, as Markdown."""
-    where = results["machine"]
+    origins = Origins(results.values())
     names = [name for name in SETS if f"{name}/sizes" in results]
-    box = f"{where['cores']} cores ({where['cpu']}), {where['memory_gb']} GB, {where['system']}, Python {where['python']}"
-    out = [f"Measured {where['date']} on {box}.", "", *verdicts(results, names)]
+    out = [origins.told(), "", *verdicts(results, names)]
     for name in names:
-        out += beside(results, name)
-    if any(isinstance(cell, dict) and cell.get("busy", 0) > BUSY for cell in results.values()):
+        out += beside(results, name, origins)
+    if any(cell.get("busy", 0) > BUSY for cell in results.values()):
         out += [f"\\* more than {BUSY:.0%} of the processors were in other use when one of the runs started.", ""]
     return "\n".join([*out, "Versions:", "", *versions(results)])

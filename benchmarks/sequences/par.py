@@ -36,7 +36,7 @@ def learn(rows: pd.DataFrame, about: dict[str, Any], metadata: Metadata, epochs:
     """A fitted synthesizer, and seconds."""
     torch.manual_seed(0)
     start = time.perf_counter()
-    made = PARSynthesizer(metadata, context_columns=about["statics"], epochs=epochs, verbose=False)
+    made = PARSynthesizer(metadata, context_columns=about["statics"], epochs=epochs, cuda=False, verbose=False)
     made.fit({"table": rows})
     return made, time.perf_counter() - start
 

@@ -28,7 +28,7 @@ def fit(windows: np.ndarray, model: str, *, seconds: float) -> tuple[Any, Any]:
 
     def one(epochs: int) -> Any:
         torch.manual_seed(0)
-        made = PARSynthesizer(metadata, epochs=epochs, enable_gpu=False)
+        made = PARSynthesizer(metadata, epochs=epochs, cuda=False)
         made.fit({"table": frame})
         return made
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ import numpy as np
 
 Fit = Callable[..., tuple[Any, str]]
 Draw = Callable[[Any, int], np.ndarray]
+LATE = 2.0
+"""Times the cap after which a fit that planned to end in time, or a draw, is ended."""
 
 
 def serve(fit: Fit, draw: Draw) -> None:
@@ -24,6 +27,7 @@ def serve(fit: Fit, draw: Draw) -> None:
     ask.add_argument("--cap", type=float, required=True)
     got = ask.parse_args()
     windows = np.load(got.train)
+    signal.alarm(round(LATE * got.cap))
     start, busy = time.perf_counter(), time.process_time()
     made, note = fit(windows, got.model, seconds=got.cap)
     told: dict[str, Any] = {"fit_s": time.perf_counter() - start, "cpu_s": time.process_time() - busy, "note": note}
@@ -31,6 +35,7 @@ def serve(fit: Fit, draw: Draw) -> None:
         told["note"], told["fit_s"] = note
     out = Path(got.out)
     (out / "cell.json").write_text(json.dumps(told))
+    signal.alarm(round(LATE * got.cap))
     start = time.perf_counter()
     drawn = np.asarray(draw(made, got.rows), np.float32)
     told["draw_s"] = time.perf_counter() - start
@@ -46,12 +51,18 @@ def scale(windows: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.nd
 
 
 def epochs_within(one: Callable[[int], Any], seconds: float, most: int) -> tuple[Any, str, float]:
-    """(what `one(epochs)` makes, note, seconds) with as many epochs as fit in `seconds` by a trial of one, `most` at most."""
+    """(what `one(epochs)` makes, note, seconds) with as many epochs as fit in `seconds` by a trial of one, `most` at most.
+
+    The alarm ends the process where even the trial takes longer.
+    """
+    signal.alarm(round(seconds))
     one(1)  # the first is slow, as all is loaded and compiled then
+    signal.alarm(round(seconds))
     start = time.perf_counter()
     one(1)
     each = max(time.perf_counter() - start, 1e-3)
     epochs = max(1, min(most, int(0.95 * seconds / each)))
+    signal.alarm(round(LATE * seconds))
     start = time.perf_counter()
     made = one(epochs)
     return made, "" if epochs == most else f"{epochs} of {most} epochs", time.perf_counter() - start

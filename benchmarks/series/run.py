@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import sys
 from functools import cache
 from pathlib import Path
@@ -107,7 +108,9 @@ def one(name: str, tool: str, cap: int) -> dict[str, Any]:
     cell = json.loads((out / "cell.json").read_text()) if (out / "cell.json").exists() else {}
     cell["mb"] = ran["megabytes"]
     if not (out / "made.npy").exists():
-        return cell | {"failed": last(out / "log.txt")}
+        step = "fit" if "fit_s" not in cell else "draw"
+        late = ran["code"] == -signal.SIGALRM
+        return cell | {"failed": f"{step} not done in {cap} s" if late else f"{step} failed: {last(out / 'log.txt')}"}
     (out / "train.npy").unlink()
     return cell | (again(name, tool) or {})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib
 import re
 import sys
@@ -99,15 +100,6 @@ def test_the_word_of_a_log_names_the_error_and_no_folder(bench: dict[str, Module
     assert bench["tools"].last(log) == "no message"
 
 
-def test_old_names_of_tools_are_read_as_todays(bench: dict[str, ModuleType]) -> None:
-    renamed = bench["tools"].renamed
-    old = {"machine": {"cores": 2}, "clock": {"help_s": 1.0}, "adult/copula": {"fit_s": 1.0}, "adult/lookalike-copula": {"fit_s": 2.0}}
-    new = {"machine": {"cores": 2}, "clock": {"help_s": 1.0}, "adult/sdv-copula": {"fit_s": 1.0}, "adult/lookalike-copula": {"fit_s": 2.0}}
-    assert renamed(old) == renamed(new) == new
-    assert renamed({"adult/sdv-ctgan": {"fit_s": 1.0}, "adult/ctgan": {"fit_s": 3.0}}) == {"adult/sdv-ctgan": {"fit_s": 3.0}}
-    assert not set(bench["tools"].WAS) & set(bench["tools"].TOOLS), "an old name must not come to mean another tool"
-
-
 def test_every_model_is_a_tool_and_runs_on_the_tables_meant_for_it(bench: dict[str, ModuleType]) -> None:
     tools, meant, real = bench["tools"].TOOLS, bench["run"].meant, bench["data"].REAL
     assert {tool.model for tool in tools.values() if tool.script == "lookalike"} == set(models.names()) - {
@@ -184,7 +176,7 @@ def test_tables_of_the_models_are_drawn_from_what_is_known(bench: dict[str, Modu
     mine, theirs = cells(9.0, 10.0, shape=0.5, tell=0.6, use=0.9), cells(100.0, 30.0, shape=5.0, tell=0.99, use=0.85)
     mine["score"]["dcr_share"] = 0.53
     theirs["note"] = "9 of 300 epochs"
-    results = {"machine": {"cores": 2, "cpu": "some"}, "adult/lookalike-ctgan": mine, "adult/sdv-ctgan": theirs}
+    results = {"adult/lookalike-ctgan": mine, "adult/sdv-ctgan": theirs}
     lines = bench["rivals"].verdicts(results)
     summary = next(line for line in lines if line.startswith("| `ctgan` | SDV CTGAN | better"))
     assert summary.endswith("| fit ≥ 10 × faster | aim met on 1, not measured on 3 of 4 |")
@@ -213,4 +205,49 @@ def test_two_runs_on_one_file_keep_what_the_other_found(bench: dict[str, ModuleT
     first.keep("adult/lookalike", {"fit_s": 1.0})
     second.keep("adult/mostlyai", {"fit_s": 9.0})
     first.keep("adult/lookalike", {"fit_s": 2.0})
-    assert bench["run"].Results(tmp_path / "results.json").all == {"adult/lookalike": {"fit_s": 2.0}, "adult/mostlyai": {"fit_s": 9.0}}
+    found = bench["run"].Results(tmp_path / "results.json").all
+    assert {key: cell["fit_s"] for key, cell in found.items()} == {"adult/lookalike": 2.0, "adult/mostlyai": 9.0}
+
+
+def test_a_cell_says_when_and_where_it_was_measured_and_has_a_line(bench: dict[str, ModuleType], tmp_path: Path) -> None:
+    results = bench["run"].Results(tmp_path / "new" / "results.json")
+    results.keep("b", {"fit_s": 1 / 3, "score": {"tstr": [2 / 3]}})
+    results.keep("a", {"fit_s": 1.0})
+    first, second, third, last = results.path.read_text().splitlines()
+    assert (first, last) == ("{", "}") and second.startswith('"a": {') and third.startswith('"b": {')
+    assert '"fit_s": 0.333333, "score": {"tstr": [0.666667]}' in third
+    today = datetime.date.today().isoformat()
+    assert all(cell["date"] == today and cell["machine"] == bench["run"].machine() for cell in results.all.values())
+    assert re.fullmatch(r"\d+ cores? \(.+\), \d+ GB", bench["run"].machine())
+
+
+def test_cells_of_other_days_and_machines_are_marked(bench: dict[str, ModuleType]) -> None:
+    old, new, late = ({"date": day, "machine": box} for day, box in (("2026-01-01", "x"), ("2026-01-02", "y"), ("2026-01-02", "x")))
+    origins = bench["lines"].Origins([old, new, old, late, {"published": 1}])
+    assert origins.told() == "Measured 2026-01-01 on x; [1] 2026-01-02 on x; [2] 2026-01-02 on y."
+    assert [origins.mark(old), origins.mark(new), origins.mark(old, new, late), origins.mark({})] == ["", " [2]", " [1, 2]", ""]
+    assert bench["lines"].Origins([old]).told() == "Measured 2026-01-01 on x."
+
+
+def test_seconds_of_two_machines_are_not_compared(bench: dict[str, ModuleType]) -> None:
+    mine, theirs = cells(9.0, 10.0, shape=0.5, tell=0.6, use=0.9), cells(100.0, 30.0, shape=5.0, tell=0.99, use=0.85)
+    assert verdict(bench, "ctgan", mine | {"machine": "x"}, theirs | {"machine": "x"}) == "aim met"
+    apart = verdict(bench, "ctgan", mine | {"machine": "x"}, theirs | {"machine": "y"})
+    assert apart == "measured on different machines: fit, 1M rows"
+    worse = cells(9.0, 10.0, shape=0.5, tell=0.6, use=0.8) | {"machine": "x"}
+    assert verdict(bench, "ctgan", worse, theirs | {"machine": "y"}) == f"**below** (TSTR); {apart}"
+    quicker = next(ask for ask in bench["table"].ASKS if ask.what.startswith("fit, times faster"))
+    results = {"adult/lookalike": {"fit_s": 1.0, "machine": "x"}, "adult/mostlyai": {"fit_s": 90.0, "machine": "y"}}
+    assert quicker.line(results).endswith("| – | measured on different machines |")
+    results["adult/mostlyai"]["machine"] = "x"
+    assert quicker.line(results).endswith("| 90 × | met |")
+
+
+def test_what_was_measured_belongs_to_the_repository(bench: dict[str, ModuleType]) -> None:
+    page = (BENCH.parent / "docs" / "benchmarks.md").read_text(encoding="utf-8").splitlines()
+    results, table = bench["run"].Results(bench["run"].RESULTS / "tables.json").all, bench["table"]
+    origins = bench["lines"].Origins(results.values())
+    drawn = [line for name in bench["data"].REAL if bench["data"].REAL[name].peers for line in table.beside(results, name, origins)]
+    assert len(drawn) > 60 and set(drawn) <= set(page), "benchmarks/run.py --table draws the page from benchmarks/results/tables.json"
+    for path in bench["run"].RESULTS.glob("*.json"):
+        assert all({"date", "machine"} <= set(cell) for cell in bench["run"].Results(path).all.values()), path.name

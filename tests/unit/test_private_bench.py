@@ -186,8 +186,7 @@ def cells(fit: float, error: float, **more: Any) -> dict[str, Any]:
 
 def results() -> dict[str, Any]:
     """Findings, small: one rival that is better and slow, one that is worse, one that did not get through."""
-    machine = {"date": "2026-01-01", "cores": 2, "cpu": "x", "memory_gb": 8, "system": "Linux", "python": "3.11"}
-    found: dict[str, Any] = {"machine": machine, "adult/sizes": {"rows": 9, "columns": 3, "unseen": 4}, "adult/ceiling": cells(0, 0.1)}
+    found: dict[str, Any] = {"adult/sizes": {"rows": 9, "columns": 3, "unseen": 4}, "adult/ceiling": cells(0, 0.1)}
     found |= {f"adult/marginals/1/{seed}": cells(2.0, 1.0 + seed / 10, versions={"x": "1"}) for seed in range(3)}
     found |= {"adult/dpmm-mst/1/0": cells(30.0, 1.5, busy=0.5), "adult/smartnoise-mst/1/0": cells(5.0, 9.0, note="noted")}
     found |= {"adult/dpmm-aim/1/0": {"failed": "fit not done in 240 s"}}
@@ -209,6 +208,18 @@ def test_the_verdict_is_by_the_best_rival_on_both_grids_and_its_time(bench: dict
     assert sheet.asked(found, "adult", 1.0)[-1] == "**below** (even bins, time)"
     assert sheet.asked(found, "adult", 1000.0)[-1] == "not measured"
     assert sheet.asked(found, "adult", 3.0) is None
+
+
+def test_seconds_of_two_machines_are_not_compared(bench: dict[str, ModuleType]) -> None:
+    sheet, found = bench["sheet"], results()
+    for key, cell in found.items():
+        cell["machine"] = "x" if "marginals" in key else "y"
+    assert sheet.faster([found["adult/marginals/1/0"]], [found["adult/dpmm-mst/1/0"]]) is None
+    times, said = sheet.asked(found, "adult", 1.0)[-2:]
+    assert (times, said.partition("; not measured")[0]) == ("–", "nearer; time: measured on different machines")
+    for ways in (1, 2, 3):
+        found["adult/dpmm-mst/1/0"]["error"][f"share_{ways}"] = 0.5
+    assert sheet.asked(found, "adult", 1.0)[-1].startswith("**below** (even bins); time: measured on different machines")
 
 
 def test_pages_show_mean_and_range_and_why_a_tool_has_no_figures(bench: dict[str, ModuleType]) -> None:

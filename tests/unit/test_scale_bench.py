@@ -52,7 +52,7 @@ def test_a_figure_is_held_against_what_was_asked(bench: dict[str, ModuleType]) -
 
 def test_the_page_has_a_line_a_size_and_tells_growth(bench: dict[str, ModuleType]) -> None:
     scale = bench["scale"]
-    results = {"machine": {"date": "2026-01-01", "cores": 2, "cpu": "x", "memory_gb": 8}}
+    results: dict[str, dict[str, float | str]] = {}
     for size, seconds in (("10000x20", 2.0), ("100000x20", 20.0), ("10000x10", 1.0)):
         results[f"{size}/fit"] = {"seconds": seconds, "cpu_s": seconds, "megabytes": 300, "file_mb": 1.5}
     results["10000x30/fit"] = {"failed": "MemoryError"}
