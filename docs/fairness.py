@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from toys import GROUND, INK, SOFT, WIDTH, photograph, text
 
-KEPT = Path(__file__).parents[1] / "benchmarks" / ".work" / "fairness.json"
+KEPT = Path(__file__).parents[1] / "benchmarks" / "results" / "fairness.json"
 PICTURE = Path(__file__).with_name("fairness.png")
 JUDGE = "trees, sees"
 """Whose figures are shown: boosted trees that see the protected column."""

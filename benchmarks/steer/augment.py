@@ -6,7 +6,7 @@
     python benchmarks/steer/augment.py --table                               # only print the table
     python benchmarks/steer/augment.py --copies                              # are the rows added copies of the few real ones?
 
-A seed decides the split, the learner and the method. Every cell is kept in `.work/augment.json`. What cannot be imported here runs in an
+A seed decides the split, the learner and the method. Every cell is kept in `results/augment.json`. What cannot be imported here runs in an
 environment of its own (`peers/augment.txt`; SDV in `peers/sdv.txt`).
 """
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import os
 import subprocess
 import sys
@@ -28,9 +27,14 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from run import RESULTS, Results  # noqa: E402  the benchmarks' own modules are not a package
+from tools import environment  # noqa: E402
+
 ROOT = HERE.parents[1]
 SHARED = Path(os.environ.get("LOOKALIKE_DATA", ROOT.parent / "shared" / "data"))
-KEPT = HERE.parent / ".work" / "augment.json"
+KEPT = RESULTS / "augment.json"
 SEEDS = 10
 TENTH, HALF, WHOLE = 0.1, 0.5, 1.0
 """Rows added, as a share of what is missing to balance."""
@@ -186,9 +190,6 @@ def ctgan(given: Case, part: float) -> tuple[Any, Any]:
     """SDV's CTGAN of all rows, asked for rows of the rare class."""
     import pandas as pd
 
-    sys.path.insert(0, str(HERE.parent))
-    from tools import environment
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "learn.csv"
         given.learn.assign(y=given.classes.map({0: "no", 1: "yes"})).to_csv(path, index=False)
@@ -220,13 +221,13 @@ USUAL = [name for name in METHODS if name != "ctgan"]
 def measure_all(given: argparse.Namespace) -> None:
     """Every chosen cell not yet known, all sets and methods of a seed before the next seed."""
     end = time.monotonic() + 60 * given.minutes
-    known = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    results = Results(KEPT)
     for seed in range(given.seeds):
         for name in given.sets:
             rows = None
             for method in given.methods:
                 key = f"{name}/{seed}/{method}"
-                if key in known:
+                if key in results.all:
                     continue
                 if time.monotonic() > end:
                     return
@@ -236,29 +237,19 @@ def measure_all(given: argparse.Namespace) -> None:
                 try:
                     X, y = make(rows)
                 except (ValueError, subprocess.CalledProcessError) as error:
-                    known = keep(key, {"failed": str(error)})
+                    results.keep(key, {"failed": str(error)})
                     continue
                 took = time.perf_counter() - start
                 found = {**figures(rows, X, y, **more), "added": len(X) - len(rows.learn), "seconds": took}
                 print(key, {k: round(v, 4) for k, v in found.items()}, flush=True)
-                known = keep(key, found)
-
-
-def keep(key: str, found: dict[str, Any]) -> dict[str, Any]:
-    """Write a cell, whole or not at all; what another run has written meanwhile stays. All that is known."""
-    KEPT.parent.mkdir(exist_ok=True)
-    known = (json.loads(KEPT.read_text()) if KEPT.exists() else {}) | {key: found}
-    part = KEPT.with_suffix(".part")
-    part.write_text(json.dumps(known, indent=1))
-    part.replace(KEPT)
-    return known
+                results.keep(key, found)
 
 
 def table(given: argparse.Namespace) -> str:
     """Means over seeds, and the difference from nothing added with its standard error, in points."""
     import numpy as np
 
-    known = json.loads(KEPT.read_text())
+    known = Results(KEPT).all
     lines = []
     for name in given.sets:
         lines += [f"\n| {name} | seeds | PR-AUC | against none | recall at 1 % false alarms | against none | rows added | seconds |"]
@@ -326,9 +317,6 @@ def main() -> None:
     """Measure, then print the table; in the environment that has the learner."""
     given = arguments()
     if importlib.util.find_spec("lightgbm") is None or importlib.util.find_spec("imblearn") is None:
-        sys.path.insert(0, str(HERE.parent))
-        from tools import environment
-
         where = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
         raise SystemExit(subprocess.run([str(environment("augment")), str(HERE / "augment.py"), *sys.argv[1:]], env=where).returncode)
     warnings.simplefilter("ignore")

@@ -7,7 +7,7 @@
 Adult, its published training rows; judged by all real rows, training and test, that meet the conditions. For each column that nothing was
 asked of, the total variation between drawn and real rows is found on ten bins of the real ones. `noise` is what as few real rows as there
 are would be off by if the drawn rows were exactly right; `beyond` counts columns that are off by more than chance explains (false discovery
-rate 5 %, Benjamini and Hochberg). Kept in `.work/conditions.json`.
+rate 5 %, Benjamini and Hochberg). Kept in `results/conditions.json`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -25,9 +26,13 @@ import numpy as np
 import pandas as pd
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from run import RESULTS, Results  # noqa: E402  the benchmarks' own modules are not a package
+
 ROOT = HERE.parents[1]
 SHARED = Path(os.environ.get("LOOKALIKE_DATA", ROOT.parent / "shared" / "data"))
-KEPT = HERE.parent / ".work" / "conditions.json"
+KEPT = RESULTS / "conditions.json"
 OWN, RIVALS = ("forest", "autoregressive"), {"sdv-copula": "sdv", "mostlyai": "mostlyai"}
 ROWS = 10_000
 ASKED: tuple[dict[str, Any], ...] = (
@@ -167,14 +172,12 @@ def main() -> None:
     asked.add_argument("--again", action="store_true", help="measure anew what is known")
     asked.add_argument("--table", action="store_true", help="measure nothing")
     given = asked.parse_args()
-    kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    results = Results(KEPT)
     for tool in () if given.table else given.tools.split(","):
-        if tool in kept and not given.again:
+        if tool in results.all and not given.again:
             continue
-        kept[tool] = measure(tool)
-        KEPT.parent.mkdir(exist_ok=True)
-        KEPT.write_text(json.dumps(kept, indent=1))
-    print(table({tool: kept[tool] for tool in (*OWN, *RIVALS) if tool in kept}))
+        results.keep(tool, {"asked": measure(tool)})
+    print(table({tool: results.all[tool]["asked"] for tool in (*OWN, *RIVALS) if tool in results.all}))
 
 
 if __name__ == "__main__":

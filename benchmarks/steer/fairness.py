@@ -1,20 +1,19 @@
 """What a model of the table costs in accuracy for each part of unfairness that it loses, judged on real rows nobody trained on.
 
     python benchmarks/steer/fairness.py                                      # everything not yet done, then the table
-    python benchmarks/steer/fairness.py --sets adult --seeds 1 --small       # 4,000 rows, kept nowhere
+    python benchmarks/steer/fairness.py --sets adult --seeds 1 --small       # 4,000 rows, kept apart
     python benchmarks/steer/fairness.py --mostlyai                           # mostlyai-engine's fairness too (minutes a cell)
     python benchmarks/steer/fairness.py --table                              # only print the table
 
 Judges: histogram gradient boosting and logistic regression, with the protected column among the features and without it. AUC is that of
 the real outcome. Demographic parity: the difference between groups in the share selected, where as many are selected as really have the
 outcome; equalised odds: the same among those who have it and those who have not, whichever is greater. A seed decides which rows are
-learned from and everything that is drawn. Synthetic tables have `TIMES` as many rows as the real one. Kept in `.work/fairness.json`.
+learned from and everything that is drawn. Synthetic tables have `TIMES` as many rows as the real one. Kept in `results/fairness.json`.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -29,9 +28,13 @@ import numpy as np
 import pandas as pd
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from run import RESULTS, Results  # noqa: E402  the benchmarks' own modules are not a package
+
 ROOT = HERE.parents[1]
 SHARED = Path(os.environ.get("LOOKALIKE_DATA", ROOT.parent / "shared" / "data"))
-KEPT = HERE.parent / ".work" / "fairness.json"
+KEPT = RESULTS / "fairness.json"
 PEER = HERE.parent / ".envs" / "mostlyai" / "bin" / "python"
 TIMES, PILOT = 4, 100_000
 THREE = (0.5, 0.8, 1.0)
@@ -267,7 +270,7 @@ def main() -> None:
     asked.add_argument("--mostlyai", action="store_true")
     asked.add_argument("--table", action="store_true")
     given = asked.parse_args()
-    kept: dict[str, Any] = json.loads(KEPT.read_text()) if KEPT.is_file() and not given.small else {}
+    results = Results(HERE.parent / ".work" / "fairness-small.json" if given.small else KEPT)
     from lookalike.compare.boost import one_thread
 
     with one_thread():
@@ -276,22 +279,13 @@ def main() -> None:
                 data = SETS[name](seed)
                 data = replace(data, learn=data.learn.head(4_000)) if given.small else data
                 judges, head = Judges(data), f"{name}/{seed}/"
-                skip = frozenset(key.removeprefix(head) for key in kept if key.startswith(head))
+                skip = frozenset(key.removeprefix(head) for key in results.all if key.startswith(head))
                 for method, cell in methods(data, judges, seed, skip=skip):
-                    kept[head + method] = cell
-                    save(kept, small=given.small)
+                    results.keep(head + method, cell)
                 if given.mostlyai and "mostlyai-engine" not in skip:
-                    kept[head + "mostlyai-engine"] = judges(mostlyai(data, seed, TIMES * len(data.learn)))
-                    save(kept, small=given.small)
+                    results.keep(head + "mostlyai-engine", judges(mostlyai(data, seed, TIMES * len(data.learn))))
                 sys.stderr.write(f"{name} {seed} done\n")
-    sys.stdout.write(table(kept) + "\n")
-
-
-def save(kept: dict[str, Any], *, small: bool) -> None:
-    """Keep what is there: a run that was stopped goes on where it was."""
-    if not small:
-        KEPT.parent.mkdir(parents=True, exist_ok=True)
-        KEPT.write_text(json.dumps(kept, indent=1))
+    sys.stdout.write(table(results.all) + "\n")
 
 
 if __name__ == "__main__":

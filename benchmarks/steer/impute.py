@@ -8,14 +8,14 @@ Cells are taken out of all columns but the target: at random (MCAR), or more oft
 of numbers, over their standard deviation; accuracy: of labels; both over the cells taken out, averaged over columns. AUC (R² for a number):
 of boosted trees that learn from the completed rows, tested on whole ones. Beside the project's `impute` (forest, five tables, the mean or
 commonest of them) stand the column's mean or mode, scikit-learn's IterativeImputer at its defaults (Bayesian ridge, labels as numbers
-rounded), and the same with random forests, as missForest does. Kept in `.work/impute.json`.
+rounded), and the same with random forests, as missForest does. Kept in `results/impute.json`.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -26,9 +26,13 @@ import numpy as np
 import pandas as pd
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from run import RESULTS, Results  # noqa: E402  the benchmarks' own modules are not a package
+
 ROOT = HERE.parents[1]
 SHARED = Path(os.environ.get("LOOKALIKE_DATA", ROOT.parent / "shared" / "data"))
-KEPT = HERE.parent / ".work" / "impute.json"
+KEPT = RESULTS / "impute.json"
 ROWS, TABLES = 1_500, 5
 SETS = {
     "adult": ("tabular/adult/adult_train.csv.gz", "income"),
@@ -142,25 +146,25 @@ def main() -> None:
     asked.add_argument("--again", action="store_true", help="measure anew what is known")
     asked.add_argument("--table", action="store_true", help="measure nothing")
     given = asked.parse_args()
-    kept: dict[str, Any] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    results = Results(KEPT)
     for name in () if given.table else given.sets.split(","):
         whole, test, target = read(name)
-        kept.setdefault(f"{name}|whole", {"learned": learned(whole, test, target)})
+        if f"{name}|whole" not in results.all:
+            results.keep(f"{name}|whole", {"learned": learned(whole, test, target)})
         for share in map(float, given.shares.split(",")):
             for how in ("MCAR", "MAR"):
                 holey = emptied(whole, target, share, how, 0)
                 for tool, function in TOOLS.items():
                     key = f"{name}|{share:g}|{how}|{tool}"
-                    if key in kept and not given.again:
+                    if key in results.all and not given.again:
                         continue
                     began = time.process_time()
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore")
                         made = function(holey, 0)
-                    kept[key] = {**judged(made, holey, whole, test, target), "seconds": time.process_time() - began}
-                    KEPT.parent.mkdir(exist_ok=True)
-                    KEPT.write_text(json.dumps(kept, indent=1))
-    print(table(kept))
+                    took = time.process_time() - began
+                    results.keep(key, {**judged(made, holey, whole, test, target), "seconds": took})
+    print(table(results.all))
 
 
 def table(kept: dict[str, Any]) -> str:
