@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import notice
+from lines import Origins
 
-BEGIN, END = "<!-- evidence: begin -->", "<!-- evidence: end -->"
 TITLES = {
     "shuffled": "every column shuffled on its own",
     "strong_pair": "one strong pair decorrelated",
@@ -40,6 +39,8 @@ TIMED = {
     "sdmetrics": "SDMetrics, quality and diagnostic report",
     "mostlyai_qa": "mostlyai-qa",
 }
+SINGLE = {"sdmetrics": ("report quality", "SDMetrics quality score"), "mostlyai_qa": ("accuracy overall", "mostlyai-qa accuracy")}
+"""The figure that readers of the other two look at first, and what it is called."""
 BUSY = 0.1
 """Share of the processors in other use from which on a measured time is marked."""
 
@@ -88,38 +89,54 @@ def noticed(tables: Found, tool: str) -> dict[str, list[str] | None]:
     return out | dict(zip(clean, notice.false_alarms(list(clean.values())), strict=True))
 
 
-def cell(found: list[str] | None, *, most: int = 1) -> str:
+def cell(found: Found | None, *, most: int = 1) -> str:
     """What was noticed, in a few words."""
     if found is None:
         return "no answer"
-    if not found:
+    if not found["count"]:
         return "–"
-    more = f" +{len(found) - most}" if len(found) > most else ""
-    return "**yes**: " + "; ".join(f[:60] for f in found[:most]) + more
+    more = f" +{found['count'] - most}" if found["count"] > most else ""
+    return "**yes**: " + "; ".join(found["first"][:most]) + more
+
+
+def short(told: list[str] | None) -> Found | None:
+    """How much was noticed, and the first of it."""
+    return None if told is None else {"count": len(told), "first": [t[:60] for t in told[:2]]}
+
+
+def seen(tables: Found) -> dict[str, Any]:
+    """Of all findings on one set what its table shows: what each tool noticed, single scores, statements and versions."""
+    rows, tables = tables["rows"], {k: v for k, v in tables.items() if k != "rows"}
+    told = {tool: {n: short(t) for n, t in noticed(tables, tool).items()} for tool in TOOLS}
+    single = {j: {n: f[k] for n in tables if k in (f := tables[n].get(j, {}).get("figures", {}))} for j, (k, _) in SINGLE.items()}
+    found = [(judge, answer["versions"]) for one in tables.values() for judge, answer in one.items() if "versions" in answer]
+    versions = {judge: numbers for judge, numbers in reversed(found)}
+    return {"rows": rows, "told": told, "single": single, "statements": statements(tables), "versions": versions}
 
 
 def flaws(found: Found) -> list[str]:
-    """One table a set, then how often each tool was right."""
+    """One table a set, as `seen` tells it, then how often each tool was right."""
     out, hits, alarms = [], dict.fromkeys(TOOLS, (0, 0)), dict.fromkeys(TOOLS, (0, 0))
-    for name, tables in found.items():
-        rows, tables = tables["rows"], {k: v for k, v in tables.items() if k != "rows"}
-        seen = {tool: noticed(tables, tool) for tool in TOOLS}
-        planted = [n for n in tables if not n.startswith("clean")]
-        clean = [n for n in tables if n.startswith("clean")]
+    for name, one in found.items():
+        rows, seen = one["rows"], one["told"]
+        planted = [n for n in seen["words"] if not n.startswith("clean")]
+        clean = [n for n in seen["words"] if n.startswith("clean")]
         for tool in TOOLS:
             for names, count in ((planted, hits), (clean, alarms)):
-                told = [seen[tool][n] for n in names if seen[tool][n] is not None]
+                told = [seen[tool][n]["count"] for n in names if seen[tool][n] is not None]
                 count[tool] = (count[tool][0] + sum(map(bool, told)), count[tool][1] + len(told))
         out += [f"#### {name}: {rows:,} rows each of train, holdout and synthetic table", ""]
         asked = [t for t in TOOLS if any(told is not None for told in seen[t].values())]
         lines = [[TITLES[n], *(cell(seen[t][n], most=2 if t in OWN else 1) for t in asked)] for n in planted]
         lines += [
-            [f"clean table {n.rpartition('_')[2]}", *(cell(seen[t][n]) for t in asked)] for n in clean if any(seen[t][n] for t in asked)
+            [f"clean table {n.rpartition('_')[2]}", *(cell(seen[t][n]) for t in asked)]
+            for n in clean
+            if any(seen[t][n] and seen[t][n]["count"] for t in asked)
         ]
         out += table(["planted flaw", *(TOOLS[t] for t in asked)], lines, left=len(asked) + 1)
-        out += scores(tables, planted, clean)
+        out += scores(one["single"], planted, clean)
     head = ["tool", "flaws noticed", "false alarms: clean tables", "rate (95 % interval)"]
-    return [*table(head, (right(TOOLS[t], hits[t], alarms[t]) for t in TOOLS)), *statements(found), *out]
+    return [*table(head, (right(TOOLS[t], hits[t], alarms[t]) for t in TOOLS)), *alarmed(found), *out, *versions(found)]
 
 
 def right(title: str, hits: tuple[int, int], alarms: tuple[int, int]) -> list[str]:
@@ -130,40 +147,38 @@ def right(title: str, hits: tuple[int, int], alarms: tuple[int, int]) -> list[st
     return [title, *told, rate]
 
 
-def statements(found: Found) -> list[str]:
-    """Of all statements of lookalike's verdicts on clean tables: how many are false alarms."""
-    reports = [
-        c["lookalike"]["report"]
-        for tables in found.values()
-        for n, c in tables.items()
-        if n.startswith("clean") and "report" in c.get("lookalike", {})
-    ]
+def statements(tables: Found) -> dict[str, Any]:
+    """Of lookalike's verdicts on clean tables: statements, titles of the false alarms, columns, pairs … tested and flagged."""
+    reports = [c["lookalike"]["report"] for n, c in tables.items() if n.startswith("clean") and "report" in c.get("lookalike", {})]
     said = [s for r in reports for s in r["verdict"] if s["tone"] != "open"]
-    wrong = [s for s in said if s["tone"] in notice.ALARMS]
-    marked = sum(len(notice.marks(r)) for r in reports)
+    wrong = [s["title"] for s in said if s["tone"] in notice.ALARMS]
     tested = sum(s.get("tested") or 0 for r in reports for s in r["scores"])
+    return {"said": len(said), "wrong": wrong, "tested": tested, "marked": sum(len(notice.marks(r)) for r in reports)}
+
+
+def alarmed(found: Found) -> list[str]:
+    """Of all statements of lookalike's verdicts on clean tables: how many are false alarms."""
+    said, tested, marked = (sum(one["statements"][key] for one in found.values()) for key in ("said", "tested", "marked"))
+    wrong = [title for one in found.values() for title in one["statements"]["wrong"]]
     if not said:
         return []
-    share = 100 * len(wrong) / len(said)
-    text = f"Of {len(said):,} statements of lookalike's verdicts on clean tables, {len(wrong)} ({share:.1f} %) were false alarms"
-    by = ", ".join(f"{title} {sum(s['title'] == title for s in wrong)}" for title in dict.fromkeys(s["title"] for s in wrong))
+    share = 100 * len(wrong) / said
+    text = f"Of {said:,} statements of lookalike's verdicts on clean tables, {len(wrong)} ({share:.1f} %) were false alarms"
+    by = ", ".join(f"{title} {wrong.count(title)}" for title in dict.fromkeys(wrong))
     text += f" ({by})." if by else "."
     if tested:
         text += f" Of {tested:,} columns, pairs … that it tested there, {marked} ({100 * marked / tested:.2f} %) were flagged."
     return [text, ""]
 
 
-def scores(tables: Found, planted: list[str], clean: list[str]) -> list[str]:
+def scores(single: Found, planted: list[str], clean: list[str]) -> list[str]:
     """The single scores that readers of the other two look at first, flawed beside clean."""
-    names = {"sdmetrics": "report quality", "mostlyai_qa": "accuracy overall"}
-    titles = {"sdmetrics": "SDMetrics quality score", "mostlyai_qa": "mostlyai-qa accuracy"}
-    found = {j: {n: tables[n].get(j, {}).get("figures", {}).get(k) for n in tables} for j, k in names.items()}
     parts = []
-    for judge, by in found.items():
-        known = [by[n] for n in clean if by[n] is not None]
+    for judge, by in single.items():
+        known = [by[n] for n in clean if n in by]
         if known:
-            told = ", ".join(f"{TITLES[n]} {100 * by[n]:.1f}" for n in planted if by[n] is not None)
-            parts.append(f"{titles[judge]} in %: clean tables {100 * min(known):.1f} to {100 * max(known):.1f}; {told}.")
+            told = ", ".join(f"{TITLES[n]} {100 * by[n]:.1f}" for n in planted if n in by)
+            parts.append(f"{SINGLE[judge][1]} in %: clean tables {100 * min(known):.1f} to {100 * max(known):.1f}; {told}.")
     return [line for part in parts for line in (part, "")]
 
 
@@ -283,40 +298,25 @@ SECTIONS = {
 }
 
 
-def page(results: Found) -> str:
-    """All measured parts; each says when and where it was measured."""
-    out = []
-    for part, (title, draw) in SECTIONS.items():
-        if part in results and results[part]["found"]:
-            m = results[part]["machine"]
-            out += [
-                f"### {title}",
-                "",
-                f"Measured {m['date']} on {m['cores']} cores ({m['cpu']}), {m['memory_gb']} GB, {m['system']}, Python {m['python']}.",
-                "",
-            ]
-            out += draw(results[part]["found"])
-    out += versions(results)
-    return "\n".join(out).rstrip("\n")
+def placed(part: str) -> tuple[str, str]:
+    """Between which marks of the document a part stands."""
+    return f"<!-- evidence, {part}: begin -->", f"<!-- evidence, {part}: end -->"
 
 
-def versions(results: Found) -> list[str]:
+def drawn(part: str, results: Found) -> str:
+    """One part measured, with when and where; empty where it is not known."""
+    title, draw = SECTIONS[part]
+    cells = {k.partition("/")[2]: c for k, c in results.items() if k.partition("/")[0] == part}
+    if not cells:
+        return ""
+    found = cells[""]["found"] if "" in cells else cells
+    return "\n".join([f"### {title}", "", Origins(cells.values()).told(), "", *draw(found)]).rstrip("\n")
+
+
+def versions(found: Found) -> list[str]:
     """What each tool's environment held, from the first answer of each."""
-    seen: dict[str, Any] = {}
-    for tables in results.get("flaws", {}).get("found", {}).values():
-        for one in tables.values():
-            if isinstance(one, dict):
-                for judge, answer in one.items():
-                    if "versions" in answer:
-                        seen.setdefault(judge, answer["versions"])
-    lines = [f"{judge}: " + ", ".join(f"{k} {v}" for k, v in found.items()) + "." for judge, found in seen.items()]
+    known: dict[str, Any] = {}
+    for one in found.values():
+        known = one["versions"] | known
+    lines = [f"{judge}: " + ", ".join(f"{k} {v}" for k, v in numbers.items()) + "." for judge, numbers in known.items()]
     return [" ".join(lines), ""] if lines else []
-
-
-def write(path: Path, text: str) -> None:
-    """Put the measured part between its marks; what people wrote around it stays."""
-    before, _, rest = path.read_text().partition(BEGIN)
-    _, mark, after = rest.partition(END)
-    if not mark:
-        raise SystemExit(f"{path.name} lacks the marks {BEGIN} and {END}")
-    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")

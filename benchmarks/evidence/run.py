@@ -7,7 +7,8 @@
 
 Parts: flaws (planted flaws, false alarms), cost (time and memory), intervals (do they hold the truth), attacks (on models that memorise, on
 fresh rows).
-Every finding is kept under `.work/evidence` as soon as it is there: a run that was stopped goes on where it was.
+Every finding is kept under `.work/evidence` as soon as it is there: a run that was stopped goes on where it was. What the tables show is
+kept in `results/evidence.json`; a part that is not there stays in the document as it is.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import pages  # noqa: E402
 import run as bench  # noqa: E402  the benchmark one folder up
+import table  # noqa: E402
 from tools import busy, environment, last, watch  # noqa: E402
 
 PARTS = ("flaws", "cost", "intervals", "attacks")
@@ -61,9 +63,8 @@ def judged(judge: str, facts: Path, tables: list[Path], given: argparse.Namespac
         tables = left
 
 
-def flaws(given: argparse.Namespace, work: Path) -> dict[str, Any]:
-    """Findings of every tool on every table, by set and table."""
-    found: dict[str, Any] = {}
+def flaws(given: argparse.Namespace, work: Path, kept: bench.Results) -> None:
+    """What every tool finds on every table."""
     for name in given.sets:
         folder = work / "flaws" / name
         asked = script("prepare", name, bench.SHARED, folder, "--clean", given.clean, *(["--rows", given.rows] if given.rows else []))
@@ -71,14 +72,13 @@ def flaws(given: argparse.Namespace, work: Path) -> dict[str, Any]:
         tables = [folder / n for n in names]
         for judge in given.judges:
             open_ = [t for t in tables if given.again or not (t / f"{judge}.json").exists()]
-            for table in open_:
-                (table / f"{judge}.json").unlink(missing_ok=True)
+            for one in open_:
+                (one / f"{judge}.json").unlink(missing_ok=True)
             chunks = [open_[i : i + CHUNK] for i in range(0, len(open_), CHUNK)]
             with ThreadPoolExecutor(given.jobs) as pool:
                 list(pool.map(lambda chunk: judged(judge, folder / "facts.json", chunk, given), chunks))  # noqa: B023  done before the next
-        found[name] = {t.name: {j: read(t / f"{j}.json") for j in JUDGES} for t in tables}
-        found[name]["rows"] = rows_of(tables[0] / "train.csv")
-    return found
+        found: dict[str, Any] = {t.name: {j: read(t / f"{j}.json") for j in JUDGES} for t in tables}
+        kept.keep(f"flaws/{name}", pages.seen(found | {"rows": rows_of(tables[0] / "train.csv")}))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -92,21 +92,20 @@ def rows_of(path: Path) -> int:
         return sum(1 for _ in file) - 1
 
 
-def cost(given: argparse.Namespace, work: Path) -> dict[str, Any]:
+def cost(given: argparse.Namespace, work: Path, kept: bench.Results) -> None:
     """Seconds and megabytes of whole processes, one after the other, with each tool's own number of threads."""
-    folder, kept = work / "cost", bench.Results(work / "cost.json")
+    folder = work / "cost"
     sizes = [str(s) for s in given.sizes]
     if not all((folder / s / "holdout.csv").exists() for s in sizes):
         subprocess.run(script("cost", bench.SHARED, folder, "--sizes", *sizes), check=True)
     for size in sizes:
         place = folder / size
         for tool in ("lookalike quick", "lookalike standard", "sdmetrics", "mostlyai_qa"):
-            key = f"{tool} {size}"
+            key = f"cost/{tool} {size}"
             if tool.split()[0] not in given.judges or (key in kept.all and not given.again):
                 continue
             kept.keep(key, timed(tool, place, given.cap))
             print(key, kept.all[key], flush=True)
-    return dict(kept.all)
 
 
 def timed(tool: str, place: Path, cap: int) -> dict[str, Any]:
@@ -172,9 +171,25 @@ def arguments() -> argparse.Namespace:
     for name in ("parts", "sets", "judges"):
         setattr(given, name, getattr(given, name).split(","))
     given.sizes = [int(s) for s in given.sizes.split(",")]
-    if given.table:
-        given.judges, given.again = [], False
     return given
+
+
+def measure(given: argparse.Namespace, work: Path, kept: bench.Results) -> None:
+    """Every part asked for."""
+    if not bench.SHARED.is_dir():
+        raise SystemExit(f"no data at {bench.SHARED}: set LOOKALIKE_DATA to the folder of real tables")
+    for judge in given.judges:
+        environment(JUDGES[judge])
+    simulated, attacked = work / "intervals.json", work / "attacks.json"
+    if "flaws" in given.parts:
+        flaws(given, work, kept)
+    if "cost" in given.parts:
+        cost(given, work, kept)
+    if "intervals" in given.parts:
+        kept.keep("intervals", {"found": process("intervals", simulated, simulated, *simulations(given), again=given.again)})
+    if "attacks" in given.parts:
+        found = process("attack", attacked, bench.SHARED, attacked, "--repeats", given.fresh, again=given.again)
+        kept.keep("attacks", {"found": found})
 
 
 def main() -> None:
@@ -183,30 +198,15 @@ def main() -> None:
     given = arguments()
     work = HERE.parent / ".work" / "evidence" / ("small" if given.small else "full")
     work.mkdir(parents=True, exist_ok=True)
-    if not bench.SHARED.is_dir():
-        raise SystemExit(f"no data at {bench.SHARED}: set LOOKALIKE_DATA to the folder of real tables")
-    for judge in given.judges:
-        environment(JUDGES[judge])
-    kept = bench.Results(work / "results.json")
-    simulated, attacked = work / "intervals.json", work / "attacks.json"
-    steps = {
-        "flaws": lambda: flaws(given, work),
-        "cost": lambda: cost(given, work),
-        "intervals": lambda: process("intervals", simulated, simulated, *simulations(given), again=given.again),
-        "attacks": lambda: process("attack", attacked, bench.SHARED, attacked, "--repeats", given.fresh, again=given.again),
-    }
+    kept = bench.Results(work / "results.json" if given.small else bench.RESULTS / "evidence.json")
+    if not given.table:
+        measure(given, work, kept)
     for part in given.parts:
-        if given.table and part in ("intervals", "attacks"):
-            found = read(simulated if part == "intervals" else attacked)
-        else:
-            found = steps[part]()
-        known = kept.all.get(part, {}).get("machine") if given.table else None
-        kept.keep(part, {"machine": known or bench.machine(), "found": found})
-    page = pages.page(kept.all)
-    if given.small:
-        print(page)
-    else:
-        pages.write(HERE.parents[1] / "docs" / "benchmarks.md", page)
+        text = pages.drawn(part, kept.all)
+        if given.small:
+            print(text)
+        elif text:
+            table.write(HERE.parents[1] / "docs" / "benchmarks.md", text, marks=pages.placed(part))
 
 
 if __name__ == "__main__":
