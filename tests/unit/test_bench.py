@@ -239,6 +239,7 @@ def test_seconds_of_two_machines_are_not_compared(bench: dict[str, ModuleType]) 
     quicker = next(ask for ask in bench["table"].ASKS if ask.what.startswith("fit, times faster"))
     results = {"adult/lookalike": {"fit_s": 1.0, "machine": "x"}, "adult/mostlyai": {"fit_s": 90.0, "machine": "y"}}
     assert quicker.line(results).endswith("| – | measured on different machines |")
+    assert quicker.line({"adult/lookalike": results["adult/lookalike"]}).endswith("| – | not measured |")
     results["adult/mostlyai"]["machine"] = "x"
     assert quicker.line(results).endswith("| 90 × | met |")
 
