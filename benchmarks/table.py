@@ -171,7 +171,7 @@ ASKS = (
         digits=1,
         unit=" ×",
         unknown=apart("million_s"),
-    ),  # fmt: skip
+    ),
     Ask("rows per second, 1M rows to Parquet", None, 1e6, speed, higher=True, digits=0),
     Ask("C2ST AUC, LightGBM, against the holdout", 0.56, 0.52, ours("c2st_auc_hold"), digits=3),
     Ask("shape error against train", 1.0, "shape_err", ours("shape_err"), unit=" %"),
