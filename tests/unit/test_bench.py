@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib
+import importlib.util
 import re
 import sys
 from collections.abc import Iterator
@@ -252,3 +253,20 @@ def test_what_was_measured_belongs_to_the_repository(bench: dict[str, ModuleType
     assert len(drawn) > 60 and set(drawn) <= set(page), "benchmarks/run.py --table draws the page from benchmarks/results/tables.json"
     for path in bench["run"].RESULTS.glob("*.json"):
         assert all({"date", "machine"} <= set(cell) for cell in bench["run"].Results(path).all.values()), path.name
+
+
+@pytest.mark.parametrize("name", ["linked", "sequences", "series"])
+def test_tables_beside_other_tools_are_drawn_from_the_repository(
+    bench: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCH / name))
+    monkeypatch.syspath_prepend(str(BENCH))
+    spec = importlib.util.spec_from_file_location(f"bench_{name}", BENCH / name / "run.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for taken in ("sets", "side"):
+        sys.modules.pop(taken, None)
+    results = bench["run"].Results(bench["run"].RESULTS / f"{name}.json").all
+    page = (BENCH.parent / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    assert "\n".join(module.BENCH.page(results)) in page, f"benchmarks/{name}/run.py --table draws the page from benchmarks/results"
