@@ -31,7 +31,7 @@ from lookalike.data.database import place_of
 from lookalike.errors import LookalikeError
 from lookalike.nets.checkpoint import Checkpoint
 from lookalike.plan import Plan
-from lookalike.privacy.accounting import Cost
+from lookalike.privacy.accounting import Cost, Sampled
 from lookalike.rules import Rules
 from lookalike.schema import Schema
 
@@ -357,7 +357,9 @@ def _ledger_seeds() -> list[bytes]:
         ledger = la.privacy.Ledger.open(place, budget=la.privacy.Budget(3.0, 1e-6), unit="row")
         empty = place.read_bytes()
         ledger.allow(1.0, delta=1e-7).spend(Cost(rho=0.01), "a look")
-        return [empty, place.read_bytes()]
+        looked = place.read_bytes()
+        ledger.allow(1.0, delta=1e-7).spend(Cost(sampled=Sampled(4.0, 0.01, 20)), "a training")
+        return [empty, looked, place.read_bytes()]
 
 
 def _checkpoint(data: bytes, folder: Path) -> None:

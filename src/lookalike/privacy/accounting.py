@@ -36,6 +36,9 @@ _SPLITS = (0.01, 0.1, 0.5, 0.9, 0.99)  # shares of δ that the first of two guar
 _CELLS = 500_000  # of a privacy loss distribution; more cost more time than they are worth
 _ROUNDED = 1e-15  # of probability, which a fast Fourier transform may lose
 _FINEST_DELTA = 1e-13  # below it that is too large a share
+_NOISES = 2.0**-40, 2.0**41  # noise multipliers whose squares can be reckoned with; no budget needs others
+_MOST_STEPS, _COMPOSED = 2**53, 1_000_000  # steps of a training; those whose privacy loss distributions are composed
+_WIDEST = 300.0  # cells of a privacy loss distribution, whose ends are taken to the power of e
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,15 @@ class Sampled:
         noise, rate = _number(self.noise, "noise"), _number(self.rate, "rate")
         if not 0 < noise < math.inf:
             raise SettingError(f"a noise multiplier must be above 0 and finite, not {self.noise!r}", where="noise", fix="see noise_for")
+        if not _NOISES[0] <= noise <= _NOISES[1]:
+            raise SettingError(f"a noise multiplier must be from 2⁻⁴⁰ to 2⁴¹, not {self.noise!r}", where="noise", fix="see noise_for")
         if not 0 < rate <= 1:
             fix = "give the chance with which a row is in a batch: expected batch size over number of rows"
             raise SettingError(f"a sampling rate must be above 0 and at most 1, not {self.rate!r}", where="rate", fix=fix)
         if isinstance(self.steps, bool) or not isinstance(self.steps, int | np.integer) or self.steps < 1:
             raise SettingError(f"steps must be a whole number from 1 up, not {self.steps!r}", where="steps", fix="count the noisy sums")
+        if self.steps > _MOST_STEPS:
+            raise SettingError("steps must be at most 2⁵³", where="steps", fix="count the noisy sums")
         for name, value in (("noise", noise), ("rate", rate), ("steps", int(self.steps))):
             object.__setattr__(self, name, value)
 
@@ -312,7 +319,7 @@ def least_noise(fits: Callable[[float], bool]) -> float:
 def _trained(trainings: tuple[Sampled, ...], delta: float) -> float:
     """ε of trainings alone."""
     renyi = _from_renyi(_renyi_of(trainings), delta)
-    if delta < _FINEST_DELTA or renyi == 0:
+    if delta < _FINEST_DELTA or renyi == 0 or sum(s.steps for s in trainings) > _COMPOSED or max(map(_interval, trainings)) > _WIDEST:
         return renyi
     exact = _distribution(trainings).get_epsilon_for_delta(delta - _ROUNDED) * (1 + _GUARD)
     return believed(float(exact), renyi, max(_least(s, delta) for s in trainings))
@@ -338,7 +345,9 @@ def _least(s: Sampled, delta: float) -> float:
     with_unit = without + s.rate * (ndtr((1 - t) / s.noise) - without)
     false, true = (-np.expm1(s.steps * np.log1p(-np.minimum(p, 1 - 1e-16))) for p in (without, with_unit))
     seen = (true > delta) & (false > 0)
-    return max(0.0, float(np.log((true[seen] - delta) / false[seen]).max(initial=0.0)))
+    with np.errstate(over="ignore"):
+        telling = np.log((true[seen] - delta) / false[seen])
+    return max(0.0, float(telling.max(initial=0.0)))
 
 
 def _mixed(rho: float, trainings: tuple[Sampled, ...], delta: float) -> float:
@@ -448,7 +457,10 @@ def _number(value: Any, where: str, *, fix: str = "give a number") -> float:
     """`value` as a float; a text, a truth value or nothing is not a number here."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
         raise SettingError(f"{where} must be a number, not {value!r}", where=where, fix=fix)
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise SettingError(f"{where} is beyond all numbers that are reckoned with", where=where, fix=fix) from None
 
 
 def _check_delta(delta: float) -> None:
