@@ -33,7 +33,7 @@ def table(n: int, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
     return whole, holey
 
 
-WHOLE, HOLEY = table(1_500)
+WHOLE, HOLEY = table(3_000)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_single_guesses_are_nearer_than_any_draw(made: Any) -> None:
 
     assert error(made.single()) < min(error(f) for f in made.frames)
     lost = HOLEY.kind.isna()
-    assert (made.single().kind == WHOLE.kind)[lost].mean() > max(0.65, WHOLE.kind.value_counts(normalize=True).iloc[0] + 0.1)
+    assert (made.single().kind == WHOLE.kind)[lost].mean() > 0.7
 
 
 def test_rubins_rules_are_as_they_are_written() -> None:
