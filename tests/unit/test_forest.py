@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -233,13 +234,45 @@ def test_a_line_is_found_with_its_coefficients() -> None:
     assert (tie.value({4: x}) == (x * 1.8 + 32).round(1)).mean() > 0.98
 
 
-def test_a_product_that_is_drawn_stays_in_the_range_of_those_that_were_seen() -> None:
+@pytest.fixture(scope="module")
+def bought() -> tuple[pd.DataFrame, Any]:
+    """What was paid, of which dear purchases are left out: price and count are often large, but not both; and a model of it."""
     rng = np.random.default_rng(3)
     price, many = np.round(rng.lognormal(2, 1.5, 6_000), 2) + 0.01, np.ceil(rng.lognormal(2, 1.5, 6_000))
-    seen = pd.DataFrame({"price": price, "many": many, "paid": np.round(price * many, 2)}).query("paid < 200")
-    drawn = la.sample(la.fit(seen, seed=0), 5_000, seed=1)
+    seen = pd.DataFrame({"price": price, "many": many, "paid": np.round(price * many, 2), "shop": rng.choice(["n", "s"], 6_000)})
+    seen = seen.query("paid < 200").reset_index(drop=True)
+    return seen, la.fit(seen, seed=0)
+
+
+def test_a_product_that_is_drawn_stays_in_the_range_of_those_that_were_seen(bought: tuple[pd.DataFrame, Any]) -> None:
+    seen, model = bought
+    drawn = la.sample(model, 5_000, seed=1)
     assert drawn.paid.max() <= seen.paid.max()
     assert (np.abs(drawn.price * drawn.many - drawn.paid) < 0.006).all()
+
+
+@pytest.mark.parametrize("given", [{"shop": "n"}, {"many": {"low": 20}}, {"price": {"low": 10}, "shop": "s"}])
+def test_a_product_stays_in_range_under_conditions(bought: tuple[pd.DataFrame, Any], given: dict[str, Any]) -> None:
+    seen, model = bought
+    drawn = la.sample(model, 2_000, plan={"given": given}, seed=1)
+    assert len(drawn) == 2_000 and drawn.paid.max() <= seen.paid.max()
+
+
+def test_a_condition_that_leads_out_of_range_is_met_all_the_same(bought: tuple[pd.DataFrame, Any]) -> None:
+    model = bought[1]
+    drawn = la.sample(model, 20, plan={"given": {"price": {"low": 13}, "many": {"low": 16}}}, seed=1)
+    assert len(drawn) == 20 and drawn.price.min() >= 13 and drawn.many.min() >= 16
+
+
+def test_a_product_that_completes_a_row_stays_in_range_and_one_that_is_given_stays(bought: tuple[pd.DataFrame, Any]) -> None:
+    seen, model = bought
+    table = Dataset.of(seen.nlargest(300, "many"), schema=model.schema).table()
+    names = ["price", "paid"]
+    empty = {c: pa.chunked_array([pa.nulls(table.num_rows, table[c].type)]) if c in names else table[c] for c in table.column_names}
+    made = model.complete(pa.table(empty), names, rng=np.random.default_rng(0)).to_pandas()
+    assert made.many.equals(table["many"].to_pandas()) and made.paid.max() <= seen.paid.max()
+    both = model.complete(pa.table(empty | {"paid": table["paid"]}), names, rng=np.random.default_rng(0)).to_pandas()
+    assert both.paid.equals(table["paid"].to_pandas())
 
 
 def test_independent_numbers_are_not_tied() -> None:

@@ -42,6 +42,8 @@ PILOT, MOST_TRIED = 8_192, 3_000
 """Rows by which it is found out how hard conditions are to meet; rows that are begun at most for each that is wanted."""
 AGAIN = 3
 """Times that rows are drawn anew in which what follows from other numbers is out of range."""
+FORCED = 0.9
+"""Share of such rows above which it is what is asked of them that leads there: they stay then."""
 BEAM, WIDE = 32, 512
 """Copies of a row that are drawn side by side where parts of it are known; and where none of them explains what is known."""
 
@@ -147,13 +149,18 @@ class Forest:
         weight = decided(within, self.stages_)
         seeds, key = rng.integers(0, 1 << 62, len(self.stages_)), int(rng.integers(0, 1 << 62))
         pilot = Inside(weight)
-        self._draw(self._blank(PILOT, rng), seeds >> 5, 0, guide=pilot)
+        piloted = self._draw(self._blank(PILOT, rng), seeds >> 5, 0, guide=pilot)[1]
         if not pilot.rate:
             raise CannotError("no row that the model draws meets all conditions at once", where="given", fix="ask for less")
+        forced = np.mean(self._beyond(piloted)) > FORCED
 
         def piece(at: int) -> tuple[Coded, dict[int, np.ndarray]]:
             blank = self._blank(PIECE, np.random.default_rng((key, at)))
-            return self._draw(blank, seeds, at * PIECE, guide=Inside(weight, pilot.gates))
+            made, numbers = self._draw(blank, seeds, at * PIECE, guide=Inside(weight, pilot.gates))
+            beyond = self._beyond(numbers)
+            if forced or not np.any(beyond):
+                return made, numbers
+            return Coded(made.codes[:, ~beyond], made.inside[:, ~beyond]), {c: x[~beyond] for c, x in numbers.items()}
 
         found: list[tuple[Coded, dict[int, np.ndarray]]] = []
         got = 0
@@ -193,19 +200,25 @@ class Forest:
         def draw(codes: np.ndarray, known: np.ndarray) -> pa.Table:
             made = Coded(np.ascontiguousarray(codes.T), inside)
             tied = {self._column(s.part): np.full(len(codes), np.nan) for s in self.stages_ if s.ties}
+            given = {c: known[:, np.searchsorted(self.codebook_.owners, c)] for c in tied}
             seed = int(rng.integers(0, 1 << 62))
 
-            def piece(rows: np.ndarray, beam: int) -> None:
-                filled, numbers, lost = self._complete(made, known.T, rows, beam=beam, fill=fill, seed=seed)
+            def piece(rows: np.ndarray, beam: int, turn: int) -> None:
+                filled, numbers, lost = self._complete(made, known.T, rows, beam=beam, fill=fill, seed=seed + turn)
                 again = rows[lost] if 1 < beam < WIDE else rows[:0]
                 kept = ~np.isin(rows, again)
                 made.codes[:, rows[kept]], made.inside[:, rows[kept]] = filled.codes[:, kept], filled.inside[:, kept]
                 for column, found in numbers.items():
                     tied[column][rows[kept]] = found[kept]
                 for low in range(0, len(again), PIECE // WIDE):
-                    piece(again[low : low + PIECE // WIDE], WIDE)
+                    piece(again[low : low + PIECE // WIDE], WIDE, turn)
 
-            each(lambda work: piece(*work), list(self._pieces(known)))
+            rows = np.arange(len(codes))
+            for turn in range(AGAIN + 1):
+                each(lambda work: piece(*work), [(*work, turn) for work in self._pieces(known, rows)])
+                rows = np.flatnonzero(self._beyond({c: np.where(given[c], np.nan, x) for c, x in tied.items()}))
+                if not len(rows):
+                    break
             return self._table(made, tied, start)
 
         return filled_in(table, columns, schema=self.schema, codebook=self.codebook_, draw=draw)
@@ -284,12 +297,12 @@ class Forest:
                 found = found | (x < line["low"][0]) | (x > line["high"][-1])
         return found
 
-    def _pieces(self, known: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
-        """Rows that lack something, a piece at a time, and how many copies of them are drawn: one will do where all that is known of a row
-        is drawn before all that is not."""
-        ordered = known[:, [s.part for s in self.stages_]]
-        lacking = np.flatnonzero(~ordered.all(1))
-        ordered = ordered[lacking]
+    def _pieces(self, known: np.ndarray, rows: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+        """Those of `rows` that lack something, a piece at a time, and how many copies of them are drawn: one will do where all that is
+        known of a row is drawn before all that is not."""
+        ordered = known[rows][:, [s.part for s in self.stages_]]
+        lacking = ~ordered.all(1)
+        ordered, lacking = ordered[lacking], rows[lacking]
         late = (ordered & (np.logical_or.accumulate(~ordered, axis=1))).any(1)
         for rows, beam in ((lacking[~late], 1), (lacking[late], BEAM)):
             size = PIECE // beam
