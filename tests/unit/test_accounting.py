@@ -369,17 +369,33 @@ def test_a_search_that_cannot_end_is_refused() -> None:
     assert least_noise(lambda noise: True) < 1e-5
 
 
+@pytest.mark.parametrize("least", [2.0**-19, 0.013, 0.5, 1.0, 1.0004, 3.7, 900.0, 2.0**40])
+def test_the_least_noise_is_found_to_a_thousandth_above(least: float) -> None:
+    assert least <= least_noise(lambda noise: noise >= least) <= least * 1.001
+
+
+def test_trainings_without_an_end_are_added_up_at_once_and_never_to_less() -> None:
+    def told(noise: float, rate: float, steps: int) -> float:
+        return total([Cost(sampled=Sampled(noise, rate, steps))], delta=1e-6)
+
+    assert told(1.0, 0.1, 10_000) < told(1.0, 0.1, 10**9) < told(1.0, 0.1, 2**53) < math.inf
+    assert told(100.0, 0.1, 1_000_000) < told(100.0, 0.1, 1_000_001) < 1.1 * told(100.0, 0.1, 1_000_000)
+    assert told(2.0**41, 0.1, 10) < 1e-6 and told(2.0**-40, 0.1, 10) > 1e20
+    together = [Cost(sampled=Sampled(100.0, 0.1, 600_000))] * 2
+    assert told(100.0, 0.1, 600_000) < total(together, delta=1e-6) == pytest.approx(told(100.0, 0.1, 1_200_000), rel=1e-6)
+
+
 # ------------------------------------------------------------------------------------------------------------------ refusals
 
 
-@pytest.mark.parametrize("epsilon", [0, -1, math.nan, math.inf, -math.inf, True, "1", None])
+@pytest.mark.parametrize("epsilon", [0, -1, math.nan, math.inf, -math.inf, True, "1", None, 10**400])
 def test_an_epsilon_that_is_none(epsilon: object) -> None:
     with pytest.raises(SettingError) as caught:
         Budget(epsilon, 1e-6)  # type: ignore[arg-type]
     assert caught.value.where == "epsilon" and "above 0" in str(caught.value)
 
 
-@pytest.mark.parametrize("delta", [0, 1, -1e-6, 1.5, math.nan, math.inf, False, "1e-6", None])
+@pytest.mark.parametrize("delta", [0, 1, -1e-6, 1.5, math.nan, math.inf, False, "1e-6", None, 10**400])
 def test_a_delta_that_is_none(delta: object) -> None:
     with pytest.raises(SettingError) as caught:
         Budget(1.0, delta)  # type: ignore[arg-type]
@@ -393,6 +409,7 @@ def test_a_delta_that_is_none(delta: object) -> None:
         {"rho": math.nan},
         {"rho": math.inf},
         {"rho": "1"},
+        {"rho": 10**400},
         {"delta": 1.0},
         {"delta": -0.1},
         {"delta": math.nan},
@@ -406,7 +423,10 @@ def test_a_cost_that_is_none(bad: dict[str, object]) -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [(0.0, 0.1, 5), (math.nan, 0.1, 5), (math.inf, 0.1, 5), (1.0, 0.0, 5), (1.0, 1.1, 5), (1.0, 0.1, 0), (1.0, 0.1, 2.0), (1.0, 0.1, True)],
+    [
+        *((0.0, 0.1, 5), (math.nan, 0.1, 5), (math.inf, 0.1, 5), (1.0, 0.0, 5), (1.0, 1.1, 5), (1.0, 0.1, 0), (1.0, 0.1, 2.0)),
+        *((1.0, 0.1, True), (2.0**-41, 0.1, 5), (2.0**42, 0.1, 5), (1e308, 0.1, 5), (1.0, 0.1, 2**53 + 1), (1.0, 0.1, 10**400)),
+    ],
 )
 def test_a_training_that_is_none(bad: tuple[float, float, int]) -> None:
     with pytest.raises(SettingError):
