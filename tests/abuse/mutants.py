@@ -325,6 +325,7 @@ class Loop:
             if not place.exists():
                 _say(f"measuring {test.name}")
                 _in_child(lambda place=place, test=test: self._measure(place, test), wall=None)
+        gc.unfreeze()  # what is frozen is not among all objects
         covered, self.living = Covered(self.folder), _living()
         gc.freeze()  # forks share what is not written to
         for mutant in self.mutants:
