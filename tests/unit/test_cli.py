@@ -337,10 +337,10 @@ def test_a_link_to_nowhere(here: Any, tmp_path: Path) -> None:
     assert left(tmp_path) == {"people.csv"}
 
 
-def test_full_disk(tiny_disk: Path, table: Path, stored: Path) -> None:
-    refused(command("make", table, *QUICK, "--rows", "100", "--out", tiny_disk / "out", cwd=table.parent), "disk/out", "space", "→")
+def test_full_disk(here: Any, tiny_disk: Path, table: Path, stored: Path) -> None:
+    refused(here("make", table, *QUICK, "--rows", "100", "--out", tiny_disk / "out"), "disk/out", "space", "→")
     assert not left(tiny_disk)
-    refused(command("sample", stored, "-n", "100000", "--out", tiny_disk / "s.csv"), "s.csv", "space", "→")
+    refused(here("sample", stored, "-n", "100000", "--out", tiny_disk / "s.csv"), "s.csv", "space", "→")
     assert not left(tiny_disk)
 
 
