@@ -38,8 +38,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "lookalike"
 PACKAGES = {"privacy": "privacy/*.py", "score": "score.py", "steer": "steer.py", "encode": "encode/*.py"}
-TESTS = """accounting condition encode encode_key encode_kinds encode_looks encode_number encode_parts harness ledger look mechanisms personal
-    private_parts score sgd statement steer steer_account"""
+TESTS = """accounting condition encode encode_key encode_kinds encode_looks encode_number encode_parts harness ledger look mechanisms
+    personal private_parts score sgd statement steer steer_account"""
 CONTRACTS = ("encoders",)
 HEAVY = "hypothesis pandas pyarrow.parquet scipy.stats sklearn.ensemble numba faker torch dp_accounting opendp.prelude"
 EQUAL = Path(__file__).with_name("mutants_equal.json")
