@@ -260,3 +260,65 @@ def test_what_is_no_regular_series_is_refused_before_work_begins(change: dict, e
         if name == "series" or "window" not in change:
             with pytest.raises(error, match=words):
                 models.build(name, settings).fit(data, rng=np.random.default_rng(0))
+
+
+def traded(n: int, steps: int, seed: int = 0) -> pd.DataFrame:
+    """Days of `n` papers: opened, highest, lowest and last price in cents, of which a tenth are equal, and what it was given out at."""
+    rng = np.random.default_rng(seed)
+    start, rise = rng.uniform(3, 6, (n, 1)), rng.normal(0, 0.02, (n, steps))
+    last = np.exp(start + np.cumsum(rise, axis=1))
+    opened = np.exp(start + np.cumsum(rise, axis=1) - rise + rng.normal(0, 0.004, (n, steps)))
+    above, below = (rng.exponential(0.01, (n, steps)) * (rng.random((n, steps)) > 0.1) for _ in range(2))
+    high, low = np.maximum(opened, last) * (1 + above), np.minimum(opened, last) * (1 - below)
+    frame = pd.DataFrame({"paper": np.repeat(np.arange(n), steps), "t": np.tile(np.arange(steps), n)})
+    return frame.assign(**{k: v.ravel().round(2) for k, v in {"opened": opened, "high": high, "low": low, "last": last}.items()})
+
+
+@pytest.fixture(scope="module")
+def market() -> tuple[pd.DataFrame, Model]:
+    frame = traded(300, 12)
+    return frame, fitted(ordered(frame, subject="paper"), steps=400)
+
+
+def between(frame: pd.DataFrame) -> np.ndarray:
+    return ((frame.high >= frame[["opened", "last"]].max(axis=1)) & (frame.low <= frame[["opened", "last"]].min(axis=1))).to_numpy()
+
+
+def test_numbers_never_pass_those_that_they_never_passed(market: tuple[pd.DataFrame, Model]) -> None:
+    real, model = market
+    made = model.sample(200, rng=np.random.default_rng(1)).table().to_pandas()
+    assert between(real).all() and between(made).all()
+    for name in ("high", "low"):
+        touched = [(f[name] == f[["opened", "last"]].agg("max" if name == "high" else "min", axis=1)).mean() for f in (real, made)]
+        assert 0.5 < touched[1] / touched[0] < 2, name
+    wide = [np.log(f.high / f.low).median() for f in (real, made)]
+    assert 0.7 < wide[1] / wide[0] < 1.4
+    kept = models.build("series", SMALL).restore(model.schema, model.state())
+    assert kept.sample(3, rng=np.random.default_rng(2)).table().equals(model.sample(3, rng=np.random.default_rng(2)).table())
+
+
+@pytest.mark.parametrize("lacking", [["high"], ["opened"], ["low", "last"]])
+def test_what_is_filled_in_does_not_pass_what_is_given(market: tuple[pd.DataFrame, Model], lacking: list[str]) -> None:
+    real, model = market
+    part = ordered(real, subject="paper").table()
+    gone = np.random.default_rng(3).random(len(part)) < 0.3
+    holes = part
+    for name in lacking:
+        at = part.schema.get_field_index(name)
+        holes = holes.set_column(at, name, pa.array(part[name].to_numpy(), mask=gone))
+    made = model.complete(holes, lacking, rng=np.random.default_rng(4), fill=True).to_pandas()
+    assert between(made).all()
+    given = part.to_pandas()
+    assert (made[~gone] == given[~gone]).all().all() and (made.drop(columns=lacking) == given.drop(columns=lacking)).all().all()
+    assert (made[gone][lacking].to_numpy() != given[gone][lacking].to_numpy()).any()
+
+
+def test_columns_that_pass_each_other_or_lie_far_apart_are_not_bound() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(10, 3, 2_000).round(2)
+    frame = pd.DataFrame({"t": np.arange(2_000), "a": x, "crossed": (x + rng.normal(0.5, 0.5, 2_000)).round(2), "far": (x + 500).round(2)})
+    assert len(fitted(ordered(frame), steps=1).frame_.bound) == 0
+    over = frame.assign(over=(x + rng.exponential(1, 2_000)).round(2))
+    over.loc[7, "over"] = 0.0  # one slip does not make a bound
+    found = fitted(ordered(over), steps=1).frame_.bound
+    assert [found._name(gap.channel) for gap in found.gaps] == ["over"]

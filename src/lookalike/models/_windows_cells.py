@@ -9,12 +9,15 @@ are read off again, so protected values, rounding and bounds are those of the co
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lookalike.encode import Codebook, Coded, encoder
 from lookalike.schema import Column
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["Cells", "Channel", "Line"]
 
@@ -162,8 +165,11 @@ class Cells:
         top = np.sort(np.argsort(-count, kind="stable")[: min(MOST, len(there))])
         return Channel(p, "level", top, False, False)
 
-    def encode(self, coded: Coded) -> tuple[np.ndarray, np.ndarray]:
-        """float32 [n, state], the channels side by side, 0 for a missing number; bool [n, channels], whether each is there."""
+    def encode(self, coded: Coded, table: pa.Table | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """float32 [n, state], the channels side by side, 0 for a missing number; bool [n, channels], whether each is there.
+
+        table: the rows themselves, if at hand: numbers on a line are then as exact as they are there, and not as their cells have them.
+        """
         n = coded.codes.shape[1]
         out, there = np.zeros((n, sum(c.size for c in self.channels)), np.float32), np.ones((n, len(self.channels)), bool)
         at = 0
@@ -171,7 +177,7 @@ class Cells:
             codes = coded.codes[channel.part]
             if channel.kind == "number":
                 there[:, k] = codes > 0
-                out[:, at] = np.where(codes > 0, self._score(channel.part, coded), 0)
+                out[:, at] = np.where(codes > 0, self._score(channel.part, coded, table), 0)
             elif channel.kind == "level":
                 place = np.full(len(self.counts[channel.part]), len(channel.codes))
                 place[channel.codes] = np.arange(len(channel.codes))
@@ -179,11 +185,12 @@ class Cells:
             at += channel.size
         return out, there
 
-    def _score(self, p: int, coded: Coded) -> np.ndarray:
+    def _score(self, p: int, coded: Coded, table: pa.Table | None) -> np.ndarray:
         from scipy.special import ndtri
 
         if self.lines[p].kind != "score":
-            return self.lines[p].forward(self._values(p, coded)).astype(np.float32)
+            exact = None if table is None else table[self.codebook.parts[p].column].to_numpy().astype(np.float64)
+            return self.lines[p].forward(self._values(p, coded) if exact is None else exact).astype(np.float32)
         codes, inside = coded.codes[p], coded.inside
         mass, owner = self.mass[p], self.codebook.owners[p]
         place = inside[owner] if self.single[p] else np.float32(0.5)

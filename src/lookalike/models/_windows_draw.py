@@ -43,7 +43,7 @@ def draw_piece(
     looks = _looks(net, known, lengths) if known is not None else None
     sure = None
     if known is not None:
-        past.state[:] = torch.from_numpy(known.state.reshape(n * length, -1))
+        past.state[:, : net.plain] = torch.from_numpy(known.state.reshape(n * length, -1))
         sure = torch.from_numpy(known.known.reshape(n * length, -1))
         there[:] = torch.from_numpy(known.there.reshape(n * length, -1)) | ~sure
     piece = _Piece(net, past, there, sure, fill, draw)
@@ -58,7 +58,7 @@ def draw_piece(
             steps = (past.state[rows][:, net.at] - past.state[rows - 1][:, net.at]).abs() / net.rough
         wide = torch.cat([past.state[rows], past.gone[rows], steps.clamp(max=5.0)], 1)
         past.sums[at + 1] = past.sums[at] + wide
-    return past.state.view(n, length, -1).numpy(), there.view(n, length, -1).numpy()
+    return past.state[:, : net.plain].view(n, length, -1).numpy(), there.view(n, length, -1).numpy()
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,13 @@ def _one(piece: _Piece, rows: Tensor, first: Tensor, look: Look | None) -> None:
         else:
             number = head.kind == "number"
             if number:
-                mean, error = net.forecast(net.numbers.index(k), behind, values, fresh)
                 c = net.numbers.index(k)
-                drawn = (mean + error * drawn).clamp(net.bounds[0, c], net.bounds[1, c])
+                mean, error = net.forecast(c, behind, values, fresh)
+                drawn = mean + error * drawn
+                if k in net.gaps.of:
+                    state = past.state[rows].numpy()
+                    drawn = torch.from_numpy(net.gaps.number(net.gaps.of[k], drawn[:, 0].numpy(), state))[:, None]
+                drawn = drawn.clamp(net.bounds[0, c], net.bounds[1, c])
                 last = past.state[before, low : low + 1] * (~fresh).float()[:, None]
                 drawn = torch.where(again[k][:, None], last, drawn) if k in again else drawn
                 drawn = torch.where(gone[k][:, None], last, drawn) if k in gone else drawn
@@ -119,6 +123,9 @@ def _one(piece: _Piece, rows: Tensor, first: Tensor, look: Look | None) -> None:
                 keep = fixed & was if number else fixed
                 drawn = torch.where(keep[:, None], past.state[rows, low:high], drawn)
             past.state[rows, low:high] = drawn
+            if k in net.gaps.of:
+                low, high = net.told(k)
+                past.state[rows, low:high] = drawn = torch.from_numpy(net.gaps.gap(net.gaps.of[k], past.state[rows].numpy()))[:, None]
             values[:, a:b] = drawn
             errors[:, a:b] = (drawn - mean) / error if number else drawn
 

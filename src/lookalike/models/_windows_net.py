@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from lookalike.models._windows_cells import Channel
+from lookalike.models._windows_gaps import Gaps
 from lookalike.nets.steps import FAR, Head, Steps
 
 __all__ = ["Look", "Net", "Past", "heads_of", "pack"]
@@ -40,9 +41,10 @@ def heads_of(channels: list[Channel]) -> list[tuple[int, str, Head]]:
 class Past:
     """Rows of series, one series after the other.
 
-    state float32 [rows, state]: channels, missing numbers as the last one known; gone float32 [rows, marks]: 1 where a channel that may be
-    missing is; sums float64 [rows + 1, all]: running sums of state, gone and roughness; shift int64 [rows] or None: what is added to a
-    row's number to find its running sum, where each series has its own; beside float32 [rows, beside]: what is known of each row at once.
+    state float32 [rows, state]: channels, missing numbers as the last one known, and gaps; gone float32 [rows, marks]: 1 where a channel
+    that may be missing is; sums float64 [rows + 1, all]: running sums of state, gone and roughness; shift int64 [rows] or None: what is
+    added to a row's number to find its running sum, where each series has its own; beside float32 [rows, beside]: what is known of each
+    row at once.
     """
 
     state: Tensor
@@ -65,13 +67,15 @@ class Look:
 class Net(nn.Module):
     """Reads the past, forecasts linearly, and tells what that leaves (`Steps`).
 
-    channels: see `Cells`. window: rows that are looked back on. lags: rows before that are read one by one. seasons: further rows before.
-    beside: numbers known of each row. given: share of the rows that are learned with something known ahead. born: see BORN.
+    channels: see `Cells`. gaps: numbers told as gaps to others. window: rows looked back on. lags: rows before that are read one by one.
+    seasons: further rows before. beside: numbers known of each row. given: share of the rows that are learned with something known ahead.
+    born: see BORN.
     """
 
     def __init__(
         self,
         channels: list[Channel],
+        gaps: Gaps,
         *,
         window: int,
         lags: int,
@@ -81,14 +85,16 @@ class Net(nn.Module):
         sizes: dict[str, float],
     ) -> None:
         super().__init__()
-        self.channels, self.window, self.lags, self.seasons, self.given = channels, window, lags, seasons, given
+        self.channels, self.gaps = channels, gaps
+        self.window, self.lags, self.seasons, self.given = window, lags, seasons, given
         self.born = 0.0
         self.kinds = heads_of(channels)
         ends = np.cumsum([0, *(c.size for c in channels)])
         self.spans = [(int(a), int(b)) for a, b in itertools.pairwise(ends)]
         self.numbers = [k for k, c in enumerate(channels) if c.kind == "number"]
         self.marks = [k for k, c in enumerate(channels) if c.missing]
-        self.state, self.beside = int(ends[-1]), beside
+        self.plain, self.beside = int(ends[-1]), beside
+        self.state = self.plain + len(gaps)
         edges = [0, 1 << max(1, lags - 1).bit_length()]
         while edges[-1] < window:
             edges.append(min(2 * edges[-1], window))
@@ -96,7 +102,7 @@ class Net(nn.Module):
         d, c, m = self.state, len(self.numbers), len(self.marks)
         self.wide = d + m + c
         self.past = lags * (d + m) + min(DIFFERENCES, lags) * c + len(edges[1:]) * self.wide + len(seasons) * (d + 1) + 3
-        self.ahead = d + len(channels) + c
+        self.ahead = self.plain + len(channels) + c
         self.read = self.past + beside + self.ahead
         self.at = [self.spans[k][0] for k in self.numbers]
         self.steps = Steps([h for _, _, h in self.kinds], self.read, **sizes)
@@ -111,13 +117,18 @@ class Net(nn.Module):
             "bounds": (2, c),
         }.items():
             self.register_buffer(name, torch.ones(shape) if name in ("error", "error0", "rough") else torch.zeros(shape), persistent=False)
-        owner = np.repeat(np.arange(len(channels)), [c.size for c in channels]) if self.state else np.zeros(0, np.int64)
+        owner = np.repeat(np.arange(len(channels)), [c.size for c in channels]) if self.plain else np.zeros(0, np.int64)
         self.register_buffer("owner", torch.from_numpy(owner.astype(np.int64)), persistent=False)
         self.data: Past | None = None
 
     def learn_from(self, past: Past, first: Tensor, last: Tensor, there: Tensor, again: Tensor) -> None:
         """The rows to learn from; first, last int64 [rows]: of the row's series; there bool [rows, channels]; again: repeats what was."""
         self.data, self.first, self.last, self.there, self.again = past, first, last, there, again
+
+    def told(self, k: int) -> tuple[int, int]:
+        """Where in a row of the state stands what is told of channel `k`: its gap, if it has one."""
+        gap = self.gaps.of.get(k)
+        return self.spans[k] if gap is None else (self.plain + gap, self.plain + gap + 1)
 
     # ------------------------------------------------------------------------------------------------------ reading
 
@@ -162,8 +173,8 @@ class Net(nn.Module):
         """float [n, sum of sizes]: values as they are told to later heads, and the errors of numbers in their place."""
         parts = []
         for k, what, _ in self.kinds:
-            a, b = self.spans[k]
             if what == "value":
+                a, b = self.told(k)
                 parts.append(past.state[rows, a:b])
             elif what == "missing":
                 parts.append(past.gone[rows][:, [self.marks.index(k)]])
@@ -286,8 +297,9 @@ def _ridge(x: Tensor, y: Tensor, *, centred: bool = True) -> tuple[Tensor, float
 
 
 def pack(net: Net, state: np.ndarray, there: np.ndarray, first: np.ndarray, beside: np.ndarray) -> Past:
-    """Rows as `Past`: missing numbers filled with the last one known, and running sums. Sets the net's `rough`, the size of usual steps."""
-    filled, n = state.copy(), len(state)
+    """Rows as `Past`: missing numbers filled with the last one known, gaps, and running sums. Sets the net's `rough`, the size of usual
+    steps."""
+    filled, n = np.concatenate([state, net.gaps.told(state)], axis=1), len(state)
     at = np.arange(n)
     for c, k in zip(net.at, net.numbers, strict=True):
         last = np.maximum.accumulate(np.where(there[:, k], at, -1))

@@ -12,6 +12,7 @@ from lookalike import models
 from lookalike.encode import Codebook
 from lookalike.errors import DataError
 from lookalike.models._windows_cells import Cells
+from lookalike.models._windows_gaps import Gaps
 from lookalike.models._windows_rows import FIRST, GAP, ROWS, TIGHT, Clock, Ordered, in_order, keyed, named, owners, statics
 from lookalike.protocol import OnStep, State, part, quiet
 from lookalike.schema import Column, Schema, Table
@@ -65,13 +66,15 @@ class Given:
 class Frame:
     """How the tables of a schema become arrays.
 
-    clock: how order goes on; names: columns that never change within a subject; cells: those of rows; context: those of subjects;
+    clock: how order goes on; names: columns that never change within a subject; cells: those of rows; bound: numbers of a row that never
+    pass others of it; context: cells of subjects;
     inner: the model of subjects; longest: rows of a subject at most; firsts: whether subjects begin at different order values.
     """
 
     clock: Clock
     names: tuple[str, ...]
     cells: Cells
+    bound: Gaps
     context: Cells | None
     inner: Model | None
     longest: int
@@ -102,7 +105,9 @@ class Frame:
         coded = self.cells.codebook.encode(self._rows_of(found))
         inside = np.diff(np.repeat(np.arange(len(found.sizes)), found.sizes)) == 0
         self.cells = Cells.of(self.cells.codebook, coded, inside)
-        state, there = self.cells.encode(coded)
+        table = self._rows_of(found)
+        state, there = self.cells.encode(coded, table)
+        self.bound = Gaps.find(self.cells, table, state, there)
         beside = self._beside(found.sizes, found.order, self._owners_of(found) if self.subject is not None else None)
         return self, Rows(found.sizes, state, there, beside, found.notes)
 
@@ -167,7 +172,8 @@ class Frame:
         drawn = None
         if self.inner is not None:
             drawn = self._completed(found, [name for name in wanted if name in self.names], rng)
-        state, there = self.cells.encode(self.cells.codebook.encode(self._rows_of(found)))
+        rows = self._rows_of(found)
+        state, there = self.cells.encode(self.cells.codebook.encode(rows), rows)
         known = np.ones(there.shape, bool)
         for k, channel in enumerate(self.cells.channels):
             name = self.cells.codebook.parts[channel.part].column
@@ -181,6 +187,7 @@ class Frame:
         import pyarrow as pa
 
         rows = self._decoded(state, there, rng=rng, start=start * (1 if lot.owners is None else self.longest))
+        rows = self.bound.placed(rows, state, {name: np.ones(len(state), bool) for name in self.bound.columns()})
         order, whose, made = lot.order, pa.array(lot.whose), []
         if self.gaps:
             gaps = np.abs(rows[GAP].to_numpy(zero_copy_only=False).astype(np.float64))
@@ -205,8 +212,10 @@ class Frame:
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        state, _ = drawn
         rows = self._decoded(*drawn, rng=rng, start=start)
         back = pa.array(np.argsort(given.sort))
+        drawn_at = {name: pc.is_null(table[name]).to_numpy() for name in self.bound.columns()}
         for name in given.wanted:
             if name in rows.column_names:
                 made = rows[name].take(back)
@@ -218,7 +227,7 @@ class Frame:
             plain = old.type.value_type if pa.types.is_dictionary(old.type) else old.type
             both = pc.if_else(pc.is_null(old).combine_chunks(), made.cast(plain), old.cast(plain))
             table = table.set_column(at, table.schema.field(at), both.cast(old.type))
-        return table
+        return self.bound.placed(table, state[np.argsort(given.sort)], drawn_at)
 
     # ------------------------------------------------------------------------------------------------------ keeping
 
@@ -232,6 +241,7 @@ class Frame:
             "firsts": self.firsts,
             "gaps": self.gaps,
         }
+        card["bound"] = self.bound.to_json()
         card["cells"], arrays = self.cells.to_json(), {f"cells.{k}": a for k, a in self.cells.arrays().items()}
         if self.context is not None:
             card["context"] = self.context.to_json()
@@ -251,6 +261,7 @@ class Frame:
         self.names, self.longest = tuple(card["names"]), card["longest"]
         self.firsts, self.gaps = card["firsts"], card["gaps"]
         self.cells = Cells.from_json(card["cells"], _under(state, "cells."), self._row_table)
+        self.bound = Gaps.from_json(card.get("bound", []), self.cells)
         self.context = self.inner = None
         if self.subject is not None:
             if "context" in card:

@@ -249,6 +249,7 @@ class Series:
         sizes = {"width": s.width, "depth": s.depth, "modes": s.modes, "drop": s.drop}
         return Net(
             self.frame_.cells.channels,
+            self.frame_.bound,
             window=self.window_,
             lags=min(s.lags, self.window_),
             seasons=self.seasons_,
@@ -268,7 +269,7 @@ class Series:
         from lookalike.nets.train import generator, whole_threads
 
         seed, net = int(rng.integers(0, 1 << 62)), self.net_
-        state, there = np.zeros((len(beside), net.state), np.float32), np.ones((len(beside), len(net.channels)), bool)
+        state, there = np.zeros((len(beside), net.plain), np.float32), np.ones((len(beside), len(net.channels)), bool)
         falling, starts = np.argsort(-sizes, kind="stable"), np.cumsum(sizes) - sizes
 
         def piece(low: int) -> None:
