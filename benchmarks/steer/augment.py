@@ -36,6 +36,8 @@ ROOT = HERE.parents[1]
 SHARED = Path(os.environ.get("LOOKALIKE_DATA", ROOT.parent / "shared" / "data"))
 KEPT = RESULTS / "augment.json"
 SEEDS = 10
+CAP = 900
+"""Seconds that another tool may take."""
 TENTH, HALF, WHOLE = 0.1, 0.5, 1.0
 """Rows added, as a share of what is missing to balance."""
 
@@ -195,7 +197,7 @@ def ctgan(given: Case, part: float) -> tuple[Any, Any]:
         given.learn.assign(y=given.classes.map({0: "no", 1: "yes"})).to_csv(path, index=False)
         rows = str(round(part * given.gap))
         command = [str(environment("sdv")), "-P", str(HERE / "ctgan.py"), str(path), rows, str(given.seed)]
-        subprocess.run(command, check=True, capture_output=True)
+        subprocess.run(command, check=True, capture_output=True, timeout=CAP)
         made = pd.read_csv(path.with_name("made.csv"))[list(given.learn.columns)]
     for name in given.learn:
         made[name] = made[name].astype(str if given.learn[name].dtype == "category" else float).astype(given.learn[name].dtype)
@@ -236,6 +238,9 @@ def measure_all(given: argparse.Namespace) -> None:
                 _, make, more = METHODS[method]
                 try:
                     X, y = make(rows)
+                except subprocess.TimeoutExpired:
+                    results.keep(key, {"failed": f"not done in {CAP} s"})
+                    continue
                 except (ValueError, subprocess.CalledProcessError) as error:
                     results.keep(key, {"failed": str(error)})
                     continue
