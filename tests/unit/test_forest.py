@@ -258,6 +258,24 @@ def test_a_product_stays_in_range_under_conditions(bought: tuple[pd.DataFrame, A
     assert len(drawn) == 2_000 and drawn.paid.max() <= seen.paid.max()
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"price": {"low": 10.37, "high": 10.9}},
+        {"price": {"low": 3, "high": 4}, "many": {"low": 2, "high": 9}},
+        {"many": [3, 7, 18]},
+        {"price": [2.51, 4.99]},
+        {"paid": {"low": 50, "high": 60}},
+    ],
+    ids=str,
+)
+def test_a_product_is_exact_where_its_factors_are_asked_for(bought: tuple[pd.DataFrame, Any], given: dict[str, Any]) -> None:
+    drawn = la.sample(bought[1], 1_000, plan={"given": given}, seed=1)
+    assert (np.abs(drawn.price * drawn.many - drawn.paid) < 0.006).all()
+    for name, asked in given.items():
+        assert drawn[name].isin(asked).all() if isinstance(asked, list) else drawn[name].between(asked["low"], asked["high"]).all()
+
+
 def test_a_condition_that_leads_out_of_range_is_met_all_the_same(bought: tuple[pd.DataFrame, Any]) -> None:
     model = bought[1]
     drawn = la.sample(model, 20, plan={"given": {"price": {"low": 13}, "many": {"low": 16}}}, seed=1)

@@ -44,17 +44,26 @@ class Within:
         return np.minimum(low + inside * (high - low), LAST)
 
     def settled(self, table: pa.Table, codes: Mapping[int, np.ndarray], rng: np.random.Generator) -> pa.Table:
-        """`table` with the values that are named; codes: of the first part of each column of `put`."""
-        for column, (of, values) in self.put.items():
-            lot = rng.random((len(of), table.num_rows), dtype=np.float32)
-            lot[codes[column][None] != of[:, None]] = -1
-            chosen = values.take(pa.array(lot.argmax(0)))
+        """`table` with the values that are named; codes: of the first part of those columns of `put` in which they are to be put."""
+        for column, mine in codes.items():
+            chosen, hit = self._chosen(column, mine, rng)
             before = table.column(column)
-            hit = (lot >= 0).any(0)  # a row that is missing, where that will do as well, stays so
             plain = before.cast(before.type.value_type) if pa.types.is_dictionary(before.type) else before
             made = pc.if_else(pa.array(hit), chosen.cast(plain.type), plain.combine_chunks())
             table = table.set_column(column, table.schema.field(column), made.cast(before.type))
         return table
+
+    def named(self, numbers: np.ndarray, codes: np.ndarray, column: int, rng: np.random.Generator) -> np.ndarray:
+        """`numbers` float64 [n] of a column of `put`, whose cells are `codes`, with the values that are named."""
+        chosen, hit = self._chosen(column, codes, rng)
+        return np.where(hit, chosen.cast("float64").to_numpy(zero_copy_only=False), numbers)
+
+    def _chosen(self, column: int, codes: np.ndarray, rng: np.random.Generator) -> tuple[pa.Array, np.ndarray]:
+        """One of the values that are named in the cell of each row, and where there is one: a row that may be missing, and is, stays so."""
+        of, values = self.put[column]
+        lot = rng.random((len(of), len(codes)), dtype=np.float32)
+        lot[codes[None] != of[:, None]] = -1
+        return values.take(pa.array(lot.argmax(0))), (lot >= 0).any(0)
 
 
 def bound(

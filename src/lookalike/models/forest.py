@@ -149,15 +149,16 @@ class Forest:
         weight = decided(within, self.stages_)
         seeds, key = rng.integers(0, 1 << 62, len(self.stages_)), int(rng.integers(0, 1 << 62))
         pilot = Inside(weight)
-        piloted = self._draw(self._blank(PILOT, rng), seeds >> 5, 0, guide=pilot)[1]
+        piloted = self._draw(self._blank(PILOT, rng), seeds >> 5, 0, guide=pilot, within=within)[1]
         if not pilot.rate:
             raise CannotError("no row that the model draws meets all conditions at once", where="given", fix="ask for less")
-        forced = np.mean(self._beyond(piloted)) > FORCED
+        follows = {self._column(s.part) for s in self.stages_ if s.ties}
+        forced = np.mean(self._beyond({c: piloted[c] for c in follows})) > FORCED
 
         def piece(at: int) -> tuple[Coded, dict[int, np.ndarray]]:
             blank = self._blank(PIECE, np.random.default_rng((key, at)))
-            made, numbers = self._draw(blank, seeds, at * PIECE, guide=Inside(weight, pilot.gates))
-            beyond = self._beyond(numbers)
+            made, numbers = self._draw(blank, seeds, at * PIECE, guide=Inside(weight, pilot.gates), within=within)
+            beyond = self._beyond({c: numbers[c] for c in follows})
             if forced or not np.any(beyond):
                 return made, numbers
             return Coded(made.codes[:, ~beyond], made.inside[:, ~beyond]), {c: x[~beyond] for c, x in numbers.items()}
@@ -171,10 +172,8 @@ class Forest:
         coded = Coded(*(np.concatenate([getattr(made, name) for made, _ in found], axis=1)[:, :n] for name in ("codes", "inside")))
         tied = {column: np.concatenate([numbers[column] for _, numbers in found])[:n] for column in found[0][1]}
         first = {self._column(p): p for p in sorted(within.weight, reverse=True)}
-        for column in within.inside:
-            coded.inside[column] = within.place(coded.inside[column], coded.codes[first[column]], column)
-        table = self._table(coded, tied, start)
-        return within.settled(table, {column: coded.codes[first[column]] for column in within.put}, rng), pilot.chance
+        table, left = self._table(coded, tied, start), [column for column in within.put if column in follows or column not in tied]
+        return within.settled(table, {column: coded.codes[first[column]] for column in left}, rng), pilot.chance
 
     def complete(
         self, table: pa.Table, columns: Sequence[str], *, rng: np.random.Generator, start: int = 0, fill: bool = False
@@ -421,12 +420,14 @@ class Forest:
         *,
         learned: np.ndarray | None = None,
         guide: Guide | None = None,
+        within: Within | None = None,
         given: Mapping[int, np.ndarray] | None = None,
     ) -> tuple[Coded, dict[int, np.ndarray]]:
         """Fill `coded.codes` stage by stage; returns it, and the numbers of columns with ties. `first`: number of the first row.
 
         learned: the rows learned from; each stage is replaced, before it draws, by one that meets them. guide: what is asked of the rows,
-        of which some may end and others go on more than once: what is returned is then a copy. given: numbers of columns of the context.
+        of which some may end and others go on more than once: what is returned is then a copy. within: where in their cells values lie, and
+        which are named: of columns by which others are tied, the numbers are returned, too. given: numbers of columns of the context.
         """
         from lookalike.encode import Coded
 
@@ -448,6 +449,8 @@ class Forest:
             if later:
                 drawn[coded.codes[head] == 0] = 0
             coded.codes[p] = drawn
+            if within is not None and not later:
+                self._settle(stage, coded, numbers, within, np.random.default_rng((int(seed), first)))
             if stage.ties:
                 numbers[self._column(p)] = self._tie(stage, coded, numbers)
             bins[p] = self.maps_[p][coded.codes[p]]
@@ -455,7 +458,16 @@ class Forest:
             if kept is not None:
                 coded, bins = Coded(coded.codes[:, kept], coded.inside[:, kept]), bins[:, kept]
                 numbers = {column: found[kept] for column, found in numbers.items()}
-        return coded, {self._column(s.part): numbers[self._column(s.part)] for s in self.stages_ if s.ties}
+        told = {self._column(s.part) for s in self.stages_ if s.ties} | (set() if within is None else {*within.put} & {*numbers})
+        return coded, {column: numbers[column] for column in sorted(told)}
+
+    def _settle(self, stage: Stage, coded: Coded, numbers: dict[int, np.ndarray], within: Within, rng: np.random.Generator) -> None:
+        """Place the values of a column in their cells before others follow from them; numbers that are named go into `numbers`."""
+        column, codes = self._column(stage.part), coded.codes[stage.part]
+        plain = np.where(codes < stage.size, codes, 0)  # not those that mean a tie
+        coded.inside[column] = within.place(coded.inside[column], plain, column)
+        if column in within.put and any(column in tie.of for other in self.stages_ for tie in other.ties) and not stage.ties:
+            numbers[column] = within.named(self._decoded(column, coded), codes, column, rng)
 
     def _tie(self, stage: Stage, coded: Coded, numbers: dict[int, np.ndarray]) -> np.ndarray:
         """The numbers of a column some of whose codes mean a tie; those codes are replaced by the codes of the numbers."""
