@@ -38,7 +38,7 @@ class Results:
     """What is known so far: cells by name in one JSON file, a line each, written after every step.
 
     Those of `benchmarks/results` belong to the repository, so that no machine takes them with it. Each cell says when and where it was
-    measured; floats have six digits.
+    measured; floats have eight digits.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,12 +63,12 @@ class Results:
 
 
 def rounded(value: Any) -> Any:
-    """The same with all floats to six digits."""
+    """The same with all floats to eight digits."""
     if isinstance(value, dict):
         return {k: rounded(v) for k, v in value.items()}
     if isinstance(value, list):
         return [rounded(v) for v in value]
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+    return float(f"{value:.8g}") if isinstance(value, float) else value
 
 
 def machine() -> str:

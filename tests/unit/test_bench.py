@@ -216,7 +216,7 @@ def test_a_cell_says_when_and_where_it_was_measured_and_has_a_line(bench: dict[s
     results.keep("a", {"fit_s": 1.0})
     first, second, third, last = results.path.read_text().splitlines()
     assert (first, last) == ("{", "}") and second.startswith('"a": {') and third.startswith('"b": {')
-    assert '"fit_s": 0.333333, "score": {"tstr": [0.666667]}' in third
+    assert '"fit_s": 0.33333333, "score": {"tstr": [0.66666667]}' in third
     today = datetime.date.today().isoformat()
     assert all(cell["date"] == today and cell["machine"] == bench["run"].machine() for cell in results.all.values())
     assert re.fullmatch(r"\d+ cores? \(.+\), \d+ GB", bench["run"].machine())
