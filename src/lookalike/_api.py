@@ -373,7 +373,7 @@ def audit(
     from lookalike.privacy.statement import Statement
 
     facts = _asking.schema_of(schema)
-    fitted = None if into is None else _asking.fitted_so(into, model, internal=source is not None)
+    fitted = None if into is None else _asking.fitted_so(into, model, facts, internal=source is not None)
     learner = replace(model, ledger=None)
 
     def again(data: Dataset) -> Model:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,8 @@ def learner(model: str | Model | Private | None, settings: Mapping[str, Any] | N
     return model
 
 
-def fitted_so(path: str | os.PathLike[str], asked: Private, *, internal: bool) -> Model:
-    """The model of a file, fitted as `asked` says: the same model, settings and promise.
+def fitted_so(path: str | os.PathLike[str], asked: Private, schema: Schema, *, internal: bool) -> Model:
+    """The model of a file, fitted as `asked` says: the same model, settings and promise, and the same public facts.
 
     Raises:
         SettingError: it was fitted otherwise, or not privately; or what is to be told of it is `internal`.
@@ -139,9 +140,19 @@ def fitted_so(path: str | os.PathLike[str], asked: Private, *, internal: bool) -
     for what, one, other in zip(("model", "settings", "epsilon", "delta"), theirs, ours, strict=True):
         if one != other:
             raise SettingError(f"{what} of the file is {one}, not {other}", where=os.fspath(path), fix="audit what was fitted")
+    for one, other in zip_longest(_public(model.schema), _public(schema)):
+        if one != other:
+            what = f"its column {one['name']!r} is another than in the schema" if one else "the schema has columns that it has not"
+            raise SettingError(what, where=os.fspath(path), fix="audit by the schema that it was fitted with")
     if said["unit"] != "row" and not said["bound"].startswith(f"at most {asked.rows_per_subject} row"):
         raise SettingError(f"the file looked at {said['bound']}", where=os.fspath(path), fix="give as many rows per subject")
     return model
+
+
+def _public(schema: Schema) -> list[dict[str, Any]]:
+    """What a private fit takes as public of each column."""
+    facts = {"name", "kind", "nullable", "levels", "low", "high", "number", "format"}
+    return [c.model_dump(include=facts) for table in schema.tables for c in table]
 
 
 def aimed(learner: Model | Private, target: str | None) -> Model | Private:

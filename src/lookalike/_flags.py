@@ -43,14 +43,14 @@ def planned(path: str | None, *, fix: str | None = None, **flags: list[str] | No
     made = (la.Plan() if path is None else la.Plan.read(path)).to_json()
     for text in flags.get("given") or ():
         name, value = _pair(text, "--given", "sex=Female")
-        made.setdefault("given", {})[name] = _value(value)
+        made.setdefault("given", {})[name] = _cell(value)
     told: dict[str, list[Any]] = {}
     for text in flags.get("share") or ():
         name, value = _pair(text, "--share", "sex=Female:0.5")
         level, colon, share = value.rpartition(":")
         if not colon or not isinstance(_value(share), int | float):
             raise la.errors.SettingError(f"{text!r} is not a share", where="--share", fix="write --share sex=Female:0.5")
-        told.setdefault(name, []).append([[_value(level)], _value(share)])
+        told.setdefault(name, []).append([[_cell(level)], _value(share)])
     for name, of in told.items():
         rest = 1 - sum(share for _, share in of)
         made.setdefault("shares", []).append({"columns": [name], "of": [*of, ["*", rest]] if rest > 1e-9 else of})
@@ -90,6 +90,12 @@ def _value(text: str) -> Any:
     except json.JSONDecodeError:
         return text
     return text if isinstance(found, bool) else found
+
+
+def _cell(text: str) -> Any:
+    """The value of a cell; a number that is written in another way than its value is (1.10, 1e5) stays text: it may be a level."""
+    found = _value(text)
+    return text if isinstance(found, int | float) and str(found) != text else found
 
 
 def rules(texts: list[str] | None, path: str | None) -> list[str]:

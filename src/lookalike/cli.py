@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -492,7 +493,6 @@ def audit(
     model: Learner = None,
     set: Set = None,
     rows_per_subject: PerSubject = 1,
-    buy: Buy = False,
     runs: Annotated[int, typer.Option("--runs", help="fits with and without one person unlike all others")] = 400,
     canaries: Annotated[int, typer.Option("--canaries", help="unusual people, in or out of one more fit by a coin")] = 200,
     data: Annotated[str | None, _option("--data", help="a real table to attack, instead of one made up from public facts")] = None,
@@ -506,7 +506,7 @@ def audit(
     lookalike audit public.json --epsilon 1 --into private.lookalike
     lookalike audit public.json --epsilon 3 --model autoregressive --runs 0 --canaries 1000
     """
-    guard = {"epsilon": epsilon, "delta": delta, "ledger": None, "rows_per_subject": rows_per_subject, "buy": buy}
+    guard = {"epsilon": epsilon, "delta": delta, "ledger": None, "rows_per_subject": rows_per_subject, "buy": False}
     learner = _flags.learner(model, set=set, minutes=None, rules=[], **guard)
     with _console.progress(quiet) as on_step:
         found = la.audit(learner, schema, source=data, runs=runs, canaries=canaries, into=into, on_step=on_step)
@@ -536,7 +536,7 @@ def privacy(
     if epsilon is not None:
         _flags.check_place(path)
         shown: Any = la.privacy.Ledger.open(path, budget=la.privacy.Budget(epsilon, delta), unit=subject)
-    elif path.endswith(".json"):
+    elif path.endswith(".json") or (Path(path).is_file() and not zipfile.is_zipfile(path)):  # a ledger may have any name
         shown = la.privacy.Ledger.open(path)
     else:
         promised = getattr(la.load(path), "privacy_", None)

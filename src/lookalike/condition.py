@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -228,7 +229,8 @@ def _moment(value: Any, column: Column, kind: pa.DataType) -> pa.Array:
         except ValueError:
             pass  # then it is ISO
     if column.kind == "duration":
-        span = pd.Timedelta(value, unit="s") if isinstance(value, int | float) else pd.Timedelta(value)
+        seconds = float(value) if isinstance(value, str) and re.fullmatch(r"[-+.\de]+", value) else value
+        span = pd.Timedelta(seconds, unit="s") if isinstance(seconds, int | float) else pd.Timedelta(seconds)
         return pa.array([span.value // 1_000], pa.int64()).cast(kind)
     if column.kind == "time":
         parts = value if isinstance(value, time) else time.fromisoformat(str(value))

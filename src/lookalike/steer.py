@@ -111,7 +111,7 @@ class Steering:
         self.native = _native(model)
         self.parity, self.rare = check(plan, self.schema, private=_is_private(model))
         self.rules, self.seen = _rules(plan, model), Seen()
-        self.tried = self.obeyed = self.kept = 0
+        self.drawn = self.tried = self.obeyed = self.kept = 0
         self.refused: dict[str, int] = {}
         self.met: list[np.ndarray] = []
         self._within: dict[int, Any] = {}
@@ -166,10 +166,23 @@ class Steering:
     # ------------------------------------------------------------------------------------------------------ making ready
 
     def _try_out(self, rng: np.random.Generator) -> pa.Table | None:
-        """A pilot, if one is needed; drawn under what is given."""
+        """A pilot, if one is needed, of rows that meet what is given; fewer than usual where they are rare and the model draws freely."""
         if len(self.targets) < 2 and not self.plan.rebalance and self.parity is None and self.rare is None:
             return None
-        return self._candidates(dict(self.plan.given), PILOT if self.parity is None else PARITY_PILOT, rng=rng, key=-1)
+        given, wanted = self.plan.given, PILOT if self.parity is None else PARITY_PILOT
+        found, got, tried = [], 0, 0
+        while got < wanted and tried < max(LEAST_TRIED, wanted):
+            table = self._candidates(given, wanted, rng=rng, key=-1, start=tried)
+            met = np.ones(table.num_rows, bool)
+            for name, condition in given.items():
+                met &= condition.met(table[name], self.schema.table[name])
+            found.append(table if met.all() else table.filter(pa.array(met)))
+            got, tried = got + found[-1].num_rows, tried + wanted
+            if not given:
+                break
+        if not got:
+            self._give_up(Stratum(dict(given), 1.0), got, tried)
+        return pa.concat_tables(found).unify_dictionaries().combine_chunks().slice(0, wanted)
 
     def _balanced(self, name: str, share: float | None) -> Share:
         """Shares of the levels of a column: all alike, or `share` for the rarest and the others among themselves as they are."""
@@ -208,6 +221,7 @@ class Steering:
                 if found is None:
                     stratum.outside += [(share.columns, c) for c in share.cells if c is not None]
                 else:
+                    stratum.outside += [(share.columns, c) for c in share.cells[:cell] if c is not None and not _apart(c, found)]
                     stratum.conditions |= dict(zip(share.columns, found, strict=True))
             made.append(stratum)
         return made
@@ -240,9 +254,11 @@ class Steering:
         cells = np.array([s.cells for s in self.strata], int).reshape(len(self.strata), len(self.targets))
         for axis, wanted in enumerate(self.wanted):
             over = np.bincount(cells[:, axis], whole, len(wanted)).astype(int) - wanted
-            others = np.delete(cells, axis, axis=1)
-            for k, m in product(range(len(cells)), repeat=2):
-                if (others[k] == others[m]).all() and over[cells[k, axis]] > 0 > over[cells[m, axis]]:
+            alike: dict[tuple[int, ...], list[int]] = {}
+            for k, others in enumerate(map(tuple, np.delete(cells, axis, axis=1).tolist())):
+                alike.setdefault(others, []).append(k)
+            for k, m in ((k, m) for group in alike.values() for k, m in product(group, repeat=2)):
+                if over[cells[k, axis]] > 0 > over[cells[m, axis]]:
                     moved = min(over[cells[k, axis]], -over[cells[m, axis]], whole[k])
                     whole[k], whole[m] = whole[k] - moved, whole[m] + moved
                     over[cells[k, axis]] -= moved
@@ -266,15 +282,16 @@ class Steering:
             if tried > max(LEAST_TRIED, MOST_TRIED * rows) or (tried >= LEAST_TRIED and not got):
                 self._give_up(stratum, got, tried)
             size = min(math.ceil(SPARE * (rows - got) / rate) + 16, AT_ONCE)
-            table = self._candidates(stratum.conditions, size, rng=rng, key=k, start=self.tried + tried)  # no key twice
-            kept = self._accepted(table, stratum, rng=rng, most=rows - got)
-            tried += size
+            table = self._candidates(stratum.conditions, size, rng=rng, key=k, start=self.drawn)  # no key twice
+            kept, last = self._accepted(table, stratum, rng=rng, most=rows - got)
+            self.drawn += size
             got += kept.num_rows
+            tried += size if got < rows else last  # what follows the last row that was needed was not looked at
             rate = max((got + 1) / (tried + 1), 1e-4)
             found.append(kept)
         self.tried += tried
         self.obeyed += got
-        return pa.concat_tables(found).slice(0, rows)
+        return pa.concat_tables(found)
 
     def _renewed(self, table: pa.Table, first: int, rng: np.random.Generator) -> pa.Table:
         """`table` with keys that follow one another and people of their own, as refused rows took some with them; rules that speak of such
@@ -300,8 +317,9 @@ class Steering:
             self._within[key] = self.native.codebook_.within({n: c for n, c in conditions.items() if n in plain})
         return self._within[key]
 
-    def _accepted(self, table: pa.Table, stratum: Stratum, *, rng: np.random.Generator, most: int) -> pa.Table:
-        """The candidates that obey all of the plan, `most` at most where there are rules; mended and repaired where that can be done."""
+    def _accepted(self, table: pa.Table, stratum: Stratum, *, rng: np.random.Generator, most: int) -> tuple[pa.Table, int]:
+        """The first candidates that obey all of the plan, `most` at most, mended and repaired where that can be done; and the number of
+        candidates up to the last of them."""
         drawn = table
         if self.repair is not None:
             table = self.repair.apply(table, rng=rng)
@@ -320,11 +338,12 @@ class Steering:
                 for text, holds in self.rules.holds(table).items():
                     self.refused[f"rule {text}"] = self.refused.get(f"rule {text}", 0) + int((able & ~holds).sum())
             able = fine
+        able = able & (np.cumsum(able) <= most)
         kept = table.filter(pa.array(able))
         if self.repair is not None:
             counts = self.repair.counts(drawn.filter(pa.array(able)), kept)
             self._repaired = counts if self._repaired is None else self._repaired + counts
-        return kept
+        return kept, int(np.flatnonzero(able).max(initial=-1)) + 1
 
     def _also(self, able: np.ndarray, this: np.ndarray, what: str) -> np.ndarray:
         """Both; rows that `this` alone refuses are counted."""
@@ -498,10 +517,18 @@ def _in(table: pa.Table, columns: Sequence[str], cell: Sequence[Condition], sche
 
 
 def _memberships(table: pa.Table, share: Share, schema: Schema) -> list[np.ndarray]:
-    """bool [n] for each cell; the rest is what no other cell holds."""
-    found = [None if cell is None else _in(table, share.columns, cell, schema) for cell in share.cells]
-    taken = np.any([f for f in found if f is not None], axis=0) if any(f is not None for f in found) else np.zeros(table.num_rows, bool)
-    return [~taken if f is None else f for f in found]
+    """bool [n] for each cell; a row counts for the first cell that holds it, and the rest is what no other cell holds."""
+    found, taken = [], np.zeros(table.num_rows, bool)
+    for cell in share.cells:
+        mine = None if cell is None else _in(table, share.columns, cell, schema) & ~taken
+        taken = taken if mine is None else taken | mine
+        found.append(mine)
+    return [~taken if mine is None else mine for mine in found]
+
+
+def _apart(one: Sequence[Condition], other: Sequence[Condition]) -> bool:
+    """Whether no row is in both cells, as the values that they name tell."""
+    return any(a.values is not None and b.values is not None and not {*a.values} & {*b.values} for a, b in zip(one, other, strict=True))
 
 
 def _share(part: float, whole: int) -> str:
@@ -537,7 +564,7 @@ def completed(model: Sampler, plan: Plan, n: int | None, *, rng: np.random.Gener
         if not len(left):
             break
         with sound(model):
-            again = drawing.complete(table.take(pa.array(left)), list(table.column_names), rng=rng)
+            again = drawing.complete(table.take(pa.array(left)), list(table.column_names), rng=rng, start=tried)  # no key twice
         tried += len(left)
         place = np.arange(table.num_rows)
         place[left] = table.num_rows + np.arange(len(left))

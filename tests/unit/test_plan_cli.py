@@ -145,3 +145,13 @@ def test_rules_that_were_found_stay_marked(place: Path) -> None:
     (place / "found.json").write_text('{"rules": ["start <= end"], "found": ["rules"]}', encoding="utf-8")
     made = _flags.planned(None, rules=[str(place / "found.json")], rule=["price >= 1"])
     assert made == la.Plan(rules=["start <= end", "price >= 1"], found=["rules"])
+
+
+def test_a_level_is_what_was_written_not_the_number_that_it_looks_like() -> None:
+    made = _flags.planned(None, given=["version=1.10", "size=1e5", "age=40", "share=0.5"], share=["other=1.10:0.3"])
+    assert made.to_json()["given"] == {"version": "1.10", "size": "1e5", "age": 40, "share": 0.5}
+    assert "1.10" in str(made.to_json()["shares"])
+    frame = pd.DataFrame({"version": ["1.1", "1.10"] * 100, "lasting": pd.to_timedelta([90, 200] * 100, unit="s")})
+    model = la.fit(frame, model="independent", schema=la.schema(frame).amend("version", kind="category"))
+    assert set(la.sample(model, 20, plan=_flags.planned(None, given=["version=1.10"])).version) == {"1.10"}
+    assert set(la.sample(model, 20, plan=_flags.planned(None, given=["lasting=90.0"])).lasting) == {pd.Timedelta(90, unit="s")}

@@ -167,3 +167,22 @@ def test_an_audit_of_other_rows_per_subject_goes_into_no_statement(tmp_path: Pat
     la.save(model, tmp_path / "m.lookalike")
     with pytest.raises(SettingError, match="at most 2 rows"):
         la.audit(la.Private(epsilon=3.0, rows_per_subject=1), facts, runs=0, canaries=100, into=tmp_path / "m.lookalike")
+
+
+def test_an_audit_by_other_facts_goes_into_no_statement(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"color": ["red", "green"] * 300, "big": [True, False, False] * 200})
+    facts = la.privacy.skeleton(la.schema(frame)).amend("color", levels=("red", "green"))
+    la.save(la.fit(frame, schema=facts, model=la.Private(epsilon=3.0), seed=0), tmp_path / "m.lookalike")
+    for other, words in (
+        (facts.amend("color", levels=("red", "green", "blue")), "its column 'color' is another"),
+        (la.privacy.skeleton(la.schema(frame[["color"]])).amend("color", levels=("red", "green")), "its column 'big' is another"),
+    ):
+        with pytest.raises(SettingError, match=words):
+            la.audit(la.Private(epsilon=3.0), other, runs=0, canaries=100, into=tmp_path / "m.lookalike")
+
+
+def test_a_ledger_may_have_any_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("privacy", str(tmp_path / "my.ledger"), "--epsilon", "2") == 0
+    capfd.readouterr()
+    assert run("privacy", str(tmp_path / "my.ledger"), "--json") == 0
+    assert json.loads(capfd.readouterr().out)["budget"]["epsilon"] == 2

@@ -329,3 +329,26 @@ def test_a_private_make_is_refused_before_it_spends(tmp_path: Any) -> None:
     assert not ledger.exists()
     with pytest.raises(UnknownName, match="incme"):
         la.make(REAL[["sex", "age"]], plan={"parity": {"target": "incme", "group": "sex"}})
+
+
+def test_a_pilot_is_of_rows_that_meet_what_is_given(plain: Any) -> None:
+    real = people(4_000, seed=1).assign(age=lambda f: f.age + 100 * (f.sex == "m"))
+    model = la.fit(real[["sex", "age", "town", "income"]], model="copula", seed=0)
+    plan = {"given": {"sex": "f"}, "rare": {"columns": {"age": "high"}, "share": 0.3}}
+    made = la.steer(model, plan, n=2_000, seed=1)
+    usual = la.sample(model, 2_000, plan={"given": {"sex": "f"}}, seed=2).age
+    assert (made.rows.sex == "f").all()
+    assert (made.rows.age > usual.quantile(0.95)).mean() > 0.15  # the tail of the women, whose greatest age is below every man's
+
+
+def test_rows_completed_under_a_rule_have_keys_of_their_own(forest: Any) -> None:
+    part = REAL[["sex", "age", "town"]].head(300).assign(income=None)
+    made = la.steer(forest, {"fix": part, "rules": ["end > start"]}, seed=3).rows
+    assert (made.end > made.start).all() and made.id.is_unique
+
+
+def test_ranges_that_meet_share_no_row(forest: Any) -> None:
+    asked = {"shares": [{"columns": ["age"], "of": [[[{"low": 20, "high": 40}], 0.5], [[{"low": 40, "high": 60}], 0.5]]}]}
+    made = la.steer(forest, asked, n=1_000, seed=1)
+    assert (made.rows.age <= 40).sum() == 500 and made.rows.age.between(41, 60).sum() == 500
+    assert all(line.met for line in made.account.lines)
