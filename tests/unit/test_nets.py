@@ -19,8 +19,8 @@ from lookalike.nets import checkpoint as checkpoint
 from lookalike.nets import need_torch
 from lookalike.nets.blocks import Embedding, Heads, Layout, Linear, Residual, arrays_of, draw_codes, put_arrays, start
 from lookalike.nets.checkpoint import Checkpoint
+from lookalike.nets.quick import Trunk, add_rows, folded
 from lookalike.nets.rows import counts_of
-from lookalike.nets.sums import Sums
 from lookalike.nets.train import Course, Turn, _Run, choose_device, generator, train, whole_threads
 from lookalike.protocol import Step
 
@@ -277,16 +277,37 @@ def test_codes_are_drawn_by_their_chances() -> None:
     assert np.allclose(drawn, [0.25, 0.75, 0], atol=0.01) and drawn[2] == 0
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float32", "float16"])
-def test_sums_of_rows_are_those_of_plain_indexing(precision: str) -> None:
-    draw, dtype = torch.Generator().manual_seed(3), getattr(torch, precision)
-    begun, table = torch.randn(50, 8, generator=draw) * 100, torch.randn(7, 8, generator=draw)
+def test_sums_of_rows_are_those_of_plain_indexing() -> None:
+    draw = torch.Generator().manual_seed(3)
+    whole, table = torch.randn(50, 8, generator=draw) * 100, torch.randn(7, 8, generator=draw)
     rows, codes = torch.arange(0, 50, 3), torch.randint(7, (17,), generator=draw)
-    wanted, sums = begun.clone(), Sums(begun, dtype)
+    wanted = whole.clone()
     wanted[rows] += table[codes]
-    assert torch.equal(sums.low, begun.to(dtype))
-    sums.add(table, rows, codes)
-    assert torch.equal(sums.whole, wanted) and torch.equal(sums.low, wanted.to(dtype)) and sums.low.dtype == dtype
+    add_rows(whole, table, rows, codes)
+    assert torch.equal(whole, wanted)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 3])
+@pytest.mark.parametrize(("precision", "far"), [("float32", 2e-6), ("bfloat16", 8e-3)])
+def test_layers_made_ready_tell_what_the_layers_tell(precision: str, far: float, depth: int) -> None:
+    draw, dtype = generator(5), getattr(torch, precision)
+    blocks, norm = torch.nn.ModuleList(Residual(40, plain=True) for _ in range(depth)), torch.nn.LayerNorm(40)
+    start(blocks, draw)
+    with torch.no_grad():
+        for one in (norm, *(block.norm for block in blocks)):
+            one.weight.normal_(1, 0.3, generator=draw), one.bias.normal_(0, 0.3, generator=draw)
+    head, bias = torch.randn(9, 40, generator=draw), torch.randn(9, generator=draw)
+    h = 3 * torch.randn(33, 40, generator=draw)
+    before, wanted = h.clone(), h
+    with torch.no_grad():
+        for block in blocks:
+            wanted = block(wanted)
+        wanted = torch.nn.functional.linear(norm(wanted), head, bias)
+        weight, more = folded(head, bias, norm)
+        inner = Trunk(blocks, norm, dtype)(h)
+        told = torch.nn.functional.linear(inner.float(), weight, more)
+    assert inner.dtype == dtype and torch.equal(h, before)
+    assert (told - wanted).abs().max() < far * wanted.abs().max()
 
 
 def test_weights_go_out_and_come_back() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import Executor
-from copy import deepcopy
 
 import numpy as np
 import torch
@@ -12,13 +11,13 @@ from torch import Tensor, nn
 
 from lookalike.nets.blocks import Embedding, Heads, Layout, Linear, Residual
 from lookalike.nets.lots import Lots
+from lookalike.nets.quick import Trunk, add_rows, folded, products
 from lookalike.nets.shares import NEVER, drawn_after, shifted
-from lookalike.nets.sums import Sums
-from lookalike.nets.train import generator, precision
+from lookalike.nets.train import generator
 
 __all__ = ["PIECE", "Masked", "Teller", "begin_within", "chances", "draw_rows", "match"]
 
-PIECE, BIT = 4_096, 2_048
+PIECE, BIT = 4_096, 1_024
 """Rows drawn by one thread at a time, and rows told at once: what they take stays near the processor."""
 SHARED = 0.8
 """While rows of a piece have fewer beginnings than this share of them, each beginning is told once."""
@@ -74,25 +73,25 @@ class Masked(nn.Module):
 
 
 class Teller:
-    """A trained net, made ready once for much telling: weights in the precision of products, vectors of codes computed.
+    """A trained net, made ready once for much telling: weights in the precision of products, norms folded into them.
 
     The first layer is a sum over parts. `steps` float32 [codes, width] is what it grows by when a part that was not known gets a code, and
     `nothing` [width] what it is when none is known; so rows that are drawn part by part keep the sum, and add one vector at a time.
     """
 
+    @torch.no_grad()
     def __init__(self, net: Masked) -> None:
-        self.layout, self.never, self.first, self.unknown = net.layout, net.never, net.embedding.first, net.embedding.unknown
-        with torch.no_grad(), precision(torch.device("cpu")):
-            self.vectors, self.heads = net.embedding.table(), net.heads.table()
-        self.net = deepcopy(net).to(self.vectors.dtype)
-        with torch.no_grad():
-            weight = self.net.into.weight.float().unflatten(1, (len(self.layout.sizes), -1))
-            self.nothing, self.steps = self.net.into.bias.float(), torch.empty(self.layout.offsets[-1], weight.shape[0])
-            for p in range(len(self.layout.sizes)):
-                unknown = self.vectors[self.unknown[p]].float() @ weight[:, p].T
-                here = slice(*self.layout.offsets[p : p + 2])
-                self.steps[here] = self.vectors[here].float() @ weight[:, p].T - unknown
-                self.nothing = self.nothing + unknown
+        self.layout, self.never, self.first, low = net.layout, net.never, net.embedding.first, products()
+        weight, bias = folded(*net.heads.table(), net.norm)
+        self.weight, self.bias = weight.to(low), bias
+        self.trunk = Trunk(net.blocks, net.norm, low)
+        vectors, into = net.embedding.table(), net.into.weight.unflatten(1, (len(self.layout.sizes), -1))
+        self.nothing, self.steps = net.into.bias.clone(), torch.empty(self.layout.offsets[-1], into.shape[0])
+        for p in range(len(self.layout.sizes)):
+            unknown = vectors[net.embedding.unknown[p]] @ into[:, p].T
+            here = slice(*self.layout.offsets[p : p + 2])
+            self.steps[here] = vectors[here] @ into[:, p].T - unknown
+            self.nothing += unknown
 
     def strange(self, codes: Tensor, seen: Tensor) -> Tensor | None:
         """bool [n, parts]: codes that are given, but were never met while learning, and so tell nothing; None if there are none."""
@@ -115,19 +114,16 @@ class Teller:
         """float32 [size, width]: `steps` of one part."""
         return self.steps[slice(*self.layout.offsets[part : part + 2])]
 
-    def sums(self, begun: Tensor) -> Sums:
-        """First layers float32 [n, width], kept while rows are drawn."""
-        return Sums(begun, self.heads[0].dtype)
-
     def raw(self, part: int, begun: Tensor) -> Tensor:
-        """Logits of one part as products give them, [n, size], from the first layer in any precision; `added` is still to be added."""
-        weight = self.heads[0][slice(*self.layout.offsets[part : part + 2])]
-        return torch.cat([nn.functional.linear(self.net.rest(h.to(weight.dtype)), weight) for h in begun.split(BIT)])
+        """Logits of one part as products give them, [n, size], from the first layer float32 [n, width]; `added` is still to be added."""
+        weight = self.weight[slice(*self.layout.offsets[part : part + 2])]
+        told = [nn.functional.linear(self.trunk(h), weight) for h in begun.split(BIT)]
+        return told[0] if len(told) == 1 else torch.cat(told)
 
     def added(self, part: int, shift: Tensor | None = None) -> Tensor:
         """float32 [size]: what is added to the logits of one part; `shift` [codes] too."""
         here = slice(*self.layout.offsets[part : part + 2])
-        own = self.heads[1].detach()[here] + self.never[here]
+        own = self.bias[here] + self.never[here]
         return own if shift is None else own + shift[here]
 
     def logits(self, part: int, codes: Tensor, *, seen: Tensor, shift: Tensor | None = None) -> Tensor:
@@ -155,30 +151,54 @@ def draw_rows(
     do for some parts, are told together.
     """
     strange = teller.strange(codes, seen)
-    clear = seen if strange is None else seen & ~strange
-    of = None if bool(seen.any()) else np.zeros(len(codes), np.int64)
-    begun = teller.begun(codes, clear) if of is None else teller.nothing[None]
-    sums = None if of is not None else teller.sums(begun)
-    for p in order:
-        rows = torch.nonzero(~seen[:, p]).squeeze(1)
-        if not len(rows):
-            continue
-        here = slice(None) if len(rows) == len(codes) else rows
-        drawn = np.empty((1, len(rows)), np.int64)
-        lots[p].draw(teller.raw(p, begun if sums is None else sums.low[here]), drawn, draw, of=of)
+    done, begun = 0, None
+    if not seen.any():
+        done, begun = _begin_alike(teller, codes, seen, order=order, first=first, draw=draw, lots=lots)
+    if done == len(order):
+        return
+    if begun is None:
+        begun = teller.begun(codes, seen if strange is None else seen & ~strange)
+    for low in range(0, len(codes), BIT):
+        here = slice(low, low + BIT)
+        for p in order[done:]:
+            _draw_part(teller, p, begun[here], codes[here], seen[here], first=first, draw=draw, lots=lots)
+
+
+def _draw_part(
+    teller: Teller, p: int, begun: Tensor, codes: Tensor, seen: Tensor, *, first: np.ndarray, draw: torch.Generator, lots: list[Lots]
+) -> None:
+    """Draw one part where it is not seen; `begun`, the first layer of the rows, grows by it."""
+    rows = torch.nonzero(~seen[:, p]).squeeze(1)
+    if not len(rows):
+        return
+    here = slice(None) if len(rows) == len(codes) else rows
+    drawn = np.empty((1, len(rows)), np.int64)
+    lots[p].draw(teller.raw(p, begun[here]), drawn, draw)
+    mine = torch.from_numpy(drawn[0])
+    if first[p] != p:
+        mine *= codes[here, int(first[p])] > 0
+    codes[here, p], seen[:, p] = mine, True
+    add_rows(begun, teller.table(p), rows, mine)
+
+
+def _begin_alike(
+    teller: Teller, codes: Tensor, seen: Tensor, *, order: tuple[int, ...], first: np.ndarray, draw: torch.Generator, lots: list[Lots]
+) -> tuple[int, Tensor | None]:
+    """Draw parts, of rows of which nothing is known, while many begin alike; how many were drawn, and the first layer then [n, width]."""
+    begun, of = teller.nothing[None], np.zeros(len(codes), np.int64)
+    for done, p in enumerate(order, start=1):
+        drawn = np.empty((1, len(codes)), np.int64)
+        lots[p].draw(teller.raw(p, begun), drawn, draw, of=of)
         mine = torch.from_numpy(drawn[0])
         if first[p] != p:
-            mine *= codes[here, int(first[p])] > 0
-        codes[here, p], seen[:, p] = mine, True
-        if sums is not None:
-            sums.add(teller.table(p), rows, mine)
-            continue
+            mine *= codes[:, int(first[p])] > 0
+        codes[:, p], seen[:, p] = mine, True
         size = teller.layout.sizes[p]
-        kinds, again = np.unique(of * size + drawn[0], return_inverse=True)
+        kinds, again = np.unique(of * size + mine.numpy(), return_inverse=True)
         if len(kinds) > SHARED * len(codes):
-            sums, of = teller.sums(begun[torch.from_numpy(of)] + teller.step(p, mine)), None
-        else:
-            begun, of = begun[torch.from_numpy(kinds // size)] + teller.step(p, torch.from_numpy(kinds % size)), again
+            return done, begun[torch.from_numpy(of)] + teller.step(p, mine)
+        begun, of = begun[torch.from_numpy(kinds // size)] + teller.step(p, torch.from_numpy(kinds % size)), again
+    return len(order), None
 
 
 @torch.inference_mode()

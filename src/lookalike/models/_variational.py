@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from lookalike.nets.blocks import Embedding, Heads, Layout, Linear, Residual
+from lookalike.nets.quick import Trunk, folded, products
 from lookalike.nets.shares import NEVER
-from lookalike.nets.train import precision
 from lookalike.protocol import OnStep, Step
 
-__all__ = ["Prior", "Variational"]
+__all__ = ["Prior", "Variational", "Writer"]
 
 NARROW, WIDE = -10.0, 2.0
 """Logarithms of variances stay between these."""
@@ -44,10 +44,10 @@ class Prior(nn.Module):
 
     def sample(self, n: int, draw: torch.Generator) -> Tensor:
         """float32 [n, latent]."""
-        upto = self.weight.softmax(0).cumsum(0)
+        upto, scale = self.weight.softmax(0).cumsum(0), (0.5 * self.spread.clamp(NARROW, WIDE)).exp()
         which = torch.searchsorted(upto, torch.rand(n, generator=draw) * upto[-1], right=True).clamp_max(len(upto) - 1)
         noise = torch.randn(n, self.centre.shape[1], generator=draw)
-        return self.centre[which] + noise * (0.5 * self.spread.clamp(NARROW, WIDE)[which]).exp()
+        return torch.addcmul(self.centre[which], noise, scale[which])
 
 
 class Variational(nn.Module):
@@ -112,9 +112,18 @@ class Variational(nn.Module):
 
         return told
 
+
+class Writer:
+    """A trained decoder, made ready for much drawing: weights in the precision of products, norms folded into them."""
+
     @torch.no_grad()
-    def table(self) -> tuple[Tensor, Tensor]:
-        """Weights and biases of all heads; codes never met are not told."""
-        with precision(torch.device("cpu")):
-            weight, bias = self.heads.table()
-        return weight, bias + self.never
+    def __init__(self, net: Variational) -> None:
+        self.low = products()
+        self.out = tuple(x.to(self.low) for x in (net.out.weight, net.out.bias))
+        self.trunk = Trunk(net.writing, net.written, self.low)
+        weight, bias = folded(*net.heads.table(), net.written)
+        self.weight, self.bias = weight.to(self.low), bias + net.never
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """Points z float32 [n, latent] → what the heads, `weight` and `bias`, are told from, [n, width]."""
+        return self.trunk(nn.functional.linear(z.to(self.low), *self.out).float())

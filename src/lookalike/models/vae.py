@@ -8,7 +8,6 @@ columns keep their shares exactly. `encode`, `decode`, `interpolate` and `around
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -171,30 +170,27 @@ class Vae(OverCodes):
         """float32 [codes]: what brings drawn rows to the shares that were counted."""
         import torch
 
+        from lookalike.models._variational import Writer
         from lookalike.nets.shares import settle
         from lookalike.nets.train import generator, whole_threads
 
-        quick, spans, (weight, bias) = self._ready(), self._spans(), self.net_.table()
+        writer, spans = Writer(self.net_), self._spans()
         pieces = range(SETTLED // PIECE)
 
         def points(k: int) -> Tensor:
             with torch.inference_mode():
-                return quick.writer(self.net_.prior.sample(PIECE, generator(seed, k)).to(weight.dtype))
+                return writer(self.net_.prior.sample(PIECE, generator(seed, k)))
 
         with whole_threads() as pool, torch.inference_mode():
             hidden = list(pool.map(points, pieces))
 
             def telling(p: int, k: int) -> Tensor:
                 with torch.inference_mode():
-                    return torch.nn.functional.linear(hidden[k], weight[spans[p]]).float() + bias[spans[p]]
+                    return torch.nn.functional.linear(hidden[k], writer.weight[spans[p]]).float() + writer.bias[spans[p]]
 
             counts = [self.counts_[span] for span in spans]
             shifts = settle(telling, len(pieces), counts, first=self._firsts(), seed=seed, pool=pool)
             return torch.cat(shifts).numpy()
-
-    def _ready(self) -> Variational:
-        """A copy of the networks for much drawing, weights in the precision of products."""
-        return deepcopy(self.net_).to(self.net_.table()[0].dtype)
 
     def _drawn(
         self,
@@ -209,12 +205,13 @@ class Vae(OverCodes):
         import torch
 
         from lookalike.data import Dataset
+        from lookalike.models._variational import Writer
         from lookalike.nets.lots import Lots
         from lookalike.nets.train import generator
 
         (seed,) = numbers(rng, 1)
-        quick, (weight, bias) = self._ready(), self.net_.table()
-        added = bias.numpy() if shift is None else bias.numpy() + shift
+        writer = Writer(self.net_)
+        added = writer.bias.numpy() if shift is None else writer.bias.numpy() + shift
         lots = Lots([added[span] for span in self._spans()], first=self._firsts())
         codes = np.zeros((len(lots.first), n), np.uint16)
 
@@ -223,8 +220,7 @@ class Vae(OverCodes):
             with torch.inference_mode():
                 z = points(low, min(PIECE, n - low))
                 for at, some in zip(range(low, n, BIT), z.split(BIT), strict=False):
-                    h = quick.writer(some.to(weight.dtype))
-                    lots.draw(torch.nn.functional.linear(h, weight), codes[:, at : at + len(some)], draw)
+                    lots.draw(torch.nn.functional.linear(writer(some), writer.weight), codes[:, at : at + len(some)], draw)
 
         each(piece, range(0, n, PIECE))
         return Dataset.from_arrow({self.schema.table.name: self._decode(codes.T, rng, start)}, self.schema)
