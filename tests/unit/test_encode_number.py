@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from lookalike.encode import _cells, number
+from lookalike.encode._round import Grid
 from lookalike.schema import Column, NumberFormat
 
 
@@ -168,4 +169,22 @@ def test_the_curve_is_read_as_numpy_reads_it_to_the_last_bit() -> None:
     value = np.sort(rng.normal(0, 1e6, len(key)))
     at = np.concatenate([rng.random(4_990), np.zeros(5), key[:5] % 1])
     cell = np.concatenate([rng.integers(0, 4, 4_990), [0, 1, 2, 3, 3], key[:5].astype(int) - 1])
-    assert np.array_equal(_cells._read(cell, at, key, value), np.interp(cell + 1 + at, key, value))
+    apart = np.full(4, -np.inf), np.full(4, np.inf)
+    found = _cells._read(cell + 1, at, (key, value, 1.0), apart, [], Grid())
+    assert np.array_equal(found, np.interp(cell + 1 + at, key, value))
+
+
+@pytest.mark.parametrize("kind", ["money", "count", "huge", "free"])
+def test_many_values_are_read_as_few_are_to_the_last_bit(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On their grid, rounded further as often as the source did, within their cells."""
+    rng = np.random.default_rng(6)
+    x = rng.lognormal(8, 1, 6_000)
+    x = np.where(rng.random(6_000) < 0.3, np.round(x, -2), x)
+    made = {"money": x.round(2), "count": x.astype(np.int64), "huge": x.astype(np.int64) + (1 << 60), "free": x}[kind]
+    book = frozen(made, "integer" if made.dtype == np.int64 else "number")[0]["line"]
+    assert (len(book["coarse"]) > 0) == (kind in ("money", "count"))
+    codes, inside = rng.integers(0, _cells.size(book), 20_000).astype(np.int32), rng.random(20_000, dtype=np.float32)
+    many = _cells.value(codes, inside, book)
+    monkeypatch.setattr(_cells, "MANY", 1 << 60)
+    few = _cells.value(codes, inside, book)
+    assert many.dtype == few.dtype and np.array_equal(many, few)

@@ -128,20 +128,33 @@ def value(codes: np.ndarray, inside: np.ndarray, book: dict[str, Any]) -> np.nda
         return low[cell]
     key, values, scale = _scaled(book)
     at = np.clip(inside, 0, ALMOST_ONE)
-    x = (np.interp(cell + 1 + at, key, values) if len(cell) < MANY else _read(cell, at, key, values)) / scale
+    if len(cell) >= MANY:
+        return _read(codes, at, (key, values, scale), (low, high), book["coarse"], grid)
+    x = np.interp(cell + 1 + at, key, values) / scale
     if book["coarse"]:
         x = _round.coarsen(x, at, cell, share=np.asarray(book["coarse"]), limits=(low, high), grid=grid)
     return np.clip(grid.snap(x), low[cell], high[cell])
 
 
-def _read(cell: np.ndarray, at: np.ndarray, key: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """What `np.interp(cell + 1 + at, key, value)` gives, to the last bit, of few looks: the knots of a cell are near together."""
-    from lookalike.encode._curve import interpolated
+def _read(
+    codes: np.ndarray,
+    at: np.ndarray,
+    curve: tuple[np.ndarray, np.ndarray, float],
+    limits: tuple[np.ndarray, np.ndarray],
+    coarse: list[list[float]],
+    grid: _round.Grid,
+) -> np.ndarray:
+    """What the lines for few values give, to the last bit, of few looks: the knots of a cell are near together."""
+    from lookalike.encode._curve import floats, wholes
 
-    upto = np.searchsorted(key, np.arange(1, int(cell.max()) + 3), side="right") - 1
+    key, values, scale = curve
+    upto = np.searchsorted(key, np.arange(1, len(limits[0]) + 2), side="right") - 1
     with np.errstate(all="ignore"):  # keys that fall together have no slope, and are met only at their value
-        slope = np.diff(value) / np.diff(key)
-    return interpolated(cell, at, np.maximum(upto, 0), key, value, slope)
+        slope = np.diff(values) / np.diff(key)
+    steps = np.asarray(grid.steps, np.float64)
+    share = np.asarray(coarse, np.float64).reshape(len(coarse), len(steps))
+    told = (codes, at, np.maximum(upto, 0), key, values, slope, scale, share, steps, *limits)
+    return wholes(*told, grid.unit, grid.base) if grid.unit else floats(*told, 0.0 if grid.free else 10.0**grid.decimals)  # type: ignore[operator]
 
 
 def _relative(values: np.ndarray, codes: np.ndarray, book: dict[str, Any]) -> np.ndarray:
