@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -433,6 +434,17 @@ def test_a_cost_that_is_none(bad: dict[str, object]) -> None:
 def test_a_training_that_is_none(bad: tuple[float, float, int]) -> None:
     with pytest.raises(SettingError):
         Sampled(*bad)
+
+
+@pytest.mark.parametrize(
+    ("thing", "field"),
+    [(Budget(1.0, 1e-6), "epsilon"), (Cost(rho=0.1), "rho"), (Sampled(1.0, 0.1, 5), "noise"), (accounting.Sum(0.1), "rho")],
+    ids=lambda v: type(v).__name__,
+)
+def test_what_was_agreed_is_not_changed_afterwards(thing: object, field: str) -> None:
+    with pytest.raises(AttributeError):
+        setattr(thing, field, 0.0)
+    assert hash(thing) == hash(replace(thing)) and thing == replace(thing)  # type: ignore[type-var]
 
 
 def test_a_total_at_no_chance_at_all() -> None:

@@ -424,3 +424,25 @@ def test_levels_with_settings_that_cannot_be(allowance: Allowance, bad: dict[str
     with pytest.raises(SettingError):
         levels({"a": 5}, allowance, **{"rho": 0.1, "delta": 1e-6, "what": "levels", **bad})  # type: ignore[arg-type]
     assert allowance.entries == ()
+
+
+@pytest.mark.parametrize("refused", [0, 1, 5, 59])
+def test_noise_is_hardly_more_than_the_least_that_the_library_takes_for_the_price(refused: int) -> None:
+    tried = []
+
+    class Priced:
+        def map(self, distance: float) -> float:
+            return 1.0 if len(tried) > refused else 1.1
+
+    measurement, scale = mechanisms._least(lambda scale: tried.append(scale) or Priced(), 7.0, 1.0, 1.0)
+    assert isinstance(measurement, Priced) and tried == sorted(tried) and tried[0] == 7.0 and tried[-1] == scale
+    assert len(tried) == refused + 1 and 7.0 <= scale < 7.0 * (1 + 1e-7)
+
+
+def test_a_price_that_no_noise_has_is_refused() -> None:
+    class Dear:
+        def map(self, distance: float) -> float:
+            return 2.0
+
+    with pytest.raises(SettingError, match="costs as little"):
+        mechanisms._least(lambda scale: Dear(), 7.0, 1.0, 1.0)
