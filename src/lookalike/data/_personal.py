@@ -105,7 +105,7 @@ def recognise(seen: Seen) -> Facts | None:
     sample = pc.utf8_trim_whitespace(seen.values.slice(0, SAMPLE))
     hint = frozenset(_names.words(seen.name))
     found = _patterned(sample, hint) or _numbered(sample, hint, seen)
-    if found is None and _share(sample, _NAME_CHARS) >= 0.8:
+    if found is None and _mostly(sample, _NAME_CHARS, 0.8):
         found = _named(sample, seen.name, seen)
     found = found or _placed(sample, hint, seen)
     if found is None:
@@ -125,15 +125,35 @@ def _share(values: pa.Array, pattern: str) -> float:
     return float(pc.mean(pc.match_substring_regex(values, pattern).cast(pa.int8())).as_py() or 0.0)
 
 
+def _mostly(values: pa.Array, pattern: str, least: float) -> bool:
+    """Whether a share of `least` or more of values match; where none of the first ones does, no others need be looked at."""
+    return _any(_first(values, least), pattern) and _share(values, pattern) >= least
+
+
+def _first(values: pa.Array, least: float) -> pa.Array:
+    """As many values as may fail where a share of `least` matches, and one more."""
+    return values.slice(0, int((1 - least) * len(values)) + 1)
+
+
+def _any(values: pa.Array, pattern: str) -> bool:
+    """Whether one of the values matches."""
+    return bool(pc.any(pc.match_substring_regex(values, pattern)).as_py())
+
+
+def _bared(values: pa.Array, gone: str) -> pa.Array:
+    """Values without the characters `gone`."""
+    return pc.replace_substring_regex(values, f"[{gone}]", "") if gone else values
+
+
 def _patterned(sample: pa.Array, hint: frozenset[str]) -> str | None:
     """What no other value looks like. One e-mail among words is enough to be careful with them all from nine in ten on."""
-    if _share(sample, EMAIL) >= 0.9:
+    if _mostly(sample, EMAIL, 0.9):
         return "email"
-    if _share(sample, _MAC) >= SURE:
+    if _mostly(sample, _MAC, SURE):
         return "mac"
-    if _share(sample, _IPV4) >= SURE and (hint & _IP_NAME or _share(sample, r"(?:^|\.)(?:[2-9]\d|1\d\d|2\d\d)\.") >= 0.5):
+    if _mostly(sample, _IPV4, SURE) and (hint & _IP_NAME or _share(sample, r"(?:^|\.)(?:[2-9]\d|1\d\d|2\d\d)\.") >= 0.5):
         return "ipv4"
-    if _share(sample, r":.*:") >= SURE and _share(sample, _IPV6) >= SURE:
+    if _mostly(sample, r":.*:", SURE) and _mostly(sample, _IPV6, SURE):
         return "ipv6"
     return None
 
@@ -166,8 +186,12 @@ def _cards(bare: pa.Array, hint: frozenset[str]) -> bool:
 
 def _national(sample: pa.Array, hint: frozenset[str]) -> str | None:
     """The scheme whose check digits are all right."""
+    few = _first(sample, SURE)
+    bared = {gone: _bared(few, gone) for gone in {scheme.bare for scheme in _checks.SCHEMES.values()}}
     for name, scheme in _checks.SCHEMES.items():
-        bare = pc.replace_substring_regex(sample, f"[{scheme.bare}]", "") if scheme.bare else sample
+        if not _any(bared[scheme.bare], scheme.pattern):
+            continue
+        bare = _bared(sample, scheme.bare)
         found = bare.filter(pc.match_substring_regex(bare, scheme.pattern))
         if len(found) < SURE * len(bare):
             continue

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import NormalDist
 
 import numpy as np
@@ -69,6 +71,11 @@ class Cuts:
         mass = self.mass[self.first[node] : self.first[node + 1]]
         return np.concatenate([[0.0], np.cumsum(mass) / mass.sum()])
 
+    @cached_property
+    def told(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of each node what `series` says of its cuts."""
+        return [series(self.edges(node)) for node in range(self.nodes)]
+
     def paths(self, size: int) -> np.ndarray:
         """int64 [nodes, size]: the child of each node under which each code lies; -1 where it lies under none."""
         found = np.full((self.nodes, size), -1)
@@ -85,7 +92,7 @@ class Cuts:
         paths = self.paths(size)
         means = np.zeros(paths.shape, np.float32)
         for node, path in enumerate(paths):
-            means[node] = np.where(path >= 0, series(self.edges(node))[0][path], 0)
+            means[node] = np.where(path >= 0, self.told[node][0][path], 0)
         return means.T, (paths >= 0).T.astype(np.float32)
 
 
@@ -162,11 +169,11 @@ def series(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     inner = np.where(np.isfinite(at), at, 0.0)
     density = np.where(np.isfinite(at), np.exp(-(inner**2) / 2) / np.sqrt(2 * np.pi), 0.0)
     means = -np.diff(density) / np.diff(edges)
-    found, last, this = np.empty(TERMS), np.zeros(len(at)), density
+    steps, last, this = np.empty((TERMS, len(at))), np.zeros(len(at)), density
     for m in range(1, TERMS + 1):
-        found[m - 1] = means @ -np.diff(this) / np.sqrt(m)
-        last, this = this, (inner * this - np.sqrt(m - 1) * last) / np.sqrt(m)
-    return means, found
+        steps[m - 1] = this / math.sqrt(m)
+        last, this = this, (inner * this - math.sqrt(m - 1) * last) / math.sqrt(m)
+    return means, np.diff(steps) @ -means
 
 
 def correlation(shown: np.ndarray, terms: np.ndarray) -> np.ndarray:

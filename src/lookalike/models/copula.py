@@ -158,7 +158,7 @@ class Copula:
 
     def _learn(self, codes: np.ndarray) -> None:
         """Correlations of the normal variables, from all rows of `codes` [n, parts]."""
-        from lookalike.models._latent import correlation, nearest, series
+        from lookalike.models._latent import correlation, nearest
 
         groups = np.repeat(np.arange(len(self.cuts_)), [c.nodes for c in self.cuts_])
         d = len(groups)
@@ -173,7 +173,7 @@ class Copula:
             sums += known.T @ known
         both = np.maximum(sums[d:, d:], 1)  # rows that tell of both variables
         shift = sums[:d, d:] / both
-        terms = np.array([series(c.edges(k))[1] for c in self.cuts_ for k in range(c.nodes)])
+        terms = np.array([told for c in self.cuts_ for _, told in c.told])
         found = correlation(sums[:d, :d] / both - shift * shift.T, terms)
         known = both * np.outer(terms[:, 0], terms[:, 0])  # one over the squared standard error
         found *= np.maximum(0, 1 - self.settings.shrink / np.maximum(known * found**2, 1e-9))
