@@ -214,10 +214,12 @@ def _run(
     right = np.minimum(left + protect, mass)
     first = np.searchsorted(edge, left, side="right") - 1
     last = np.searchsorted(edge, right, side="left")
-    knots = np.empty(count + 1)
-    for i, (a, b) in enumerate(zip(first, last, strict=True)):
-        share = np.minimum(edge[a + 1 : b + 1], right[i]) - np.maximum(edge[a:b], left[i])
-        knots[i] = np.clip((values[a:b] * (share / share.sum())).sum(), values[a], values[b - 1])
+    size = last - first
+    begin, window = np.cumsum(size) - size, np.repeat(np.arange(count + 1), size)
+    at_value = np.arange(len(window)) + (first - begin)[window]  # of every window one value after the other
+    share = np.minimum(edge[at_value + 1], right[window]) - np.maximum(edge[at_value], left[window])
+    whole = np.add.reduceat(share, begin)
+    knots = np.clip(np.add.reduceat(values[at_value] * (share / whole[window]), begin), values[first], values[last - 1])
     low, high = grid.within(knots[0], knots[-1], bottom=edges[0] and not edges[1])
     knots = np.clip(np.maximum.accumulate(knots), low, high)
     knots[0], knots[-1] = low - grid.half, high + grid.half
