@@ -1,4 +1,4 @@
-"""mostlyai's SDK in local mode: each table's first link is its context, the others are not; training shares the time among the tables."""
+"""mostlyai's SDK in local mode: each table's link to the longest table is its context, the others are not; training shares the time."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def fit(folder: Path, model: str, *, seconds: float) -> tuple[Any, str]:
         for column, kind in columns[name].items():
             if kind == "datetime":
                 rows[column] = pd.to_datetime(rows[column])
-        links, context = [], True
+        links, longest = [], max((keys[k["references"]]["rows"] for k in about["foreign_keys"] if k["references"] != name), default=0)
         for link in about["foreign_keys"]:
             if link["references"] == name:
                 notes.append(f"{name}: the link to itself left out, as its model of it fails")
                 continue
+            context = keys[link["references"]]["rows"] == longest and not any(k["is_context"] for k in links)
             links.append({"column": link["columns"][0], "referenced_table": link["references"], "is_context": context})
-            context = False
         config = {"name": name, "data": rows, "foreign_keys": links}
         config["tabular_model_configuration"] = {
             "max_training_time": max(0.05, 0.5 * seconds / 60 / len(keys)),
