@@ -166,6 +166,17 @@ def test_a_table_without_rows_is_still_a_file(tmp_path: Path, suffix: str) -> No
         assert (tmp_path / "none.csv").read_text() == "id,x,s\n"
 
 
+def test_parquet_has_a_dictionary_of_values_that_repeat_and_of_no_others(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(size=20_000), "k": rng.integers(0, 9, 20_000), "s": rng.choice(["a", "b"], 20_000), "none": None})
+    data = Dataset.of(frame)
+    data.write(tmp_path / "a.parquet")
+    group = pq.ParquetFile(tmp_path / "a.parquet").metadata.row_group(0)
+    found = {group.column(i).path_in_schema: group.column(i).has_dictionary_page for i in range(4)}
+    assert not found["x"] and found["k"] and found["s"]
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "a.parquet")[["x", "k", "s"]], frame[["x", "k", "s"]])
+
+
 def test_typed_files_get_types_from_a_text_source(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(
         "n,x,d,b,c\n" + "".join(f"{i},{i / 4:.2f},2024-01-{i % 28 + 1:02},{i % 2 == 0},0{i % 3}\n" for i in range(60))

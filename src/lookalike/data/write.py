@@ -28,6 +28,8 @@ from lookalike.schema import Schema, Table
 if TYPE_CHECKING:
     from typing import Self
 
+_LOOK = 8_192
+"""Rows that tell whether values of a column repeat."""
 _CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 
 
@@ -209,7 +211,8 @@ class _Parquet:
     _GROUP, _HELD = 1 << 18, 1 << 27
 
     def __init__(self, file: Any, schema: pa.Schema) -> None:
-        self._out = pq.ParquetWriter(file, schema, compression="zstd", compression_level=1)
+        self._file, self._schema = file, schema
+        self._out: pq.ParquetWriter | None = None
         self._held: list[pa.Table] = []
 
     def write(self, raw: pa.Table) -> None:
@@ -218,16 +221,28 @@ class _Parquet:
             self._flush()
 
     def _flush(self) -> None:
-        if self._held:
-            held, self._held = pa.concat_tables(self._held), []
-            self._out.write_table(held, row_group_size=self._GROUP)
+        held, self._held = self._held, []
+        table = pa.concat_tables(held) if held else self._schema.empty_table()
+        if self._out is None:
+            often = [name for name in table.column_names if _repeating(table.column(name))]
+            self._out = pq.ParquetWriter(self._file, self._schema, compression="zstd", compression_level=1, use_dictionary=often)
+        if held:
+            self._out.write_table(table, row_group_size=self._GROUP)
 
     def close(self) -> None:
         self._flush()
-        self._out.close()
+        self._out.close()  # type: ignore[union-attr]
 
     def abort(self) -> None:
-        self._out.close()
+        if self._out is not None:
+            self._out.close()
+
+
+def _repeating(column: pa.ChunkedArray) -> bool:
+    """Whether values come often enough for a dictionary of them to be worth while, by the first rows."""
+    some = column.slice(0, _LOOK)
+    counted = pa.types.is_primitive(some.type) or pa.types.is_string(some.type)
+    return not counted or pc.count_distinct(some).as_py() <= len(some) / 2
 
 
 class _Arrow:
