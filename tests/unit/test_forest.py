@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,11 @@ import pytest
 
 import lookalike as la
 from lookalike.data import Dataset
+from lookalike.errors import StoreError
 from lookalike.models import _boost, _grow, _stage, _ties, _trees, _walk
 from lookalike.models._ties import Tie
+from lookalike.models.forest import Forest
+from lookalike.protocol import State
 
 ROWS = 4_000
 ENTROPY = np.concatenate([[0.0], np.arange(1, ROWS + 1) * np.log(np.arange(1, ROWS + 1))])
@@ -499,3 +504,83 @@ def test_a_share_of_another_number_that_many_rows_have_is_kept() -> None:
     assert [(t.a, t.b) for t in ties] == [(1.0, 0.0), (0.8, 0.0)]
     counts, other = rng.integers(1, 40, (2, ROWS)).astype(float)
     assert all(t.a == 1 for t in _ties.find_ties(counts / 2, np.ones(ROWS, bool), {0: other}, 1))
+
+
+def stays(n: int, seed: int = 0) -> pd.DataFrame:
+    """Stays that end after they begin, if they have ended; amounts paid that are not above those billed; two numbers that go together."""
+    rng = np.random.default_rng(seed)
+    begun = rng.integers(0, 300, n)
+    billed = (20 + rng.integers(1, 8, n) * 60 + rng.normal(0, 20, n)).round(2)
+    frame = pd.DataFrame(
+        {
+            "ward": rng.choice(["a", "b", "c"], n),
+            "begun": pd.Timestamp("2015-01-01") + pd.to_timedelta(begun, unit="D"),
+            "ended": pd.Timestamp("2015-01-01") + pd.to_timedelta(begun + rng.integers(0, 60, n), unit="D"),
+            "billed": billed,
+            "paid": (billed * (1 - rng.exponential(0.1, n).clip(max=0.9))).round(2),
+            "beside": (billed + rng.normal(0, 10, n)).round(2),
+        }
+    )
+    frame.loc[rng.random(n) < 0.3, "ended"] = pd.NaT
+    return frame
+
+
+@pytest.fixture(scope="module")
+def ordered() -> tuple[pd.DataFrame, Forest]:
+    frame = stays(3_000)
+    return frame, la.fit(frame, seed=0)
+
+
+def in_order(frame: pd.DataFrame) -> bool:
+    return bool(((frame.begun <= frame.ended) | frame.ended.isna()).all() and (frame.paid <= frame.billed).all())
+
+
+def test_columns_that_are_never_out_of_order_are_not_when_drawn(ordered: tuple[pd.DataFrame, Forest]) -> None:
+    real, model = ordered
+    names = real.columns.tolist()
+    assert {(names[low], names[high]) for low, high in model.orders_} == {("begun", "ended"), ("paid", "billed")}
+    drawn = la.sample(model, 20_000, seed=1)
+    assert in_order(drawn) and abs(drawn.ended.isna().mean() - 0.3) < 0.03
+    lasted = [(f.ended - f.begun).dt.days.median() for f in (real, drawn)]
+    assert abs(lasted[0] - lasted[1]) < 5
+    assert in_order(la.sample(model, 2_000, plan={"given": {"ward": "a", "paid": {"low": 300}}}, seed=2))
+
+
+@pytest.mark.parametrize("lacking", [["ended"], ["begun", "paid"], ["billed"]])
+def test_what_is_completed_is_in_order_with_what_is_given(ordered: tuple[pd.DataFrame, Forest], lacking: list[str]) -> None:
+    real, model = ordered
+    part = real.dropna().head(500)
+    made = la.steer(model, {"fix": part.assign(**dict.fromkeys(lacking))[real.columns]}, seed=3).rows
+    assert in_order(made)
+    assert (made.drop(columns=lacking).reset_index(drop=True) == part.drop(columns=lacking).reset_index(drop=True)).all().all()
+
+
+def test_rows_in_order_are_the_same_on_any_number_of_cores_and_after_keeping(
+    ordered: tuple[pd.DataFrame, Forest], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    model, found = ordered[1], []
+    for cores in (1, 3, 8):
+        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+        found.append(la.sample(model, 70_000, seed=4))
+    la.save(model, tmp_path / "m.lookalike")
+    found.append(la.sample(la.load(tmp_path / "m.lookalike"), 70_000, seed=4))
+    assert all(found[0].equals(other) for other in found[1:])
+
+
+@pytest.mark.parametrize("orders", ["no list", [[0]], [[0, 99]], [[1, 1]], [[0, 1]]])
+def test_orders_of_a_damaged_file_are_refused(ordered: tuple[pd.DataFrame, Forest], orders: object) -> None:
+    model, state = ordered[1], ordered[1].state()
+    with pytest.raises(StoreError, match="order"):
+        Forest().restore(model.schema, State(card=state.card | {"orders": orders}, arrays=state.arrays))
+
+
+def test_a_gap_that_leaves_cannot_tell_is_told_of() -> None:
+    close = stays(2_000).assign(ended=lambda f: f.begun + pd.to_timedelta(np.arange(2_000) % 9, unit="D"))
+    model = Forest().fit(Dataset.of(close[["ward", "begun", "ended"]]), rng=np.random.default_rng(0))
+    assert model.trained_["notes"] == ["ended lies close above begun: --rule 'begun <= ended' learns the gap between them"]
+    assert Forest().restore(model.schema, model.state()).trained_ == model.trained_
+    wide = close.assign(ended=lambda f: f.begun + pd.to_timedelta(np.arange(2_000) % 200, unit="D"))[["begun", "ended"]]
+    far = Forest().fit(Dataset.of(wide), rng=np.random.default_rng(0))
+    assert len(far.orders_) == 1 and far.trained_ == {"notes": []}
+    ruled = la.sample(la.fit(close[["ward", "begun", "ended"]], model=la.model("ruled", rules=["begun <= ended"]), seed=0), 1_000)
+    assert (ruled.ended - ruled.begun).dt.days.between(0, 8).all()

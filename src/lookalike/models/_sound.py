@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lookalike.errors import StoreError
+from lookalike.models._orders import ORDERED
 
 if TYPE_CHECKING:
     from lookalike.models._boost import Boost
+    from lookalike.models._orders import Pair
     from lookalike.models._pairs import Pairs
     from lookalike.models._stage import Stage
     from lookalike.models._trees import Trees
 
-__all__ = ["check_maps", "check_part", "check_stage"]
+__all__ = ["check_maps", "check_orders", "check_part", "check_stage"]
 
 _BINS, _CODES = 256, 1 << 16
 
@@ -50,6 +52,19 @@ def check_stage(stage: Stage) -> None:
     _need(stage.keep is None or (_is(stage.keep, np.float32, 1) and len(stage.keep) >= codes), "what is kept")
     for boost in stage.boosts:
         _check_boost(boost, len(stage.features))
+
+
+def check_orders(orders: object, kinds: Sequence[str]) -> tuple[Pair, ...]:
+    """Pairs of columns that have an order. kinds: of all columns.
+
+    Raises:
+        StoreError: they are damaged.
+    """
+    _need(isinstance(orders, list), "the orders")
+    for pair in orders:
+        _need(isinstance(pair, list) and len(pair) == 2 and pair[0] != pair[1], "an order")
+        _need(all(_index(c, len(kinds)) and kinds[c] in ORDERED for c in pair), "an order")
+    return tuple((low, high) for low, high in orders)
 
 
 def check_part(stage: Stage, sizes: Sequence[int], columns: int) -> None:

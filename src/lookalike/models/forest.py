@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from lookalike.errors import CannotError, UnknownName
+from lookalike.models._orders import Lot, broken, find_orders, notes, spans
 from lookalike.protocol import Can, OnStep, State, Step, part, quiet
 from lookalike.schema import KINDS
 
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from lookalike.data import Dataset
     from lookalike.encode import Codebook, Coded, Within
     from lookalike.models._guide import Guide
+    from lookalike.models._orders import Pair, Span
     from lookalike.models._stage import Stage
+    from lookalike.rules.cells import Cells
     from lookalike.schema import Schema
 
 __all__ = ["Forest"]
@@ -42,6 +45,8 @@ PILOT, MOST_TRIED = 8_192, 3_000
 """Rows by which it is found out how hard conditions are to meet; rows that are begun at most for each that is wanted."""
 AGAIN = 3
 """Times that rows are drawn anew in which what follows from other numbers is out of range."""
+AT_ORDER = 30
+"""Times that a column is drawn for a row in which it is out of order with another."""
 FORCED = 0.9
 """Share of such rows above which it is what is asked of them that leads there: they stay then."""
 BEAM, WIDE = 32, 512
@@ -84,7 +89,8 @@ class Forest:
     """An autoregressive forest over the parts of a codebook.
 
     Fitted attributes: `codebook_` (how cells become codes), `stages_` (one for each part, in the order in which they are drawn), `maps_`
-    (for each part uint8 [codes], the bin of each code). Parts of the setting `context` have no stage; `complete` draws all others.
+    (for each part uint8 [codes], the bin of each code), `orders_` (pairs of columns of which the first is never above the second). Parts of
+    the setting `context` have no stage; `complete` draws all others.
     """
 
     can: ClassVar[Can] = Can(kinds=frozenset(KINDS), given=True)
@@ -93,6 +99,8 @@ class Forest:
     codebook_: Codebook
     stages_: list[Stage]
     maps_: list[np.ndarray]
+    orders_: tuple[Pair, ...]
+    notes_: tuple[str, ...]
 
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(**settings)
@@ -116,6 +124,8 @@ class Forest:
         codes = self.codebook_.codes(table)
         plan = Plan(s, self.codebook_, codes, numbers_of(table, self.codebook_), table)
         self.maps_ = plan.maps
+        self.orders_ = find_orders(table, data.schema.table.columns)
+        self.notes_ = notes(table, data.schema.table.columns, self.orders_)
         order = plan.order(rng)
         self.stages_ = plan.learn(order, rng, on_step=part(on_step, 0.2, 0.95))
         self._tilt(codes, rng)
@@ -149,19 +159,19 @@ class Forest:
         weight = decided(within, self.stages_)
         seeds, key = rng.integers(0, 1 << 62, len(self.stages_)), int(rng.integers(0, 1 << 62))
         pilot = Inside(weight)
-        piloted = self._draw(self._blank(PILOT, rng), seeds >> 5, 0, guide=pilot, within=within)[1]
+        piloted = self._draw(self._blank(PILOT, rng), seeds >> 5, 0, guide=pilot, within=within)
         if not pilot.rate:
             raise CannotError("no row that the model draws meets all conditions at once", where="given", fix="ask for less")
         follows = {self._column(s.part) for s in self.stages_ if s.ties}
-        forced = np.mean(self._beyond({c: piloted[c] for c in follows})) > FORCED
+        forced = np.mean(self._unfit(*piloted, follows)) > FORCED
 
         def piece(at: int) -> tuple[Coded, dict[int, np.ndarray]]:
             blank = self._blank(PIECE, np.random.default_rng((key, at)))
             made, numbers = self._draw(blank, seeds, at * PIECE, guide=Inside(weight, pilot.gates), within=within)
-            beyond = self._beyond({c: numbers[c] for c in follows})
-            if forced or not np.any(beyond):
+            unfit = np.zeros(0, bool) if forced else self._unfit(made, numbers, follows)
+            if not unfit.any():
                 return made, numbers
-            return Coded(made.codes[:, ~beyond], made.inside[:, ~beyond]), {c: x[~beyond] for c, x in numbers.items()}
+            return Coded(made.codes[:, ~unfit], made.inside[:, ~unfit]), {c: x[~unfit] for c, x in numbers.items()}
 
         found: list[tuple[Coded, dict[int, np.ndarray]]] = []
         got = 0
@@ -186,6 +196,7 @@ class Forest:
         from lookalike.encode import Coded
         from lookalike.models._given import filled_in
         from lookalike.models._growing import each
+        from lookalike.rules.cells import Cells
 
         context = self._context()
         asked = sorted(set(columns) & {self.schema.table.names[c] for c in context})
@@ -212,15 +223,21 @@ class Forest:
                 for low in range(0, len(again), PIECE // WIDE):
                     piece(again[low : low + PIECE // WIDE], WIDE, turn)
 
-            rows = np.arange(len(codes))
-            for turn in range(AGAIN + 1):
+            exact, rows = Cells(table), np.arange(len(codes))
+            for turn in range(AT_ORDER + 1):
                 each(lambda work: piece(*work), [(*work, turn) for work in self._pieces(known, rows)])
-                rows = np.flatnonzero(self._beyond({c: np.where(given[c], np.nan, x) for c, x in tied.items()}))
+                beyond = self._beyond({c: np.where(given[c], np.nan, x) for c, x in tied.items()})
+                rows = np.flatnonzero((beyond & (turn < AGAIN)) | self._out_of_order(Lot(made, made.codes, tied), exact))
                 if not len(rows):
                     break
             return self._table(made, tied, start)
 
         return filled_in(table, columns, schema=self.schema, codebook=self.codebook_, draw=draw)
+
+    @property
+    def trained_(self) -> dict[str, Any]:
+        """What a reader should be told of the fit."""
+        return {"notes": list(self.notes_)}
 
     def _context(self) -> list[int]:
         """Numbers of the columns that are given: those without a stage."""
@@ -244,12 +261,15 @@ class Forest:
 
         from lookalike.encode import encoder
         from lookalike.models._growing import numbers_of
+        from lookalike.rules.cells import Cells
 
         spec, n = self.schema.table.columns, table.num_rows
         seeds, coded = rng.integers(0, 1 << 62, len(self.stages_)), self._blank(n, rng)
         for c in context:
             coded.codes[self.codebook_.owners == c] = encoder(spec[c]).encode(table[spec[c].name], self.codebook_.books[c], spec[c])
-        tied = self._fill(coded, seeds, numbers_of(table, self.codebook_, columns=context))
+        exact, placed = Cells(table), {c for pair in self.orders_ for c in pair if c in context}
+        given = {c: exact.numbers(spec[c].name) for c in placed} | numbers_of(table, self.codebook_, columns=context)
+        tied = self._fill(coded, seeds, given)
         drawn = self._table(coded, tied, start)
         return pa.table({c.name: table[c.name] if k in context else drawn[c.name] for k, c in enumerate(spec)})
 
@@ -259,7 +279,7 @@ class Forest:
         from lookalike.models._growing import each
 
         n = coded.codes.shape[1]
-        size = min(max(PIECE, math.ceil(n / (os.cpu_count() or 1))), LARGE)
+        size = PIECE * min(max(1, math.ceil(n / PIECE / (os.cpu_count() or 1))), LARGE // PIECE)
         tied = {self._column(s.part): np.empty(n) for s in self.stages_ if s.ties}
 
         def known(rows: slice | np.ndarray) -> dict[int, np.ndarray]:
@@ -274,7 +294,9 @@ class Forest:
         def mend(low: int) -> None:
             here = slice(low, min(low + PIECE, n))
             for turn in range(1, AGAIN + 1):
-                rows = low + np.flatnonzero(self._beyond({c: x[here] for c, x in tied.items()}))
+                mine = Coded(coded.codes[:, here], coded.inside[:, here])
+                numbers = {c: x[here] for c, x in (given | tied).items()}
+                rows = low + np.flatnonzero(self._unfit(mine, numbers, {*tied}))
                 if not len(rows):
                     return
                 fresh = np.random.default_rng((int(seeds[-1]), low, turn)).random((len(coded.inside), len(rows)), dtype=np.float32)
@@ -295,6 +317,24 @@ class Forest:
             if line["low"]:
                 found = found | (x < line["low"][0]) | (x > line["high"][-1])
         return found
+
+    def _out_of_order(self, lot: Lot, exact: Cells) -> np.ndarray:
+        """bool [n]: rows with columns out of order, one of which is missing in `exact`; the others are as they are there."""
+        told, given = {}, {}
+        for c in {c for pair in self.orders_ for c in pair}:
+            known = exact.numbers(self.schema.table.names[c])
+            given[c] = ~np.isnan(known)
+            told[c] = np.where(given[c], known, self._measured(c, lot))
+        found = np.zeros(lot.bins.shape[1], bool)
+        for pair in self.orders_:
+            found |= broken([pair], told, len(found)) & ~(given[pair[0]] & given[pair[1]])
+        return found
+
+    def _unfit(self, coded: Coded, numbers: dict[int, np.ndarray], follows: set[int]) -> np.ndarray:
+        """bool [n]: rows in which a tie gives a number outside the range of its column, or columns are out of order."""
+        lot = Lot(coded, coded.codes, numbers)
+        told = {c: self._measured(c, lot) for pair in self.orders_ for c in pair}
+        return broken(self.orders_, told, coded.codes.shape[1]) | self._beyond({c: numbers[c] for c in follows})
 
     def _pieces(self, known: np.ndarray, rows: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
         """Those of `rows` that lack something, a piece at a time, and how many copies of them are drawn: one will do where all that is
@@ -353,12 +393,14 @@ class Forest:
             card, mine = stage.state()
             cards.append(card)
             arrays |= {f"{k}.{name}": array for name, array in mine.items()}
-        return State(card={"codebook": self.codebook_.to_json(), "stages": cards}, arrays=arrays)
+        card = {"codebook": self.codebook_.to_json(), "stages": cards, "orders": [list(pair) for pair in self.orders_]}
+        card["notes"] = list(self.notes_)
+        return State(card=card, arrays=arrays)
 
     def restore(self, schema: Schema, state: State) -> Self:
         """Become the model that `state` was taken from."""
         from lookalike.encode import Codebook
-        from lookalike.models._sound import check_maps, check_part
+        from lookalike.models._sound import check_maps, check_orders, check_part
         from lookalike.models._stage import Stage
 
         self.schema = schema
@@ -370,6 +412,8 @@ class Forest:
             if head != "map":
                 mine[int(head)][tail] = array
         self.stages_ = [Stage.restore(card, arrays) for card, arrays in zip(state.card["stages"], mine, strict=True)]
+        self.notes_ = tuple(map(str, state.card.get("notes", ())))
+        self.orders_ = check_orders(state.card.get("orders", []), [c.kind for c in schema.table])
         sizes = [p.size for p in self.codebook_.parts]
         check_maps(self.maps_, sizes)
         for stage in self.stages_:
@@ -436,6 +480,7 @@ class Forest:
         numbers = dict(given or {})
         for p in set(range(len(owners))) - {stage.part for stage in self.stages_}:
             bins[p] = self.maps_[p][coded.codes[p]]
+        ordered = spans(self.stages_, owners, self.orders_) if guide is None else {}
         for at, (seed, stage) in enumerate(zip(seeds, self.stages_, strict=False)):
             p, head = stage.part, int(np.searchsorted(owners, owners[stage.part]))
             later = p != head  # later parts of a column are missing where the first is
@@ -454,12 +499,61 @@ class Forest:
             if stage.ties:
                 numbers[self._column(p)] = self._tie(stage, coded, numbers)
             bins[p] = self.maps_[p][coded.codes[p]]
+            if at in ordered:
+                self._put_in_order(ordered[at], at, Lot(coded, bins, numbers), seed=int(seed), first=first)
             kept = None if guide is None else guide.settle(seed=int(seed) + first >> 4)
             if kept is not None:
                 coded, bins = Coded(coded.codes[:, kept], coded.inside[:, kept]), bins[:, kept]
                 numbers = {column: found[kept] for column, found in numbers.items()}
         told = {self._column(s.part) for s in self.stages_ if s.ties} | (set() if within is None else {*within.put} & {*numbers})
         return coded, {column: numbers[column] for column in sorted(told)}
+
+    def _put_in_order(self, span: Span, at: int, lot: Lot, *, seed: int, first: int) -> None:
+        """Draw the column of a span anew in the rows in which it is out of order: its stages, up to the one numbered `at`."""
+        n = lot.bins.shape[1]
+        fixed = {c: self._measured(c, lot) for pair in span.pairs for c in pair if c != span.column}
+        for low in range(0, n, PIECE):  # pieces that do not hang on how many threads there are
+            rows, rng = np.arange(low, min(low + PIECE, n)), np.random.default_rng((seed, first + low))
+            mine = lot.of(rows)
+            for turn in range(AT_ORDER):
+                told = {c: x[rows] for c, x in fixed.items()} | {span.column: self._measured(span.column, mine)}
+                out = broken(span.pairs, told, len(rows))
+                out |= turn > 0 and np.isnan(told[span.column])  # what was there does not go missing by being drawn anew
+                if not out.any():
+                    break
+                rows = rows[out]
+                mine = self._once_more(span, at, lot.of(rows), rng, first=first + low)
+                lot.put(rows, mine)
+
+    def _once_more(self, span: Span, at: int, lot: Lot, rng: np.random.Generator, *, first: int) -> Lot:
+        """The rows with the stages of a span, up to the one numbered `at`, drawn anew."""
+        owners, coded, stages = self.codebook_.owners, lot.coded, self.stages_[span.first : at + 1]
+        anew = {self._column(stage.part) for stage in stages}
+        lot = Lot(coded, lot.bins, {c: x for c, x in lot.numbers.items() if c not in anew})
+        coded.inside[sorted(anew)] = rng.random((len(anew), lot.bins.shape[1]), dtype=np.float32)
+        for stage in stages:
+            p, head = stage.part, int(np.searchsorted(owners, owners[stage.part]))
+            drawn = stage.draw(lot.bins, coded.codes, seed=int(rng.integers(1 << 62)), first=first)
+            if p != head:
+                drawn[coded.codes[head] == 0] = 0
+            coded.codes[p] = drawn
+            if stage.ties:
+                lot.numbers[self._column(p)] = self._tie(stage, coded, lot.numbers)
+            lot.bins[p] = self.maps_[p][coded.codes[p]]
+        return lot
+
+    def _measured(self, column: int, lot: Lot) -> np.ndarray:
+        """float64 [n]: a column of drawn rows as numbers, moments in microseconds; NaN is missing."""
+        import pyarrow as pa
+
+        from lookalike.encode import encoder
+        from lookalike.rules.cells import Cells
+
+        if column in lot.numbers:
+            return lot.numbers[column]
+        spec, mine, coded = self.schema.table.columns[column], self.codebook_.owners == column, lot.coded
+        values = encoder(spec).decode(coded.codes[mine].astype(np.int32), coded.inside[column], self.codebook_.books[column], spec)
+        return Cells(pa.table({spec.name: values})).numbers(spec.name)
 
     def _settle(self, stage: Stage, coded: Coded, numbers: dict[int, np.ndarray], within: Within, rng: np.random.Generator) -> None:
         """Place the values of a column in their cells before others follow from them; numbers that are named go into `numbers`."""
