@@ -123,10 +123,12 @@ class Drawn:
             yield made
 
     def account(self) -> Account:
-        """What was achieved; of a plan that asks nothing, that."""
+        """What was achieved; of a plan that asks nothing, that, and what the model tells of the draw."""
         from lookalike.steer import Account
 
-        return Account((), self.n, self.n, self.n) if self.steering is None else self.steering.account()
+        if self.steering is not None:
+            return self.steering.account()
+        return Account((), self.n, self.n, self.n, notes=tuple(getattr(self.model, "draw_notes_", ())))
 
 
 def complete(model: Sampler, plan: Plan, n: int | None, *, seed: int, out: Any, on_step: OnStep) -> Steered:

@@ -95,18 +95,19 @@ def make(
     _asking.check(data, learner)
     if target is not None:
         data.schema.column(target)
-    train, held, how = _split(data, holdout, rng)
+    train, held, how, lost = _split(data, holdout, rng)
     reading(Step(1, 1, "read"))
     fitted = _asking.like(learner.fit(train, rng=randomness(seed, FIT), on_step=fitting), data)
     wanted = rows or rows_told(fitted) or _asking.units(data, fitted)
     steered = Drawn(fitted, plan, wanted, seed)
     drawn = steered.together(drawing)
     about = {"source": _told.called(source), "holdout": how, "model": _told.described(fitted), **_told.tried(fitted), "seed": str(seed)}
-    notes = [f"The model {note}." for note in fitted.notes_]
+    notes = [*(f"The model {note}." for note in fitted.notes_), *lost]
     found = {"target": target, "protected": _told.protected(fitted), "privacy": _told.promise(fitted)}
     found |= {"about": about, "notes": notes, "seed": seed}
     if plan.empty:
         found |= offers(fitted, wanted, seed)
+        found["notes"] += [f"The synthetic tables: {note}." for note in steered.account().notes]
     else:
         found["notes"] += [
             "The rows were drawn as a plan asks, and are to be unlike the data in that:",
@@ -161,13 +162,15 @@ class Made:
         return Path(folder)
 
 
-def _split(data: Dataset, holdout: Any, rng: np.random.Generator) -> tuple[Dataset, Dataset, str]:
-    """Rows to learn from, rows to judge by, and a sentence on how they were told apart."""
+def _split(data: Dataset, holdout: Any, rng: np.random.Generator) -> tuple[Dataset, Dataset, str, list[str]]:
+    """Rows to learn from, rows to judge by, a sentence on how they were told apart, and what to say of columns that do not fit."""
     if holdout is not None:
-        held = Dataset.of(holdout, schema=data.schema)
-        return data, held, f"given: {held.rows:,} rows of {_told.called(holdout)}"
+        from lookalike.report.fitting import fitting
+
+        held, lost = fitting(holdout, data.schema, role="holdout")
+        return data, held, f"given: {held.rows:,} rows of {_told.called(holdout)}", lost
     train, held = data.split(HELD_SHARE, rng=rng, most=HELD_MOST)
-    return train, held, f"{held.rows:,} of {data.rows:,} rows, drawn at random and never shown to the model"
+    return train, held, f"{held.rows:,} of {data.rows:,} rows, drawn at random and never shown to the model", []
 
 
 def _stages(on_step: OnStep, **shares: float) -> list[OnStep]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lookalike import models
-from lookalike.data.read import EXCEL, suffix_of
+from lookalike.data.read import EXCEL, readable, suffix_of
 from lookalike.errors import FileError
 from lookalike.protocol import Model
 
@@ -50,9 +50,8 @@ def suffix(source: Any) -> str:
     if not isinstance(source, str | os.PathLike):
         return ".parquet"
     path = Path(source)
-    shards = sorted(f for f in path.iterdir() if f.is_file() and f.name[0] not in "._") if path.is_dir() else []
     try:
-        kind, pressed = suffix_of(shards[0] if shards else path)
+        kind, pressed = suffix_of(readable(path)[0] if path.is_dir() else path)
     except FileError:
         return ".csv"
     return (".xlsx" if kind in EXCEL else kind) + pressed

@@ -14,15 +14,12 @@ import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 import lookalike as la
 from lookalike import _console, _flags, _shown
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(
     name="lookalike",
@@ -301,8 +298,8 @@ def sample(
     if as_json:
         _console.print_json(made.account.to_json())
     elif not quiet:
-        if not asked.empty:
-            _console.say(made.account.text())
+        for told in [made.account.text()] if not asked.empty else [f"note: {note}" for note in made.account.notes]:
+            _console.say(told)
         if out is not None:
             subjects = asked.fix is None and getattr(fitted, "unit_", fitted.can.unit) == "subject"
             counted = "subjects, with all their rows," if subjects else "rows"
@@ -375,9 +372,10 @@ def rules(
     lookalike rules orders.csv --out plan.json
     lookalike fit orders.csv --rule "total = price * quantity" --out orders.lookalike
     """
-    found = la.rules(source, schema=schema, share=share)
     if out is not None:
         _flags.check_place(out)
+    found = la.rules(source, schema=schema, share=share)
+    if out is not None:
         plan = la.Plan(rules=[rule.text for rule in found], found=["rules"])
         la.save(plan, out)
     if as_json:

@@ -166,7 +166,7 @@ def _middle(columns: list[pa.ChunkedArray], kind: str) -> pa.ChunkedArray:
         votes = whole.indices.to_numpy(zero_copy_only=False).reshape(len(columns), -1)
         return pa.chunked_array([whole.dictionary.take(pa.array(_commonest(votes))).cast(first.type)])
     plain = pa.int32() if kind == "date" else pa.int64() if pa.types.is_temporal(first.type) else None
-    numbers = [(c if plain is None else c.cast(plain)).cast(pa.float64()).to_numpy() for c in columns]
+    numbers = [(c if plain is None else c.cast(plain)).cast(pa.float64(), safe=False).to_numpy() for c in columns]
     mean = np.mean(numbers, axis=0)
     if kind == "boolean":
         return pa.chunked_array([pa.array(mean >= 0.5)])

@@ -223,3 +223,10 @@ def test_a_model_is_described_by_settings_that_say_something() -> None:
     said = _told.described(la.model("forest", trees=3))
     assert said.startswith("forest (trees=3, ") and "target" not in said and "context" not in said
     assert "target=income" in _told.described(la.model("forest", target="income"))
+
+
+def test_what_is_made_of_shards_is_of_their_type_whatever_else_lies_beside_them(tmp_path: Path) -> None:
+    for name in ("part-1", "part-2"):
+        pd.DataFrame({"n": range(20)}).to_parquet(tmp_path / f"{name}.parquet")
+    (tmp_path / "README.md").write_text("Two parts of one table.")
+    assert _told.suffix(tmp_path) == ".parquet"

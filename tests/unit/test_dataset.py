@@ -362,3 +362,10 @@ def test_split_leaves_something_in_both_parts() -> None:
         assert [p.rows for p in data.split(share, rng=np.random.default_rng(0))] == [1, 1]
     with pytest.raises(SettingError, match="between 0 and 1"):
         data.split(1.0, rng=np.random.default_rng(0))
+
+
+def test_moments_held_as_categories_are_moments() -> None:
+    frame = pd.DataFrame({"day": pd.Categorical(pd.to_datetime(["2020-01-01", "2021-02-03"] * 10)), "n": range(20)})
+    data = Dataset.of(frame)
+    assert data.schema.table["day"].kind == "date"
+    assert data.native()["day"].tolist() == frame["day"].tolist()

@@ -504,3 +504,32 @@ def test_numbers_with_a_few_words_among_them_stay_words_and_say_so() -> None:
     assert column.kind == "text"
     assert column.note == "numbers but for '<0.3', '>300', 'n.b.', and so taken as words; list those under missing to have numbers"
     assert of([f"ward {i % 40}" for i in range(300)] + ["12"] * 9).note is None
+
+
+def test_a_word_of_one_person_among_numbers_is_no_way_to_write_missing() -> None:
+    numbers = texts(RNG.integers(0, 500, 2_000))
+    assert "Kowalczyk" not in of([*numbers, "Kowalczyk"]).model_dump_json()
+    assert (of([*numbers, *["refused"] * 5]).missing, of([*numbers, "n.v."]).missing) == (("refused",), ("n.v.",))
+
+
+def test_dates_in_two_patterns_and_numbers_with_two_points_are_told() -> None:
+    """They come out as words, which a reader must know before giving such a table away."""
+    days = [f"{d:02d}.{m:02d}.2024" for d in range(1, 29) for m in (1, 2, 3)]
+    days += [f"2024-{m:02d}-{d:02d}" for d in range(1, 29) for m in (4, 5)]
+    found = detect.detect_column(pa.array([*days, days[0], days[-1]]), "taken")
+    assert found.kind == "text" and "'9.9.9' and '9-9-9'" in found.note
+    sugar = [f"{x:.1f} mg/dl" if x % 2 else f"{x:.1f} mg/dl".replace(".", ",") for x in range(80, 200)]
+    assert "'9,9 mg/dl' and '9.9 mg/dl'" in detect.detect_column(pa.array([*sugar, sugar[0]]), "glucose").note
+    words = [f"a note of {n} words about {n * n} things" for n in range(100)] + [f"none {w}" for w in map(chr, range(97, 123))]
+    assert detect.detect_column(pa.array(words), "note").note is None
+
+
+def test_a_point_before_three_digits_groups_thousands_where_small_numbers_have_none() -> None:
+    """402 beside 7.510: decimals padded to three places would be padded everywhere, others would not all have three."""
+    rng = np.random.default_rng(0)
+    for point in ".,":
+        cells = [f"{n:,}".replace(",", point) for n in rng.integers(900, 20_000, 300)]
+        column = detect.detect_column(pa.array([*cells, "402"]), "leukocytes")
+        assert column.kind == "integer" and column.number.thousands == point
+    plain = detect.detect_column(pa.array([f"{x:.3f}" for x in rng.uniform(1, 20, 300)]), "weight")
+    assert plain.kind == "number" and plain.number.decimals == 3

@@ -584,3 +584,10 @@ def test_a_gap_that_leaves_cannot_tell_is_told_of() -> None:
     assert len(far.orders_) == 1 and far.trained_ == {"notes": []}
     ruled = la.sample(la.fit(close[["ward", "begun", "ended"]], model=la.model("ruled", rules=["begun <= ended"]), seed=0), 1_000)
     assert (ruled.ended - ruled.begun).dt.days.between(0, 8).all()
+
+
+def test_whole_numbers_that_no_float_holds_are_learned() -> None:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"ns": rng.integers(2**54, 2**60, 500), "group": rng.choice(list("ab"), 500)})
+    drawn = la.sample(la.fit(rows, model="forest"), 200)
+    assert drawn.ns.between(rows.ns.min(), rows.ns.max()).all()

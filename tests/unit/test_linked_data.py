@@ -819,3 +819,21 @@ def test_a_key_that_repeats_is_told_though_nobody_named_it() -> None:
     assert str(caught.value).startswith("customers.customer_id")
     alone = Dataset.of({"customers": customers, "addresses": tables["addresses"]})  # nothing leads to it: no key is meant
     assert alone.schema["customers"].key == ()
+
+
+def test_tables_with_a_subject_go_out_as_they_came_in(tmp_path: Path) -> None:
+    import polars as pl
+
+    import lookalike as la
+
+    rng = np.random.default_rng(0)
+    tables = {
+        "customers": pl.DataFrame({"customer_id": range(1, 101), "age": rng.integers(20, 80, 100)}),
+        "orders": pl.DataFrame({"order_id": range(1, 301), "customer_id": rng.integers(1, 101, 300), "paid": rng.normal(size=300)}),
+    }
+    for name, table in tables.items():
+        table.write_parquet(tmp_path / f"{name}.parquet")
+    small = la.model("relational", inner="independent")
+    assert {type(t) for t in la.sample(la.fit(tables, model=small, subject="customers"), 20).values()} == {pl.DataFrame}
+    la.sample(la.fit(tmp_path, model=small, subject="customers"), 20, out=tmp_path / "drawn")
+    assert {f.suffix for f in (tmp_path / "drawn").iterdir()} == {".parquet", ".json"}

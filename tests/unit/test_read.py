@@ -406,3 +406,19 @@ def test_reading_in_batches_takes_constant_memory(tmp_path: Path, monkeypatch: p
     assert path.stat().st_size > 50e6
     assert python < 8e6
     assert most < 80 * (1 << 18)  # blocks read ahead, before and after parsing
+
+
+@pytest.mark.parametrize("first", ["sep=,", '"sep=;"', "SEP=\t"])
+def test_the_line_that_tells_a_spreadsheet_the_separator_is_no_header(tmp_path: Path, first: str) -> None:
+    file = tmp_path / "export.csv"
+    separator = first.strip('"')[-1]
+    file.write_text(first + "\r\n" + "\r\n".join(separator.join(row) for row in [("a", "b"), ("1", "x"), ("2", "y")]) + "\r\n")
+    with pytest.raises(DataError, match="is no header"):
+        read(file)
+
+
+def test_a_first_line_that_may_be_a_row_is_told_of(tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    for first, told in (("39,State-gov,77516", True), ("age,work,weight", False), ("country,2019,2020", False), ("0,1,2", False)):
+        file.write_text(f"{first}\n" + "50,Private,83311\n" * 3)
+        assert any("if the first line is a row of data" in note for note in read(file).notes) == told

@@ -599,3 +599,32 @@ def test_given_draws_as_it_was_learned_whatever_the_model() -> None:
         y = given.draw(asked, 400, rng=rng(1))["y"].to_numpy()
         near = 1 if inner == "forest" else 3
         assert abs(y[::2].mean() - 5) < near and abs(y[1::2].mean() + 5) < near, inner
+
+
+def test_rows_that_could_name_none_are_told_of() -> None:
+    import lookalike as la
+
+    r = rng()
+    customers = pd.DataFrame({"customer_id": range(1, 201), "age": r.integers(20, 80, 200)})
+    seats = pd.DataFrame({"seat_id": range(1, 401), "price": r.integers(10, 99, 400)})
+    tickets = pd.DataFrame({"ticket_id": range(1, 301), "customer_id": r.integers(1, 201, 300), "seat_id": r.permutation(400)[:300] + 1})
+    tables = {"customers": customers, "seats": seats, "tickets": tickets}
+    model = la.fit(tables, model=models.build("relational", {"inner_settings": QUICK}), subject="customers")
+    assert la.steer(model, None, n=200).account.notes == ()
+    drawn = la.steer(model, None, n=1_000)
+    assert len(drawn.rows["tickets"]) <= 400
+    assert [note for note in drawn.account.notes if note.startswith("tickets: ") and "left out" in note]
+    made = la.make(tables, model=models.build("relational", {"inner_settings": QUICK}), subject="customers", rows=1_000)
+    assert [note for note in made.report.json()["notes"] if "drawn rows were left out" in note]
+
+
+def test_patterns_of_keys_are_told_if_as_many_share_them_as_are_protected() -> None:
+    names = [f"VIP/{i:07d}" if i < 6 else f"C-{i:06d}" for i in range(400)]
+    codes = [names[i] for i in rng().permutation(400)]
+    customers = pd.DataFrame({"code": codes, "visits": rng().integers(0, 9, 400)})
+    orders = pd.DataFrame({"order": range(800), "code": rng(1).choice(codes, 800), "paid": rng(2).normal(size=800)})
+    data = Dataset.of({"customers": customers, "orders": orders})
+    for protect, told in ((5, True), (50, False)):
+        fitted = models.build("relational", {"protect": protect, "inner": "independent"}).fit(data, rng=rng())
+        drawn = fitted.sample(2_000, rng=rng()).table("customers")["code"].to_pylist()
+        assert any(code.startswith("VIP") for code in drawn) == told

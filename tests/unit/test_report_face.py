@@ -183,3 +183,13 @@ def test_flags_of_the_report(folder: Path, tmp_path: Path, capsys: pytest.Captur
     assert [o["name"] for o in found["others"]] == ["b.csv"]
     status, _, complained = run(capsys, "report", folder / "real.csv", folder / "a.csv", "--audience", "publik")
     assert status == 2 and "did you mean 'public'" in complained
+
+
+def test_a_missing_cell_where_real_rows_have_none_leaves_the_column_in() -> None:
+    real = pd.DataFrame({"age": np.arange(200) % 60, "city": ["Ulm", "Bonn"] * 100})
+    gappy = real.assign(age=real.age.where(real.index != 3))
+    said = la.report(real, gappy, holdout=gappy).json()
+    assert said["compared"]["columns"] == ["age", "city"]
+    assert not [note for note in said["notes"] if "not compared" in note]
+    made = la.make(real, model="independent", holdout=gappy).report.json()
+    assert made["compared"]["columns"] == ["age", "city"]

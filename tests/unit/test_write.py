@@ -386,3 +386,11 @@ def test_a_million_cells_a_second(tmp_path: Path) -> None:
     data.write(tmp_path / "a.csv")
     data.write(tmp_path / "a.parquet")
     assert time.process_time() - started < 4
+
+
+@pytest.mark.parametrize("delimiter", ["\t", ";", "|", ","])
+def test_a_text_file_keeps_its_delimiter(tmp_path: Path, delimiter: str) -> None:
+    source = tmp_path / "table.txt"
+    source.write_text("".join(f"{a}{delimiter}{b}\n" for a, b in [("n", "x"), *((i, "uvw"[i % 3]) for i in range(30))]), newline="")
+    Dataset.of(source).write(tmp_path / "copy.txt")
+    assert (tmp_path / "copy.txt").read_bytes() == source.read_bytes()

@@ -134,7 +134,7 @@ def _cell(values: pa.ChunkedArray, column: Column) -> np.ndarray:
     if column.kind == "boolean":
         return np.where(present, values.fill_null(False).to_numpy().astype(np.int64), -1)
     if column.kind in ("integer", "number"):
-        numbers, (low, high) = values.cast(pa.float64()), (float(column.low), float(column.high))  # type: ignore[arg-type]
+        numbers, (low, high) = values.cast(pa.float64(), safe=False), (float(column.low), float(column.high))  # type: ignore[arg-type]
     else:
         whole = values.cast(pa.int32()).cast(pa.int64()) if column.kind == "date" else values.cast(pa.int64())
         numbers, (low, high) = whole.cast(pa.float64(), safe=False), _ends(column)

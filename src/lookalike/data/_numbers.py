@@ -51,8 +51,24 @@ def guess(values: pa.Array) -> tuple[NumberFormat, bool] | None:
             continue
         if pc.any(pc.match_substring_regex(parts.field("whole"), r"^0\d")).as_py():
             return None
+        if not form.thousands and _are_thousands(parts):
+            continue  # the next form has this point as its separator of thousands
         return _digits(values, parts, _signs(values, form))
     return None
+
+
+def _are_thousands(parts: pa.StructArray) -> bool:
+    """Does the point of these numbers group thousands (402 beside 7.510)? Decimals that are padded to three places would be so everywhere,
+    and decimals that are not padded would not all have three."""
+    whole, fraction = parts.field("whole"), parts.field("fraction")
+    pointed = pc.not_equal(fraction, "")
+    some, bare = fraction.filter(pointed), whole.filter(pc.invert(pointed))
+    if len(some) < 20 or not len(bare) or pc.any(pc.not_equal(parts.field("exponent"), "")).as_py():
+        return False
+    threes = pc.all(pc.match_substring_regex(some, r"^[.,]\d{3}$")).as_py()
+    padded = pc.any(pc.ends_with(some, "0")).as_py()
+    grouped = pc.all(pc.match_substring_regex(whole.filter(pointed), r"^[1-9]\d{0,2}$")).as_py()
+    return threes and padded and grouped and pc.all(pc.less_equal(pc.utf8_length(bare), 3)).as_py()
 
 
 def read(values: pa.Array, form: NumberFormat, *, whole: bool) -> pa.Array:

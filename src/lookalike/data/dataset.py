@@ -130,7 +130,8 @@ class Dataset:
 
     def seen_as(self, schema: Schema) -> Dataset:
         """The same rows under a schema of the same columns that says otherwise of keys, links, order or subject."""
-        return Dataset(schema, self._tables, frame=self._frame, notes=self.notes, stream=self._stream)
+        about = {"frame": self._frame, "notes": self.notes, "origin": self._origin, "holders": self.holders}
+        return Dataset(schema, self._tables, stream=self._stream, **about)
 
     # ------------------------------------------------------------------------------------------------------ looking
 

@@ -23,12 +23,15 @@ from lookalike.schema import Column, Dialect
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 SUFFIX = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|", ".txt": ","}
 
+FREE = (".csv", ".txt")
+"""Types of file whose name does not say how cells are separated."""
 _STRANGE = (":", "^", "~", "\x01", "\x1f", " ")
 _CHUNK = 1 << 22
 _HEAD = 1 << 16
 _BLOCK = 1 << 21  # Arrow reads some thirty of these ahead, and a row must fit in one
 _BARE = {"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "\\N"}
 _END = r"\r\n|\n|\r"
+_NUMBER, _YEAR = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?"), re.compile(r"(19|20)[0-9]{2}")
 _UNDEFINED_IN_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 
 
@@ -86,7 +89,7 @@ def delimited(path: Path, name: str, suffix: str) -> Source:
         bare=bare,
         blank=blank,
     )
-    notes = blank_note(blank) + _encoding_note(scan.encoding)
+    notes = blank_note(blank) + _encoding_note(scan.encoding) + _header_note(header)
     schema = pa.schema([(n, pa.string()) for n in names])
     return source(name, str(path), schema, partial(_read, path, layout), dialect=dialect, notes=notes)
 
@@ -130,6 +133,15 @@ def _encoding_note(encoding: str) -> tuple[str, ...]:
     return (f"not UTF-8, so read as {encoding}",) if encoding in ("cp1252", "latin-1") else ()
 
 
+def _header_note(header: list[str]) -> tuple[str, ...]:
+    """What to tell of names that are numbers, other than years and places: without a header, the first row would name the columns, and
+    what stands in it would be in all that is given out."""
+    odd = [n for at, n in enumerate(header) if _NUMBER.fullmatch(n) and not _YEAR.fullmatch(n) and n not in (str(at), str(at + 1))]
+    if not odd:
+        return ()
+    return (f"{_count(len(odd), 'column')} named by a number: if the first line is a row of data, put a line of names above it",)
+
+
 def _delimiter(text: str, where: str) -> str:
     """The delimiter that gives the most rows the header's number of cells, more than one; a comma for a single column."""
     ranks = {d: _agreement(text, d) for d in DELIMITERS}
@@ -148,7 +160,11 @@ def _delimiter(text: str, where: str) -> str:
 
 
 def _refuse_preamble(text: str, encoding: str, path: Path) -> None:
-    """Raise a DataError if the file begins with lines of one cell (a title, comments) and then goes on as a table of several columns."""
+    """Raise a DataError if the file begins with lines of one cell (a title, comments) and then goes on as a table of several columns, or
+    with the line that tells a spreadsheet how cells are separated, which would be taken for the column names."""
+    if re.match(r'"?sep=[^\r\n]"?\r?\n', text, re.IGNORECASE):
+        what = "the first line tells a spreadsheet how cells are separated, and is no header"
+        raise DataError(what, where=str(path), fix=f"leave it out: tail -n +2 {shlex.quote(str(path))} > table.csv")
     if any(_agreement(text, delimiter) > (0, 0) for delimiter in DELIMITERS):
         return
     for delimiter in DELIMITERS:
@@ -337,7 +353,7 @@ class DelimitedText:
 
     def __init__(self, names: Sequence[str], dialect: Dialect | None, suffix: str) -> None:
         self.names, self.dialect = tuple(names), dialect or Dialect()
-        self.delimiter = self.dialect.delimiter if self.dialect.delimiter and suffix == ".csv" else SUFFIX[suffix]
+        self.delimiter = self.dialect.delimiter if self.dialect.delimiter and suffix in FREE else SUFFIX[suffix]
         self._encoder = codecs.getincrementalencoder(self.dialect.encoding)()
         self._held = ""  # the last line end, held back until another row or the end of the file
 

@@ -39,6 +39,8 @@ _FEW = 20
 """Distinct integers at most for their histogram to make them a category."""
 _USUAL, _SHORT = 5, 12
 """Times that a word among numbers must occur, and its characters at most, to be shown in a note."""
+_ABBREVIATED = 3
+"""Letters of a word (N, n.v.) that is nobody's own, however rare."""
 
 
 @cache
@@ -170,7 +172,11 @@ def _text(seen: Seen, *, written: bool, day_first: bool | None) -> Facts:
     if len(wide.values) and (facts := _counted(wide) or _moment(wide, day_first)):
         return {"missing": _spellings(seen, wide)} | facts
     marked = _sentinel(wide) if len(wide.values) == len(seen.values) else None
-    return marked or {"missing": _spellings(seen, narrow)} | _words(narrow) | _mostly_counted(narrow)
+    if marked:
+        return marked
+    words = _words(narrow)
+    said = _mostly_counted(narrow) or (_written_unlike(narrow) if words["kind"] in ("category", "text") else {})
+    return {"missing": _spellings(seen, narrow)} | words | said
 
 
 def _missing_among_words(seen: Seen) -> tuple[str, ...]:
@@ -232,12 +238,33 @@ def _mostly_counted(seen: Seen) -> Facts:
     return {"note": f"numbers but for {', '.join(told)}, and so taken as words; list those under missing to have numbers"}
 
 
+def _written_unlike(seen: Seen) -> Facts:
+    """A note on many words that are digits in a few shapes: dates in two patterns, numbers with and without a unit, codes in digits.
+
+    Drawn as words, their digits are put together anew, and what comes out is no date and no number.
+    """
+    if len(seen.values) <= _FEW:
+        return {}
+    shapes = pc.replace_substring_regex(seen.values, r"\d+", "9").value_counts()
+    sizes = shapes.field("counts").to_numpy(zero_copy_only=False)
+    order = np.argsort(-sizes, kind="stable")[:4]
+    common = [shapes.field("values")[int(i)].as_py() for i in order if sizes[i] >= max(5, 0.02 * len(seen.values))]
+    common = [s for s in common if "9" in s and len(s) <= 24]
+    if len(common) < 2 or "9" in common or sum(sizes[i] for i in order[: len(common)]) < 0.9 * len(seen.values):
+        return {}
+    shown = " and ".join(map(repr, common))
+    return {"note": f"written as {shown} (9: digits), and so taken as words; write all in one way to have dates or numbers"}
+
+
 def _sentinel(seen: Seen) -> Facts | None:
     """Numbers of many values beside a single short word (N, n.v.): the word means missing."""
     wordy = pc.invert(pc.match_substring_regex(seen.values, r"\d"))
     words = seen.values.filter(wordy).to_pylist()
-    if len(words) != 1 or len(words[0]) > 12 or len(seen.values) <= _FEW:
+    if len(words) != 1 or len(words[0]) > _SHORT or len(seen.values) <= _FEW:
         return None
+    often = seen.counts[wordy.to_numpy(zero_copy_only=False)][0]
+    if often < _USUAL and sum(map(str.isalpha, words[0])) > _ABBREVIATED:
+        return None  # it may be somebody's own, and would be written wherever a cell is missing
     left = pc.invert(wordy)
     facts = _counted(replace(seen, values=seen.values.filter(left), counts=seen.counts[left.to_numpy(zero_copy_only=False)]))
     if facts is None or facts["kind"] not in ("integer", "number"):

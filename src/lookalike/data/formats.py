@@ -347,7 +347,7 @@ def _drop_missing(values: pa.Array, column: Column) -> pa.Array:
         values = pc.if_else(pc.is_finite(values), values, None)
     marks = [m for m in map(_number_of, column.missing) if m is not None]
     if marks and (pa.types.is_floating(values.type) or pa.types.is_integer(values.type) or pa.types.is_decimal(values.type)):
-        absent = pc.is_in(values.cast(pa.float64()), value_set=pa.array(marks, pa.float64()))
+        absent = pc.is_in(values.cast(pa.float64(), safe=False), value_set=pa.array(marks, pa.float64()))
         return pc.if_else(absent, None, values)
     return values
 

@@ -192,7 +192,8 @@ def _composite(table: Table, seen: list[_Seen], links: list[Link], rows: Mapping
     count = rows[table.name].num_rows
     candidates = [n for n in [*linking, *places, *days] if n in sizes and (n in linking or sizes[n] < count)][:8]
     for size in range(2, min(len(candidates), 4) + 1):
-        for some in combinations(candidates, size):
+        # a line number says that it counts the rows of one owner, which two links may only do by chance
+        for some in sorted(combinations(candidates, size), key=lambda names: not set(names) & set(places)):
             room = float(np.prod([float(sizes[n]) for n in some]))
             chance = np.exp(-(float(count) ** 2) / (2 * room))
             bare = len(table.columns) <= size + 1
@@ -341,8 +342,10 @@ def _to_composites(
 ) -> list[Link]:
     """Links to keys of several columns that have the same names here, in place of the single links that they contain."""
     for other, key in keys.items():
-        if other == name or len(key) < 2 or keys[name] == key:
+        if other == name or len(key) < 2:
             continue
+        if keys[name] == key and rows[name].num_rows >= rows[other].num_rows:
+            continue  # one row for one row: the table with more rows is the one that is named
         mine = {kin.words(c, name): c for c in rows[name].column_names}
         wanted = [kin.words(c, other) for c in key]
         if not all(w in mine for w in wanted):

@@ -49,7 +49,7 @@ def read(place: str | Path) -> Source:
         raise FileError("a pipe cannot be read, because data are read more than once", where=str(place), fix="save it first: … > data.csv")
     with told(str(path), "look for the file"):
         if path.is_dir():
-            return _shards(_readable(path), path.resolve().name or "table", str(path))
+            return _shards(readable(path), path.resolve().name or "table", str(path))
         if path.exists():
             return _file(path)
     if glob.has_magic(str(path)):
@@ -162,8 +162,12 @@ def _typed(path: Path, name: str, schema: pa.Schema, batches: Callable[[Path, li
 # --------------------------------------------------------------------------------------------------------------- shards
 
 
-def _readable(folder: Path) -> list[Path]:
-    """The files of a folder that are tables, in order; hidden ones and those that begin with _ are not."""
+def readable(folder: Path) -> list[Path]:
+    """The files of a folder that are tables, in order; hidden ones and those that begin with _ are not.
+
+    Raises:
+        FileError: there are none.
+    """
     files = sorted(p for p in folder.iterdir() if p.is_file() and p.name[0] not in "._")
     known = [p for p in files if is_known(p)]
     if not known:
@@ -187,7 +191,7 @@ def tables(folder: Path, *, apart: bool = False) -> dict[str, Source] | None:
         FileError: no file can be read.
         DataError: files that look like shards of one table have different columns.
     """
-    paths = _readable(folder)
+    paths = readable(folder)
     parts = {path: _file(path) for path in paths} if len(paths) > 1 else {}
     if len({frozenset(part.schema.names) for part in parts.values()}) < 2 and not apart:
         return None

@@ -68,13 +68,15 @@ def _field(field: pa.Field, where: str) -> pa.Field:
         raise DataError("holds calendar intervals", where=where, fix="turn them into a duration or a number of days, or drop the column")
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind) or kind == pa.binary_view():
         kind = pa.string()
-    return pa.field(field.name, _without_views(kind))
+    return pa.field(field.name, _plainer(kind))
 
 
-def _without_views(kind: pa.DataType) -> pa.DataType:
-    """Arrow has few functions for its string views."""
+def _plainer(kind: pa.DataType) -> pa.DataType:
+    """Arrow has few functions for its string views; moments and decimals that are held as categories are what they are without."""
     if pa.types.is_string_view(kind):
         return pa.string()
+    if pa.types.is_dictionary(kind) and (pa.types.is_temporal(kind.value_type) or pa.types.is_decimal(kind.value_type)):
+        return kind.value_type
     if pa.types.is_dictionary(kind) and pa.types.is_string_view(kind.value_type):
         return pa.dictionary(kind.index_type, pa.string(), kind.ordered)
     return kind

@@ -190,7 +190,7 @@ def numbers_of(table: pa.Table, codebook: Codebook, *, columns: Iterable[int] | 
     found = {}
     for k in range(len(codebook.books)) if columns is None else columns:
         if codebook.table.columns[k].kind in NUMBERS:
-            found[k] = table.column(k).cast("float64").to_numpy()
+            found[k] = table.column(k).cast("float64", safe=False).to_numpy()  # the nearest, of integers that a float cannot hold
     return found
 
 

@@ -93,7 +93,7 @@ def find_places(table: Table, rows: pa.Table, owner: np.ndarray) -> list[Place]:
         values = rows[c.name]
         if c.kind == "key" and not pc.all(pc.match_substring_regex(values.drop_null(), r"^[0-9]{1,9}$")).as_py():
             continue
-        x = values.cast(pa.float64()).to_numpy()
+        x = values.cast(pa.float64(), safe=False).to_numpy()
         mine = np.flatnonzero(owner >= 0)
         order = mine[np.lexsort((x[mine], owner[mine]))]
         off = x[order] - positions_of(sizes)
@@ -144,7 +144,7 @@ def _same(mine: pa.ChunkedArray, theirs: pa.ChunkedArray, there: np.ndarray, to:
         if a.null_count == len(a):
             return 0.0
         if column.kind not in MOMENTS:
-            a, b = (x.cast(pa.float64()) if column.kind in NUMBERS else x.cast(pa.string()) for x in (a, b))
+            a, b = (x.cast(pa.float64(), safe=False) if column.kind in NUMBERS else x.cast(pa.string()) for x in (a, b))
         gone = pc.and_(pc.is_null(a), pc.is_null(b))
         same = pc.or_(pc.fill_null(pc.equal(a, b), False), gone)
         share = float(pc.mean(same.cast(pa.float64())).as_py())

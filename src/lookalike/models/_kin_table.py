@@ -161,7 +161,7 @@ class Branch:
             beside = self._beside(world, order, mine)
             self.own_ = Family(self.drawn_, near, self._beside_columns(world), self.inner, self.settings, guarded=guarded)
             self.own_.fit(above, mine, count, beside=beside, on_step=told, **how)
-        self.keys_ = self._keyed(rows)
+        self.keys_ = self._keyed(rows, protect)
         return self
 
     def _follows(self, world: World) -> bool:
@@ -265,7 +265,7 @@ class Branch:
         if by is None:
             self.sorted_ = self._sorting(rows, owner)
             return None if self.sorted_ is None else rng.permutation(rows.n)
-        values = rows.table[by].cast(pa.float64()) if self.places_ else rows.table[by]
+        values = rows.table[by].cast(pa.float64(), safe=False) if self.places_ else rows.table[by]
         at = pc.array_sort_indices(values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values).to_numpy()
         ranks = np.empty(len(at), np.int64)
         ranks[at] = np.arange(len(at))
@@ -306,15 +306,15 @@ class Branch:
         made = {} if seen is None else {name: seen[name] for name in seen.column_names}
         return pa.table(made | {c.name: mine[c.name] for c in columns if c.name not in made})
 
-    def _keyed(self, rows: Rows) -> Codebook | None:
-        """The codebook of keys that are made afresh."""
+    def _keyed(self, rows: Rows, protect: int) -> Codebook | None:
+        """The codebook of keys that are made afresh, in patterns that `protect` of them share."""
         if not self.fresh_:
             return None
         own = {c.name for c in self.fresh_ if c.name in self.table.key}
         columns = tuple(c.model_copy(update={"unique": c.unique or c.name in own}) for c in self.fresh_)
         spec = Table(name=self.table.name, columns=columns)
         table = pa.table({c.name: rows.table[c.name] for c in columns})
-        return Codebook.measure_all(Dataset.from_arrow({spec.name: table}, Schema(tables=(spec,))))
+        return Codebook.measure_all(Dataset.from_arrow({spec.name: table}, Schema(tables=(spec,))), protect=protect)
 
     # ------------------------------------------------------------------------------------------------------- drawing
 
@@ -478,16 +478,17 @@ class Branch:
         return pa.table([exact.cast(columns[c.name], t) for c, t in zip(spec, types, strict=True)], names=list(spec.names))
 
     def notes(self) -> list[str]:
-        """What a reader should be told."""
-        told = []
-        if self.left_out_:
-            told.append(
-                f"{self.table.name}: {self.left_out_:,} rows of the last draw were left out, as there was no row left that they could name"
-            )
-        if self.tiny_:
-            what = f"{self.table.name} has {self.rows_} rows, too few to learn from without telling of single ones"
-            told.append(f"{what}; if it is a list that anybody may see, declare it public")
-        return told
+        """What a reader should be told of the fit."""
+        if not self.tiny_:
+            return []
+        what = f"{self.table.name} has {self.rows_} rows, too few to learn from without telling of single ones"
+        return [f"{what}; if it is a list that anybody may see, declare it public"]
+
+    def lost(self) -> list[str]:
+        """What a reader should be told of the last draw."""
+        if not self.left_out_:
+            return []
+        return [f"{self.table.name}: {self.left_out_:,} drawn rows were left out, as there was no row left that they could name"]
 
     # --------------------------------------------------------------------------------------------------------- storing
 

@@ -6,7 +6,7 @@ Such a column is drawn once more for that row, given all that was drawn before i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,14 +47,14 @@ class Lot:
         coded = Coded(self.coded.codes[:, rows], self.coded.inside[:, rows])
         return Lot(coded, self.bins[:, rows], {c: x[rows] for c, x in self.numbers.items()})
 
-    def put(self, rows: np.ndarray, other: Lot) -> None:
-        """Those rows are as in `other`."""
+    def put(self, rows: np.ndarray, other: Lot, columns: Iterable[int]) -> None:
+        """Those rows are as in `other`, in which `columns` are new."""
         self.coded.codes[:, rows], self.coded.inside[:, rows], self.bins[:, rows] = other.coded.codes, other.coded.inside, other.bins
-        for column in [*self.numbers]:
+        for column in columns:
             if column in other.numbers:
                 self.numbers[column][rows] = other.numbers[column]
             else:
-                del self.numbers[column]
+                self.numbers.pop(column, None)
 
 
 @dataclass(frozen=True)

@@ -511,6 +511,7 @@ class Forest:
     def _put_in_order(self, span: Span, at: int, lot: Lot, *, seed: int, first: int) -> None:
         """Draw the column of a span anew in the rows in which it is out of order: its stages, up to the one numbered `at`."""
         n = lot.bins.shape[1]
+        anew = {self._column(stage.part) for stage in self.stages_[span.first : at + 1]}
         fixed = {c: self._measured(c, lot) for pair in span.pairs for c in pair if c != span.column}
         for low in range(0, n, PIECE):  # pieces that do not hang on how many threads there are
             rows, rng = np.arange(low, min(low + PIECE, n)), np.random.default_rng((seed, first + low))
@@ -522,12 +523,12 @@ class Forest:
                 if not out.any():
                     break
                 rows = rows[out]
-                mine = self._once_more(span, at, lot.of(rows), rng, first=first + low)
-                lot.put(rows, mine)
+                mine = self._once_more(self.stages_[span.first : at + 1], lot.of(rows), rng, first=first + low)
+                lot.put(rows, mine, anew)
 
-    def _once_more(self, span: Span, at: int, lot: Lot, rng: np.random.Generator, *, first: int) -> Lot:
-        """The rows with the stages of a span, up to the one numbered `at`, drawn anew."""
-        owners, coded, stages = self.codebook_.owners, lot.coded, self.stages_[span.first : at + 1]
+    def _once_more(self, stages: Sequence[Stage], lot: Lot, rng: np.random.Generator, *, first: int) -> Lot:
+        """The rows with some stages drawn anew."""
+        owners, coded = self.codebook_.owners, lot.coded
         anew = {self._column(stage.part) for stage in stages}
         lot = Lot(coded, lot.bins, {c: x for c, x in lot.numbers.items() if c not in anew})
         coded.inside[sorted(anew)] = rng.random((len(anew), lot.bins.shape[1]), dtype=np.float32)
@@ -593,7 +594,7 @@ class Forest:
 
         spec, at = self.schema.table.columns[column], int(np.searchsorted(self.codebook_.owners, column))
         values = encoder(spec).decode(coded.codes[at : at + 1].astype(np.int32), coded.inside[column], self.codebook_.books[column], spec)
-        return values.cast("float64").to_numpy(zero_copy_only=False).copy()
+        return values.cast("float64", safe=False).to_numpy(zero_copy_only=False).copy()
 
 
 def _values(numbers: np.ndarray, kind: str) -> pa.Array:

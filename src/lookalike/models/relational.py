@@ -242,6 +242,11 @@ class Relational:
         return {"notes": [note for branch in self.branches_.values() for note in branch.notes()]}
 
     @property
+    def draw_notes_(self) -> tuple[str, ...]:
+        """What a reader should be told of the last draw."""
+        return () if self.alone_ is not None else tuple(note for branch in self.branches_.values() for note in branch.lost())
+
+    @property
     def codebook_(self) -> Any:
         """The codebook of the inner model of a table alone; None if there are several tables."""
         return getattr(self.alone_, "codebook_", None)

@@ -238,7 +238,7 @@ def _entry(name: str, threat: Threat, scene: Scene, run: Mapping[str, Guess], se
         controls |= {role: {"value": None, "low": None, "high": None, "tpr01": None, "caught": None} for role in ("leak", "noise")}
     entry = _figures(yes, no, rates=threat.wants == "membership")
     entry |= {
-        "epsilon": _round(roc.bound(*first, *second)),
+        "epsilon": rights.rounded(roc.bound(*first, *second)),
         "controls": controls,
         "informative": _informative(controls),
         "outliers": {"rows": int((cast.odd & (cast.role == MEMBER)).sum()), **_area(*cast.sides(main.score, of=cast.odd))},
@@ -267,7 +267,7 @@ def _area(yes: np.ndarray, no: np.ndarray) -> dict[str, Any]:
         # DeLong's error is itself unsure here: not less than that of ranks without ties.
         error = max(error, float(np.sqrt(4 * value * (1 - value) * (m + n + 1) / (12 * m * n))))
     low, high = around(value, error, least=0, most=1)
-    return {"value": _round(value), "low": _round(low), "high": _round(high)}
+    return {"value": rights.rounded(value), "low": rights.rounded(low), "high": rights.rounded(high)}
 
 
 def _rate(yes: np.ndarray, no: np.ndarray, rate: float, *, told: bool = True) -> dict[str, Any]:
@@ -277,7 +277,7 @@ def _rate(yes: np.ndarray, no: np.ndarray, rate: float, *, told: bool = True) ->
     found = roc.found_at(yes, no, rate)
     if found is None:
         return none | {"note": f"needs {roc.FEWEST[rate]:,} strangers, has {len(no):,}"}
-    return dict(zip(("value", "low", "high"), map(_round, found), strict=True))
+    return dict(zip(("value", "low", "high"), map(rights.rounded, found), strict=True))
 
 
 def _control(yes: np.ndarray, no: np.ndarray) -> dict[str, Any]:
@@ -287,7 +287,7 @@ def _control(yes: np.ndarray, no: np.ndarray) -> dict[str, Any]:
     value, error = roc.area(yes, no)
     sure = roc.found_at(yes, no, 0.01, miss=0.003)
     caught = value - SURE * max(error, 1e-6) > 0.5 or (sure is not None and sure[1] > 0.01)
-    return {**_area(yes, no), "tpr01": None if sure is None else _round(sure[0]), "caught": bool(caught)}
+    return {**_area(yes, no), "tpr01": None if sure is None else rights.rounded(sure[0]), "caught": bool(caught)}
 
 
 def _informative(controls: Mapping[str, Mapping[str, Any]]) -> bool:
@@ -317,7 +317,7 @@ def _best(runs: Mapping[str, Mapping[str, Guess]], scene: Scene, seed: int) -> d
     return {
         **_head(BEST, THREAT),
         **_figures(yes, no),
-        "epsilon": _round(roc.bound(*cast.sides(score, of=cast.plain & choice), yes, no)),
+        "epsilon": rights.rounded(roc.bound(*cast.sides(score, of=cast.plain & choice), yes, no)),
         "controls": controls,
         "informative": _informative(controls),
         "outliers": {
@@ -359,7 +359,3 @@ def _picked(candidates: Iterator[tuple[str, np.ndarray]], cast: Cast, choice: np
         return roc.bound(yes, no, yes, no), roc.area(yes, no)[0]
 
     return max(candidates, key=worth)
-
-
-def _round(value: float) -> float:
-    return round(float(value), 5)

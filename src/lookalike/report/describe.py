@@ -100,3 +100,8 @@ def _ordered_figures(frames: dict[str, Frame], name: str, kind: str) -> list[lis
 def _label_figures(frames: dict[str, Frame], name: str) -> list[list[str]]:
     kept = [f[name][f[name] >= 0] for f in (frames["real"], frames["synthetic"])]
     return [["levels", *(f"{len(np.unique(v)):,}" for v in kept)]]
+
+
+def listed(names: list[str]) -> str:
+    """The first eight names, and how many more there are."""
+    return ", ".join(map(repr, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -54,6 +54,7 @@ def _listed(table: Table) -> str:
 
 
 def _narrowed(schema: Schema, kept: list[str]) -> Schema:
-    """The schema of some of the columns; a key or order over others is none."""
-    columns = tuple(c for c in schema.table if c.name in kept)
+    """The schema of some of the columns, in which cells may be missing unless a person said that none may; a key or order over others is
+    none."""
+    columns = tuple(c if "nullable" in c.declared else c.model_copy(update={"nullable": True}) for c in schema.table if c.name in kept)
     return Schema(tables=(schema.table.model_copy(update={"columns": columns, "key": (), "links": (), "order": None}),))

@@ -15,6 +15,8 @@ from lookalike.compare.database import Database, databases, owners
 from lookalike.errors import DataError
 from lookalike.report import describe, integrity, items, limits, split, windowed
 from lookalike.report.attacked import FEWEST
+from lookalike.report.describe import listed
+from lookalike.report.fresh import WHY
 from lookalike.report.linked_words import limited, verdict
 from lookalike.report.map import plane
 from lookalike.report.masked import masked
@@ -30,7 +32,6 @@ MOST_ROWS = 1_000_000
 """Rows of a table beyond which only some of the subjects are looked at."""
 SHOWN = 8
 """Pairs and columns named of each view."""
-WHY = {"key": "a key: values are made afresh", "personal": "personal: values are made afresh", "empty": "no values"}
 NOW_TESTED = ("Subjects with several rows", "Order in time")
 
 
@@ -113,7 +114,7 @@ def _common(sources: Mapping[str, Any]) -> tuple[Schema, list[str]]:
         lost = [t.name for t in whole.tables if t.name not in there]
         if lost:
             known = ", ".join(repr(t.name) for t in source.schema.tables)
-            what = f"the {role} database lacks {_listed(lost)} (it has {known})"
+            what = f"the {role} database lacks {listed(lost)} (it has {known})"
             raise DataError(what, where="report", fix="compare a database with its own synthetic version: all tables, under the same names")
         notes += [f"The {role} table {n!r} stands in no real database: not compared." for n in sorted(there - set(gone))]
         for table in whole.tables:
@@ -147,16 +148,12 @@ def _narrower(role: str, table: Table, there: pa.Table, gone: set[str]) -> list[
     lost = [n for n in table.names if n not in there.column_names]
     bound = [n for n in lost if n in needed]
     if bound:
-        what = f"the {role} table lacks {_listed(bound)}, which its key, links or order are made of"
+        what = f"the {role} table lacks {listed(bound)}, which its key, links or order are made of"
         raise DataError(what, where=table.name, fix="compare a database with its own synthetic version, keys and links included")
     more = [n for n in there.column_names if n not in table.names]
     gone |= set(lost)
-    notes = [f"The {role} table {table.name!r} lacks {_listed(lost)}: not compared."] if lost else []
-    return notes + ([f"The {role} table {table.name!r} has {_listed(more)}, which the real one has not: not compared."] if more else [])
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(repr(n) for n in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    notes = [f"The {role} table {table.name!r} lacks {listed(lost)}: not compared."] if lost else []
+    return notes + ([f"The {role} table {table.name!r} has {listed(more)}, which the real one has not: not compared."] if more else [])
 
 
 def _coded(tables: Tables, schema: Schema) -> tuple[dict[str, Database], dict[str, tuple[int, ...]]]:
@@ -193,7 +190,7 @@ def _fewness(bases: Mapping[str, Database], fresh: set[str], schema: Schema) -> 
         out.append(f"There are {rows:,} + {held:,} rows of {top!r}, the subjects: too few to say anything of memory of whole subjects.")
     whole = [t.name for t in schema.tables if t.name not in fresh and t.name != top and not t.public]
     if whole:
-        out.append(f"{_listed(whole)} do not hang on {top!r} and stand in both parts: ceilings there are of two halves of the real rows.")
+        out.append(f"{listed(whole)} do not hang on {top!r} and stand in both parts: ceilings there are of two halves of the real rows.")
     return out
 
 

@@ -208,7 +208,7 @@ def _of_linked(sources: Mapping[str, Source], plan: Plan, steps: Steps) -> Repor
     """The report on linked tables."""
     from lookalike.report import linked
 
-    told = [f"The {role} tables: {n}." for role, s in sources.items() if not role.startswith("draw ") for n in s.notes if role == "real"]
+    told = [f"The real tables: {note}." for note in sources["real"].notes]
     facts = {
         "format": FORMAT,
         "version": VERSION,
@@ -370,20 +370,16 @@ def _common(columns: tuple[Column, ...], tables: Mapping[str, pa.Table]) -> tupl
         lost = [c.name for c in columns if c.name not in table.column_names]
         more = [n for n in table.column_names if n not in {c.name for c in columns}]
         if lost:
-            notes.append(f"The {role} table lacks {_listed(lost)}: not compared.")
+            notes.append(f"The {role} table lacks {describe.listed(lost)}: not compared.")
         if more:
-            notes.append(f"The {role} table has {_listed(more)}, which the real table has not: not compared.")
+            notes.append(f"The {role} table has {describe.listed(more)}, which the real table has not: not compared.")
     kept = [c for c in columns if all(c.name in t.column_names for t in tables.values())]
     if not kept:
-        seen = "; ".join(f"{role}: {_listed(t.column_names)}" for role, t in tables.items())
+        seen = "; ".join(f"{role}: {describe.listed(t.column_names)}" for role, t in tables.items())
         raise DataError(
             f"the tables have no column in common ({seen})", where="report", fix="compare a table with its own synthetic version"
         )
     return kept, notes
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(repr(n) for n in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def _warnings(frames: Mapping[str, frame.Frame]) -> list[str]:

@@ -60,7 +60,7 @@ def _rate(hits: np.ndarray) -> dict[str, Any]:
     if not len(told):
         return {"value": None, "low": None, "high": None, "rows": 0}
     low, high = wilson(int(told.sum()), len(told))
-    return {"value": _round(told.mean()), "low": _round(low), "high": _round(high), "rows": len(told)}
+    return {"value": rounded(told.mean()), "low": rounded(low), "high": rounded(high), "rows": len(told)}
 
 
 def _rows(hits: np.ndarray) -> np.ndarray:
@@ -78,7 +78,7 @@ def _share(hits: np.ndarray) -> dict[str, Any]:
     if len(rows) < 2:
         return {"value": None, "low": None, "high": None, "rows": len(rows)}
     low, high = around(float(rows.mean()), float(rows.std(ddof=1) / np.sqrt(len(rows))), least=0, most=1)
-    return {"value": _round(rows.mean()), "low": _round(low), "high": _round(high), "rows": len(rows)}
+    return {"value": rounded(rows.mean()), "low": rounded(low), "high": rounded(high), "rows": len(rows)}
 
 
 def _gap(members: np.ndarray, strangers: np.ndarray) -> dict[str, Any]:
@@ -90,9 +90,10 @@ def _gap(members: np.ndarray, strangers: np.ndarray) -> dict[str, Any]:
     error = float(np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b)))
     left = max(1 - float(b.mean()), 1e-9)
     low, high = gap - Z * error, gap + Z * error
-    leak = {"value": _round(gap), "low": _round(low), "high": _round(high)}
-    return {"leak": leak, "risk": {k: _round(np.clip(v / left, -1, 1)) for k, v in leak.items()}}
+    leak = {"value": rounded(gap), "low": rounded(low), "high": rounded(high)}
+    return {"leak": leak, "risk": {k: rounded(np.clip(v / left, -1, 1)) for k, v in leak.items()}}
 
 
-def _round(value: float) -> float:
+def rounded(value: float) -> float:
+    """To five digits."""
     return round(float(value), 5)

@@ -39,6 +39,8 @@ ALONE = (
     "dcr_share",
 )
 """Scores with a statement of their own; the others are told together, an area at a time."""
+WELL = 0.75
+"""Area under the curve from which a classifier tells tables well; one that could not even notice that much has nothing to say."""
 
 
 def judged(scores: Sequence[Score], *, given: bool, target: str | None) -> list[Said]:
@@ -213,11 +215,17 @@ def told(score: Score | None, title: str = "A classifier's view") -> Said:
     names = [r["name"] for r in score.detail["synthetic"].get("reasons", []) if r["loss"] > 0.003][:3]
     by = f" What gives it away: {', '.join(names)}." if names else ""
     figure = f"(AUC {score.value:.3f}; 0.5 is a coin toss, 1 is certainty)"
+    least = None if score.detectable is None else max(0.5, score.ceiling or 0.5) + score.detectable
+    if least is not None and least >= WELL and score.low <= max(0.5, _upper(score)):
+        blind = "None could" if least >= 1 else f"Only an AUC above {least:.3f} could"
+        interval = f"95 % interval {score.low:.3f} to {score.high:.3f}"
+        text = f"Too few rows to say {figure[:-1]}; {interval}). {blind} be told from that of real rows."
+        return say("open", score.area, title, text)
     if score.low <= max(0.5, _upper(score)) or score.value < 0.51:
         return say("good", score.area, title, f"It cannot tell synthetic from fresh real rows {figure}.")
     if score.value < 0.6:
         return say("fair", score.area, title, f"It can hardly tell synthetic from fresh real rows {figure}.{by}")
-    if score.value < 0.75:
+    if score.value < WELL:
         return say("fair", score.area, title, f"It tells synthetic from fresh real rows in part {figure}.{by}")
     return say("poor", score.area, title, f"It tells synthetic from fresh real rows well {figure}.{by}")
 
