@@ -72,11 +72,14 @@ class Private:
         Raises:
             SchemaError: facts that are needed were read from the data, and are not declared.
             CannotError: there is free text, or several tables.
-            SettingError: `rows_per_subject` is given where no subject is.
+            SettingError: `rows_per_subject` is given where no subject is; or the model has a setting that a private fit cannot have.
             BudgetError: delta is not below one over the number of rows, or the ledger has not so much left.
         """
         from lookalike.privacy import domain
+        from lookalike.privacy.ledger import Ledger
 
+        if hasattr(self.model, "check_private"):
+            self.model.check_private()
         domain.check(data.schema, buy=self.buy)
         if self.rows_per_subject > 1 and data.schema.subject is None:
             fix = "name the column that says whose a row is, as subject in the schema, or leave it at 1"
@@ -84,7 +87,8 @@ class Private:
         if self.delta * data.rows >= 1:
             what = f"delta {self.delta:g} is not below one over the number of rows: somebody's row could be given away whole"
             raise BudgetError(what, where="delta", fix="give a delta well below it, such as 1e-6 or less")
-        self._ledger(data).allow(self.epsilon, delta=self.delta)
+        if isinstance(self.ledger, Ledger) or (self.ledger is not None and os.path.exists(self.ledger)):
+            self._ledger(data).allow(self.epsilon, delta=self.delta)  # a new one has what is asked, and is made when the fit begins
 
     def fit(self, data: Dataset, *, rng: np.random.Generator, on_step: OnStep = quiet) -> Model:
         """The fitted model; every look at `data` is booked before it is taken. `rng` makes no noise: the operating system does."""

@@ -186,3 +186,16 @@ def test_a_ledger_may_have_any_name(tmp_path: Path, capfd: pytest.CaptureFixture
     capfd.readouterr()
     assert run("privacy", str(tmp_path / "my.ledger"), "--json") == 0
     assert json.loads(capfd.readouterr().out)["budget"]["epsilon"] == 2
+
+
+def test_a_fit_that_is_refused_leaves_no_ledger(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    frame = pd.DataFrame({"color": ["red", "green"] * 300})
+    facts = la.privacy.skeleton(la.schema(frame)).amend("color", levels=("red", "green"))
+    place = tmp_path / "l.json"
+    asked = la.Private(la.model("autoregressive", epochs=3), epsilon=1.0, ledger=place)
+    with pytest.raises(SettingError, match="cannot take epochs"):
+        la.fit(frame, schema=facts, model=asked)
+    assert not place.exists()
+    la.fit(frame, schema=facts, model=la.Private(epsilon=0.5, ledger=place))
+    assert la.privacy.Ledger.open(place).budget.epsilon == 0.5

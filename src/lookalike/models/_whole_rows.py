@@ -102,6 +102,18 @@ class WholeRows(Completes, OverCodes):
         self.groups_ = Groups(state.arrays["groups"], self.counts_, self._offsets()) if "groups" in state.arrays else None
         return self._net(state)
 
+    def check_private(self) -> None:
+        """Refuse settings that a private fit cannot have.
+
+        Raises:
+            SettingError: there are some.
+        """
+        usual = type(self.settings)()
+        barred = [name for name in self.public_only if getattr(self.settings, name) != getattr(usual, name)]
+        if barred:
+            what = f"a private fit takes its steps as they were set before, of rows whole or hidden, and cannot take {', '.join(barred)}"
+            raise SettingError(what, fix="leave them out; private_steps, private_batch and private_rate can be set")
+
     def _fit_private(self, data: Dataset, allowance: Allowance, *, rng: np.random.Generator, on_step: OnStep) -> Self:
         """Codebook and shares by noisy counts, of a part of `allowance`; the network by DP-SGD, of the rest."""
         from lookalike.encode import Codebook
@@ -109,11 +121,8 @@ class WholeRows(Completes, OverCodes):
         from lookalike.nets.train import choose_device
         from lookalike.privacy import domain
 
-        s, usual = self.settings, type(self.settings)()
-        barred = [name for name in self.public_only if getattr(s, name) != getattr(usual, name)]
-        if barred:
-            what = f"a private fit takes its steps as they were set before, of rows whole or hidden, and cannot take {', '.join(barred)}"
-            raise SettingError(what, fix="leave them out; private_steps, private_batch and private_rate can be set")
+        self.check_private()
+        s = self.settings
         device = choose_device(s.device)
         domain.check(data.schema, buy=allowance.buy)
         self.schema, data = data.schema, domain.bounded(data, allowance.most)
