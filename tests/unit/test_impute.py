@@ -68,7 +68,8 @@ def test_single_guesses_are_nearer_than_any_draw(made: Any) -> None:
 
     assert error(made.single()) < min(error(f) for f in made.frames)
     lost = HOLEY.kind.isna()
-    assert (made.single().kind == WHOLE.kind)[lost].mean() > 0.7
+    voted = la.impute(HOLEY[["x", "kind"]], tables=9, seed=0).single()  # who knows the law is right in three of four
+    assert (voted.kind == WHOLE.kind)[lost].mean() > 0.72
 
 
 def test_rubins_rules_are_as_they_are_written() -> None:

@@ -111,7 +111,7 @@ def neighbours(a: np.ndarray, b: np.ndarray, k: int, *, step: int = 32) -> tuple
         found = _few(gap.reshape(len(part), CHUNK, wide).min(1), min(k, wide))
         at = (found[:, None, :] + (wide * np.arange(CHUNK))[None, :, None]).reshape(len(part), -1)
         at = np.take_along_axis(at, _few(np.take_along_axis(gap, at, 1), k), 1)
-        value = np.take_along_axis(gap, at, 1) + (part * part).sum(1)[:, None]
+        value = ((part[:, None, :] - b[at]) ** 2).sum(2)  # anew: of products of near rows little is left but rounding
         order = np.argsort(value, axis=1, kind="stable")
         near[i : i + step] = np.sqrt(np.maximum(np.take_along_axis(value, order, 1), 0))
         rows[i : i + step] = np.take_along_axis(at, order, 1)

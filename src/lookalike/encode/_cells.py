@@ -153,7 +153,7 @@ def _read(
         slope = np.diff(values) / np.diff(key)
     steps = np.asarray(grid.steps, np.float64)
     share = np.asarray(coarse, np.float64).reshape(len(coarse), len(steps))
-    told = (codes, at, np.maximum(upto, 0), key, values, slope, scale, share, steps, *limits)
+    told = (codes, at, (np.maximum(upto, 0), key, values, slope, scale), (share, steps), *limits)
     return wholes(*told, grid.unit, grid.base) if grid.unit else floats(*told, 0.0 if grid.free else 10.0**grid.decimals)  # type: ignore[operator]
 
 

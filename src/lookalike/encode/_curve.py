@@ -55,14 +55,13 @@ def _coarsened(x: Any, at: Any, share: Any, steps: Any, low: Any, high: Any, uni
 
 
 @compiled
-def floats(
-    codes: Any, inside: Any, upto: Any, key: Any, value: Any, slope: Any, scale: Any, share: Any, steps: Any, low: Any, high: Any, tens: Any
-) -> Any:
+def floats(codes: Any, inside: Any, curve: Any, rounding: Any, low: Any, high: Any, tens: Any) -> Any:
     """float64 [n]: values at positions `inside` float32 of cells `codes` − 1, of a grid of 1 / `tens`; none if that is 0.
 
-    upto, key, value, slope: see `_read`; values are `scale` times too large. share: float64 [cells, steps], how often values are rounded
-    further to each of `steps`. low, high: float64 [cells].
+    curve: upto, key, value, slope as `_read` has them, and how many times too large values are. rounding: float64 [cells, steps], how often
+    values are rounded further to each of the steps, and these. low, high: float64 [cells].
     """
+    (upto, key, value, slope, scale), (share, steps) = curve, rounding
     found = np.empty(len(codes))
     for i in range(len(codes)):
         cell, at = max(codes[i], 1) - 1, inside[i]
@@ -76,11 +75,9 @@ def floats(
 
 
 @compiled
-def wholes(
-    codes: Any, inside: Any, upto: Any, key: Any, value: Any, slope: Any, scale: Any, share: Any, steps: Any, low: Any, high: Any,
-    unit: Any, base: Any,
-) -> Any:  # fmt: skip
+def wholes(codes: Any, inside: Any, curve: Any, rounding: Any, low: Any, high: Any, unit: Any, base: Any) -> Any:
     """As `floats`, int64 [n]: `base` and a multiple of `unit`; low, high: int64 [cells]."""
+    (upto, key, value, slope, scale), (share, steps) = curve, rounding
     found = np.empty(len(codes), np.int64)
     least, most = LEAST - min(base, 0), MOST - max(base, 0)
     for i in range(len(codes)):

@@ -194,6 +194,16 @@ def numbers_of(table: pa.Table, codebook: Codebook, *, columns: Iterable[int] | 
     return found
 
 
+def values_of(numbers: np.ndarray, kind: str) -> pa.Array:
+    """A canonical array of numbers; NaN becomes null."""
+    import pyarrow as pa
+
+    missing = np.isnan(numbers)
+    if kind == "integer":
+        return pa.array(np.rint(np.where(missing, 0, numbers)).astype(np.int64), mask=missing)
+    return pa.array(numbers, mask=missing)
+
+
 def _shared(values: pa.ChunkedArray) -> np.ndarray | None:
     """int64 [n]: a number for each value, rows without one apart; None if there are too few."""
     one = values.combine_chunks() if hasattr(values, "combine_chunks") else values

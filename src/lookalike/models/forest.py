@@ -431,9 +431,11 @@ class Forest:
         """The canonical table of codes and positions, with the numbers of columns that have ties."""
         import pyarrow as pa
 
+        from lookalike.models._growing import values_of
+
         drawn, columns = self.codebook_.decode(coded, start=start), self.schema.table.columns
         for column, numbers in tied.items():
-            drawn = drawn.set_column(column, columns[column].name, pa.chunked_array([_values(numbers, columns[column].kind)]))
+            drawn = drawn.set_column(column, columns[column].name, pa.chunked_array([values_of(numbers, columns[column].kind)]))
         return drawn
 
     def _column(self, part_: int) -> int:
@@ -569,6 +571,7 @@ class Forest:
         import pyarrow as pa
 
         from lookalike.encode import encoder
+        from lookalike.models._growing import values_of
 
         column, codes = self._column(stage.part), coded.codes[stage.part]
         meant = codes.astype(np.int64) - stage.size
@@ -585,7 +588,7 @@ class Forest:
         spec, book = self.schema.table.columns[column], self.codebook_.books[column]
         rows = np.flatnonzero(meant >= 0)
         if len(rows):
-            codes[rows] = encoder(spec).encode(pa.chunked_array([_values(made[rows], spec.kind)]), book, spec)[0]
+            codes[rows] = encoder(spec).encode(pa.chunked_array([values_of(made[rows], spec.kind)]), book, spec)[0]
         return made
 
     def _decoded(self, column: int, coded: Coded) -> np.ndarray:
@@ -595,13 +598,3 @@ class Forest:
         spec, at = self.schema.table.columns[column], int(np.searchsorted(self.codebook_.owners, column))
         values = encoder(spec).decode(coded.codes[at : at + 1].astype(np.int32), coded.inside[column], self.codebook_.books[column], spec)
         return values.cast("float64", safe=False).to_numpy(zero_copy_only=False).copy()
-
-
-def _values(numbers: np.ndarray, kind: str) -> pa.Array:
-    """A canonical array of numbers; NaN becomes null."""
-    import pyarrow as pa
-
-    missing = np.isnan(numbers)
-    if kind == "integer":
-        return pa.array(np.rint(np.where(missing, 0, numbers)).astype(np.int64), mask=missing)
-    return pa.array(numbers, mask=missing)

@@ -43,7 +43,13 @@ class Settings(Learning):
     cells: int = Field(96, ge=4, le=1_024, description="cells that a number or a moment is cut into at most")
     latent: int = Field(24, ge=1, le=1_024, description="dimensions of the latent space")
     modes: int = Field(128, ge=1, le=4_096, description="Gaussians of the mixture that points are drawn from")
-    beta: float = Field(0.5, ge=0.001, le=100, description="weight of the latent law: low makes rows exact, high makes the space smooth")
+    beta: float = Field(
+        0.5,
+        ge=0.001,
+        le=100,
+        description="weight of the latent law: low makes rows exact, high makes the space smooth",
+        json_schema_extra={"beside": {"epochs": 8}},
+    )
     warm: float = Field(0.2, ge=0, le=1, description="share of the training over which beta rises from 0")
     width: int = Field(256, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower")
     depth: int = Field(2, ge=0, le=16, description="residual layers of encoder and decoder, each")

@@ -102,6 +102,7 @@ class Contest(Learning):
     loss: Literal["wasserstein", "hinge"] = Field(
         "wasserstein",
         description="what the critic learns by: Wasserstein with gradient penalty, or the faster hinge loss with spectral norm",
+        json_schema_extra={"beside": {"epochs": 8}},
     )
     critic: int = Field(2, ge=1, le=20, description="steps of the critic for each of the generator")
     patience: int = waits(15, "looks at the generator")
