@@ -26,7 +26,7 @@ from typing import Any
 
 import table
 from data import REAL
-from lines import Origins, figure, head, row
+from lines import Origins, figure, head, row, same
 from run import RESULTS, ROOT, SHARED, Results
 from tools import HERE, last, watch
 
@@ -172,12 +172,12 @@ def cells(cell: dict[str, Any]) -> list[str]:
 
 
 def grown(results: dict[str, Any], sizes: list[str], step: str, what: str) -> str:
-    """The power of the size by which a figure grew from the last size but one to the last."""
-    found = [(math.prod(shape(size)), results[f"{size}/{step}"][what]) for size in sizes if what in results.get(f"{size}/{step}", {})]
-    if len(found) < 2:
+    """The power of the size by which a figure grew from the last size but one to the last, if both are of one machine."""
+    found = [(math.prod(shape(size)), results[f"{size}/{step}"]) for size in sizes if what in results.get(f"{size}/{step}", {})]
+    if len(found) < 2 or not same(found[-2][1], found[-1][1]):
         return "–"
     (a, x), (b, y) = found[-2:]
-    return f"{math.log(y / x) / math.log(b / a):.2f}"
+    return f"{math.log(y[what] / x[what]) / math.log(b / a):.2f}"
 
 
 def families() -> dict[str, list[str]]:
@@ -188,8 +188,8 @@ def families() -> dict[str, list[str]]:
 def page(results: dict[str, Any]) -> Iterator[str]:
     """The table in Markdown."""
     origins = Origins(results.values())
-    yield f"{origins.told()} Other work ran beside it: the clock says more than an idle machine's would, processor seconds"
-    yield "(CPU s) hardly more."
+    yield f"{origins.told()} Lines of one core were taken beside other work: their clock says more than an"
+    yield "idle machine's would, processor seconds (CPU s) hardly more."
     yield ""
     yield from [*head(("what", "at most", "measured", ""), 1), *(ask.line(results) for ask in ASKS), ""]
     names = ("rows × columns", *(f"{step} {unit}" for step in STEPS for unit in ("s", "CPU s", "MB")), "model MB", "drawn MB")
