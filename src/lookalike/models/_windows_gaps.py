@@ -28,8 +28,8 @@ PASSED = 0.05
 """Share of rows that would pass a bound if rows were mixed up, from which on it says something."""
 ALIKE = 1e-5
 """Numbers on a line that differ by less are the same: it keeps seven digits."""
-FAR = 1e-4
-"""Share of the rows whose gaps are too small, and too large, to be drawn: what one row has is not repeated."""
+FAR, FAR_ROWS = 1e-4, 5
+"""Share of the rows, and how many at least, whose gaps are too small, and too large, to be drawn: what few rows have is not repeated."""
 SMALLEST = 0.01
 """Share of the gaps above 0 that are taken for 0."""
 
@@ -183,7 +183,8 @@ class Gaps:
         gap = replace(gap, least=float(np.quantile(sizes, SMALLEST)))
         u = _raw(gap, y, low, high)
         centre, spread = float(u.mean()), max(float(u.std()), 1e-3)
-        low, high = ((v - centre) / spread for v in np.quantile(u, [FAR, 1 - FAR]).tolist())
+        far = max(FAR, FAR_ROWS / len(u))
+        low, high = ((v - centre) / spread for v in np.quantile(u, [far, 1 - far]).tolist())
         return replace(gap, centre=centre, spread=spread, low=low, high=high)
 
 

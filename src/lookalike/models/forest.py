@@ -546,17 +546,8 @@ class Forest:
         return lot
 
     def _measured(self, column: int, lot: Lot) -> np.ndarray:
-        """float64 [n]: a column of drawn rows as numbers, moments in microseconds; NaN is missing."""
-        import pyarrow as pa
-
-        from lookalike.encode import encoder
-        from lookalike.rules.cells import Cells
-
-        if column in lot.numbers:
-            return lot.numbers[column]
-        spec, mine, coded = self.schema.table.columns[column], self.codebook_.owners == column, lot.coded
-        values = encoder(spec).decode(coded.codes[mine].astype(np.int32), coded.inside[column], self.codebook_.books[column], spec)
-        return Cells(pa.table({spec.name: values})).numbers(spec.name)
+        """float64 [n]: a column of drawn rows as numbers, those known or those that its codes stand for."""
+        return lot.numbers[column] if column in lot.numbers else self._decoded(column, lot.coded)
 
     def _settle(self, stage: Stage, coded: Coded, numbers: dict[int, np.ndarray], within: Within, rng: np.random.Generator) -> None:
         """Place the values of a column in their cells before others follow from them; numbers that are named go into `numbers`."""
@@ -592,9 +583,12 @@ class Forest:
         return made
 
     def _decoded(self, column: int, coded: Coded) -> np.ndarray:
-        """float64 [n]: the numbers that a column's codes and positions stand for; NaN is missing."""
-        from lookalike.encode import encoder
+        """float64 [n]: the numbers that a column's codes and positions stand for, moments in microseconds; NaN is missing."""
+        import pyarrow as pa
 
-        spec, at = self.schema.table.columns[column], int(np.searchsorted(self.codebook_.owners, column))
-        values = encoder(spec).decode(coded.codes[at : at + 1].astype(np.int32), coded.inside[column], self.codebook_.books[column], spec)
-        return values.cast("float64", safe=False).to_numpy(zero_copy_only=False).copy()
+        from lookalike.encode import encoder
+        from lookalike.rules.cells import Cells
+
+        spec, mine = self.schema.table.columns[column], self.codebook_.owners == column
+        values = encoder(spec).decode(coded.codes[mine].astype(np.int32), coded.inside[column], self.codebook_.books[column], spec)
+        return Cells(pa.table({spec.name: values})).numbers(spec.name).copy()
