@@ -96,8 +96,8 @@ def plan_of(given: PlanLike | None) -> Plan:
 
 def usual(schema: Schema) -> str:
     """The model that is taken where none is named: what the tables ask for."""
-    if schema.linked:
-        return "relational"
+    if schema.linked or (schema.table.links and schema.table.order is None):
+        return "relational"  # a table that links to itself as well: other models draw its keys anew, so that no link leads anywhere
     if schema.table.order is None:
         return "forest"
     return "series" if schema.subject is None else "sequence"

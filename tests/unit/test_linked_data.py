@@ -837,3 +837,16 @@ def test_tables_with_a_subject_go_out_as_they_came_in(tmp_path: Path) -> None:
     assert {type(t) for t in la.sample(la.fit(tables, model=small, subject="customers"), 20).values()} == {pl.DataFrame}
     la.sample(la.fit(tmp_path, model=small, subject="customers"), 20, out=tmp_path / "drawn")
     assert {f.suffix for f in (tmp_path / "drawn").iterdir()} == {".parquet", ".json"}
+
+
+def test_a_single_table_whose_rows_seem_to_name_each_other_says_so() -> None:
+    """By names and values, as between tables; years and quantities name nobody."""
+    rng = np.random.default_rng(0)
+    boss = pd.array([None, *(int(rng.integers(1, i // 4 + 2)) for i in range(1, 120))], "Int64")
+    staff = pd.DataFrame({"emp_id": np.arange(1, 121), "manager_id": boss, "pay": rng.integers(20, 90, 120)})
+    (note,) = Dataset.of(staff).notes
+    assert note.startswith("rows of table seem to name other rows of it (manager_id → emp_id)")
+    schema = Dataset.of(staff).schema
+    links = json.loads(note.partition('"links": ')[2])
+    assert Dataset.of(staff, schema=schema.amend_table("table", links=links)).notes == ()
+    assert Dataset.of(staff.rename(columns={"manager_id": "quantity"})).notes == ()

@@ -628,3 +628,19 @@ def test_patterns_of_keys_are_told_if_as_many_share_them_as_are_protected() -> N
         fitted = models.build("relational", {"protect": protect, "inner": "independent"}).fit(data, rng=rng())
         drawn = fitted.sample(2_000, rng=rng()).table("customers")["code"].to_pylist()
         assert any(code.startswith("VIP") for code in drawn) == told
+
+
+def test_a_single_table_that_links_to_itself_keeps_its_links_without_a_model_named() -> None:
+    import lookalike as la
+
+    boss = [None, *(f"E{rng().integers(0, i // 4 + 1):04d}" for i in range(1, 120))]
+    staff = pd.DataFrame({"emp_id": [f"E{i:04d}" for i in range(120)], "manager_id": boss, "pay": rng().integers(20, 90, 120)})
+    plain = la.schema(staff)
+    schema = plain.amend_table("table", links=[{"columns": ["manager_id"], "table": "table", "references": ["emp_id"]}])
+    fitted = la.fit(staff, schema=schema, seed=0)
+    made = la.sample(fitted, 120, seed=1)
+    assert models.name_of(fitted) == "relational" and models.name_of(la.fit(staff, schema=plain)) == "forest"
+    assert made.manager_id.dropna().isin(made.emp_id).all() and made.manager_id.notna().mean() > 0.9
+    for part in Dataset.of(staff, schema=schema).split(0.3, rng=rng()):
+        rows = part.native()
+        assert rows.manager_id.notna().any() and rows.manager_id.dropna().isin(rows.emp_id).all()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lookalike.data import formats, linked, several
+from lookalike.data import formats, linked, links, several
 from lookalike.data.frames import Frame, give_back, take_in
 from lookalike.data.holders import Holders
 from lookalike.data.infer import conform, infer, parsed
@@ -87,7 +87,9 @@ class Dataset:
         found = conform(raw, schema.table) if schema is not None else infer(raw)
         whole = schema or Schema(tables=(found.table,))
         if found.canonical is not None:
-            return cls(whole, {found.table.name: found.canonical}, frame=frame, notes=raw.notes)._ordered()
+            said = links.within(found.table, found.canonical) if schema is None else None
+            notes = raw.notes if said is None else (*raw.notes, said)
+            return cls(whole, {found.table.name: found.canonical}, frame=frame, notes=notes)._ordered()
         return cls(whole, {}, frame=frame, notes=raw.notes, stream=_Stream(raw, found.table, found.rows))._ordered()
 
     @classmethod
@@ -193,7 +195,8 @@ class Dataset:
 
         Where the schema names a subject, all rows of a subject are in one part. A part is empty only if there is a single row or subject.
         Linked tables are split by the rows of the subject's table; rows of other tables that lead to a row which was drawn go with it.
-        Tables that do not depend on it are in both parts. As in `take`, no link leads from one part to the other.
+        Tables that do not depend on it are in both parts. As in `take`, no link leads from one part to the other, nor do those of a
+        single table to itself.
 
         Raises:
             SettingError: `share` is not between 0 and 1.
@@ -208,7 +211,7 @@ class Dataset:
         chosen = np.zeros(len(sizes), bool)
         chosen[order[: min(max(1, count), len(sizes) - 1)]] = True
         held = chosen if subjects is None else chosen[subjects]
-        if self.schema.linked:
+        if self.schema.linked or self.schema.table.links:
             drawn, rest = linked.parts(self.schema, self._all(), held, rng=rng)
             return self._part(rest), self._part(drawn)
         return self.take(~held), self.take(held)

@@ -7,6 +7,7 @@ learning approach to foreign key discovery"; Jiang & Naumann 2020, "Holistic pri
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
@@ -96,6 +97,23 @@ def find(tables: Mapping[str, Table], rows: Mapping[str, pa.Table], *, known: Ma
     for name in tables:
         links[name] = _to_composites(name, links[name], keys, rows, kin)
     return {n: replace((known or {}).get(n, Keys()), key=keys[n], links=tuple(links[n])) for n in tables}
+
+
+def within(table: Table, rows: pa.Table) -> str | None:
+    """What is to be told of a single table whose rows seem to name other rows of it (employee → manager); None if none do."""
+    keyed = [c for c in table if c.kind in ("key", "integer", "category", "text")]  # few managers are a category
+    if len(keyed) < 2 or len(table.key) != 1 or table.key[0] not in {c.name for c in keyed} or table.links:
+        return None
+    few = table.model_copy(update={"columns": tuple(keyed)})
+    found = find({table.name: few}, {table.name: rows.select(few.names)}, known={table.name: Keys(key=table.key)})[table.name].links
+    if not found:
+        return None
+    shown = "; ".join(f"{x.columns[0]} → {x.references[0]}" for x in found)
+    said = json.dumps([{"columns": list(x.columns), "table": x.table, "references": list(x.references)} for x in found])
+    return (
+        f"rows of {table.name} seem to name other rows of it ({shown}), and nothing says so: drawn as it is, such a column names "
+        f'rows that are not there. To keep who names whom, add to the table in the schema: "links": {said}'
+    )
 
 
 def told(keys: Mapping[str, Keys]) -> str:
