@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 import lookalike as la
-from lookalike.encode import Codebook, encoder
+from lookalike.encode import Codebook, encoder, moment
 from lookalike.privacy.accounting import Budget
 from lookalike.privacy.domain import skeleton
 from lookalike.privacy.ledger import Ledger
@@ -70,6 +70,19 @@ def test_bounds_are_found_to_the_next_power_of_two() -> None:
     low, high = look(rho=1.0).span(values)
     assert (low, high) == (2.0, 1_024.0)
     assert look(rho=1.0).span(np.full(500, -5.0)) == (-8.0, -4.0)
+
+
+def test_days_of_which_the_budget_shows_nothing_lie_in_two_public_centuries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in 1970, and wherever they lie: few rows and none give the same limits."""
+    sizes: list[int] = []
+    tree = Look.tree
+    monkeypatch.setattr(Look, "tree", lambda self, numbers, size, missing: (sizes.append(size), tree(self, numbers, size, missing))[1])
+    for facts in ({}, {"low": "2015-01-01"}):
+        column = Column(name="day", kind="date", nullable=False, **facts)
+        for days in ([], [16_500], [-40_000, 60_000]):
+            seen = moment.noisy(pa.array(days, pa.int32()).cast(pa.date32()), column, look(rho=0.001))["day"]
+            assert all(-25_567 <= day <= 47_481 for day in seen["low"])
+    assert sizes == [73_049] * 3 + [47_481 - 16_436 + 1] * 3
 
 
 KINDS = {

@@ -29,6 +29,8 @@ MOST = 0.999
 """A unit fits if this share of the rows are multiples of it."""
 NEUTRAL_DAY = 10_957
 """2000-01-01: told where no day may be told."""
+CENTURIES = -25_567, 47_481
+"""1900-01-01 and 2099-12-31: limits of days where bought ones show nothing beyond noise. They hang on no row."""
 SHADES = 1_024
 """Positions of the day told apart in `inside`; what is left of it places the clock."""
 _LADDERS = {
@@ -160,7 +162,7 @@ def _line(numbers: np.ndarray, name: str, look: Look, ends: tuple[int | None, in
     low, high = ends
     if low is None or high is None:
         part, look = look.part(0.15, "limits"), look.part(0.85, "")
-        seen = part.span(numbers.astype(np.float64))
+        seen = part.span(numbers.astype(np.float64), otherwise=CENTURIES if name == "day" else (0, 1))
         low, high = (int(seen[0]) if low is None else low), (int(seen[1]) if high is None else high)
     size = max(high - low + 1, 1)
     ranges = look.tree(np.clip(numbers - low, 0, size - 1).astype(np.int64), size, missing)

@@ -99,8 +99,11 @@ class Look:
         gone, _ = mechanisms.counts(np.array([missing]), self.allowance, rho=half, what=self.what, sensitivity=self.sensitivity)
         return {level: float(n) for level, n in kept.items()}, max(float(gone[0]), 0.0)
 
-    def span(self, values: np.ndarray) -> tuple[float, float]:
-        """Limits of `values` [n], to the next power of two: the outermost powers that hold more rows than noise would make of none."""
+    def span(self, values: np.ndarray, *, otherwise: tuple[float, float] = (0.0, 1.0)) -> tuple[float, float]:
+        """Limits of `values` [n], to the next power of two: the outermost powers that hold more rows than noise would make of none.
+
+        Where none does, `otherwise`, which must be public.
+        """
         from lookalike.privacy import mechanisms
 
         edges = 2.0 ** np.arange(-20, 61)
@@ -108,7 +111,7 @@ class Look:
         exact = np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0].astype(np.int64)
         noisy, sigma = mechanisms.counts(exact, self.allowance, rho=self.rho, what=f"limits of {self.what}", sensitivity=self.sensitivity)
         full = np.flatnonzero(noisy > EMPTY * sigma + 1)
-        return (float(edges[full[0]]), float(edges[full[-1] + 1])) if len(full) else (0.0, 1.0)
+        return (float(edges[full[0]]), float(edges[full[-1] + 1])) if len(full) else otherwise
 
     def tree(self, numbers: np.ndarray, size: int, missing: int | None) -> Ranges:
         """Noisy rows by ranges of the value numbers 0 … size-1; `numbers` int64 [n], of rows that are not missing; None: none may be."""
