@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from lookalike.compare.frame import Frame
 
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from threadpoolctl import ThreadpoolController
 
 TREES = 60
 BINS, FEWEST_BINS, ALL_BINS = 255, 32, 25_600
@@ -22,10 +25,18 @@ BINS, FEWEST_BINS, ALL_BINS = 255, 32, 25_600
 def one_thread() -> Iterator[None]:
     """One thread for trees and matrix products: several spin while they wait, and one busy core makes two 10× slower than one."""
     import sklearn.ensemble  # noqa: F401  only libraries that are loaded can be limited
-    from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):
+    with _libraries(len(sys.modules)).limit(limits=1):
         yield
+
+
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> ThreadpoolController:
+    """The loaded libraries that have threads. They are looked for again when so many `modules` are no longer those that are loaded: the
+    search takes longer than many a metric of a small table."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def matrices(frames: list[Frame], names: tuple[str, ...]) -> tuple[list[np.ndarray], np.ndarray]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
 import numpy as np
 
 from lookalike.compare import boost
@@ -33,6 +36,8 @@ WIDE = 100
 """Columns beyond which not each one is shuffled to see what gives the table away."""
 PAIRED, NOTICED = 6, 0.01
 """Columns whose pairs are looked at, and the loss of AUC below which a pair is not named."""
+CELLS = 2_000_000
+"""Of shuffled tables that are predicted at once, at most."""
 SATURATED = 0.98
 """Beyond this area nearly every row is told, and the value can hardly tell bad from worse."""
 
@@ -119,21 +124,18 @@ def _turns(values: np.ndarray) -> np.ndarray:
 
 def _importance(model: object, x: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> dict[int, float]:
     """Loss of AUC per column when its values are shuffled among unseen rows; in a wide table, in the blocks that matter most."""
-    whole = auc(truth, model.predict_proba(x)[:, 1])[0]
 
-    def loss(columns: np.ndarray) -> float:
-        before = x[:, columns].copy()
-        x[:, columns] = before[rng.permutation(len(x))]
-        found = auc(truth, model.predict_proba(x)[:, 1])[0]
-        x[:, columns] = before
-        return float(whole - found)
+    def losses(groups: Sequence[np.ndarray]) -> list[float]:
+        shuffled = ((columns, rng.permutation(len(x))) for columns in groups)
+        whole, *found = _areas(model, x, truth, [(np.arange(0), np.arange(len(x))), *shuffled])
+        return [whole - area for area in found]
 
     chosen = np.arange(x.shape[1])
     if len(chosen) > WIDE:
         blocks = np.array_split(chosen, 2 * len(chosen) // WIDE)
-        heaviest = np.argsort([-loss(b) for b in blocks], kind="stable")[:2]
+        heaviest = np.argsort([-loss for loss in losses(blocks)], kind="stable")[:2]
         chosen = np.sort(np.concatenate([blocks[i] for i in heaviest]))
-    return {int(j): loss(np.array([j])) for j in chosen}
+    return dict(zip(chosen.tolist(), losses([np.array([j]) for j in chosen]), strict=True))
 
 
 def _pairs(model: object, x: np.ndarray, truth: np.ndarray, columns: list[int], rng: np.random.Generator) -> list[tuple[int, int, float]]:
@@ -142,18 +144,34 @@ def _pairs(model: object, x: np.ndarray, truth: np.ndarray, columns: list[int], 
     Columns are shuffled inside each table, so that their own distributions stay as telling as they were. What is lost when each of two
     columns is shuffled alone, but not when both are shuffled together, is what lay between the two.
     """
-    whole = auc(truth, model.predict_proba(x)[:, 1])[0]
     sides = [np.flatnonzero(truth == side) for side in (False, True)]
+    both = [(i, j) for n, i in enumerate(columns) for j in columns[n + 1 :]]
+    asked = [*((j,) for j in columns), *both]
 
-    def loss(*chosen: int) -> float:
-        losses = []
-        for _ in range(3):
-            shuffled = x.copy()
-            for side in sides:
-                shuffled[np.ix_(side, chosen)] = x[np.ix_(rng.permutation(side), chosen)]
-            losses.append(whole - auc(truth, model.predict_proba(shuffled)[:, 1])[0])
-        return float(np.mean(losses))
+    def order() -> np.ndarray:
+        rows = np.arange(len(x))
+        for side in sides:
+            rows[side] = rng.permutation(side)
+        return rows
 
-    alone = {j: loss(j) for j in columns}
-    found = [(i, j, (alone[i] + alone[j] - loss(i, j)) / 2) for n, i in enumerate(columns) for j in columns[n + 1 :]]
+    whole, *areas = _areas(model, x, truth, [(np.arange(0), np.arange(len(x))), *((np.array(a), order()) for a in asked for _ in range(3))])
+    losses = dict(zip(asked, np.mean(np.reshape([whole - area for area in areas], (-1, 3)), axis=1).tolist(), strict=True))
+    found = [(i, j, (losses[i,] + losses[j,] - losses[i, j]) / 2) for i, j in both]
     return sorted([f for f in found if f[2] > NOTICED], key=lambda f: -f[2])
+
+
+def _areas(model: object, x: np.ndarray, truth: np.ndarray, moved: Iterable[tuple[np.ndarray, np.ndarray]]) -> list[float]:
+    """AUC of a classifier on `x` with some columns in another order of rows, for each such pair of columns and order.
+
+    Many small tables are predicted as one: each call costs as much as a thousand rows.
+    """
+    found: list[float] = []
+    together = max(1, CELLS // x.size)
+    waiting = iter(moved)
+    while part := list(islice(waiting, together)):
+        stacked = np.tile(x, (len(part), 1))
+        for block, (columns, order) in zip(np.split(stacked, len(part)), part, strict=True):
+            block[:, columns] = x[np.ix_(order, columns)]
+        chance = model.predict_proba(stacked)[:, 1]
+        found += [float(auc(truth, c)[0]) for c in np.split(chance, len(part))]
+    return found

@@ -6,12 +6,16 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lookalike.privacy.statement import Statement
 from lookalike.report import drill, hexes, page_links, tracks
 from lookalike.report.view import number, span
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 PAIRS = 15
 REASONS = 12
@@ -72,17 +76,8 @@ TONES = {"good": "As real", "fair": "Near", "poor": "Far", "open": "Open"}
 
 def render(data: Mapping[str, Any]) -> str:
     """The page of a report's `data`, internal or public; all names and texts in it are escaped."""
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
     here = resources.files(__package__)
     scripts = [(here / name).read_text(encoding="utf-8") for name in ("vendor/echarts.min.js", "page.js")]
-    engine = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        loader=FunctionLoader(lambda name: (here / name).read_text(encoding="utf-8")),
-    )
     public = data["audience"] == "public"
     held = "held-out real" if data["rows"]["holdout"] else "other half of real"
     known = {
@@ -97,7 +92,7 @@ def render(data: Mapping[str, Any]) -> str:
         "linked": data.get("linked"),
     }
     by_name = dict.fromkeys(NAMED) | {s["name"]: s for s in data["scores"]}
-    text = engine.get_template("page.html").render(
+    text = _template().render(
         **known,
         **_summary(data, public=public),
         **({} if public else _details(data, by_name, held)),
@@ -108,6 +103,22 @@ def render(data: Mapping[str, Any]) -> str:
         payload=_payload(data, by_name),
     )
     return text.lstrip()
+
+
+@cache
+def _template() -> Template:
+    """The page's template; kept, since reading it takes longer than filling it in."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    here = resources.files(__package__)
+    engine = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(lambda name: (here / name).read_text(encoding="utf-8")),
+    )
+    return engine.get_template("page.html")
 
 
 def _summary(data: Mapping[str, Any], *, public: bool) -> dict[str, Any]:
