@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 def schema(source: Any) -> Schema:
     """The schema of `source`: kinds, formats and keys of its columns.
 
+    Of linked tables also where keys or links do not hold in all rows, which `fit` and `make` refuse.
+
     Args:
         source: a file, glob, folder or database URL; a pandas, polars, pyarrow or duckdb frame; or a `.json` file that holds a schema.
 
@@ -47,7 +49,7 @@ def schema(source: Any) -> Schema:
     """
     if isinstance(source, str | os.PathLike) and Path(source).suffix == ".json":
         return _asking.schema_of(source)
-    return Dataset.of(source).schema
+    return Dataset.of(source, strict=False).schema
 
 
 def fit(

@@ -178,7 +178,7 @@ def schema(
     """
     if draw is not None:
         _flags.check_picture(draw)
-    data = None if source.endswith(".json") else la.Dataset.of(source)
+    data = None if source.endswith(".json") else la.Dataset.of(source, strict=False)
     found = la.schema(source) if data is None else data.schema
     if public:
         found = la.privacy.skeleton(found)

@@ -14,7 +14,7 @@ import pytest
 import lookalike as la
 from lookalike.cli import main
 from lookalike.data import Dataset, LinkedWriter
-from lookalike.errors import CannotError, SchemaError, SettingError, UnknownName
+from lookalike.errors import CannotError, DataError, SchemaError, SettingError, UnknownName
 from lookalike.protocol import Step
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -236,3 +236,24 @@ def test_fit_names_the_model_that_the_data_chose(vitals: pd.DataFrame, tmp_path:
     out = f"{tmp_path}/m.lookalike"
     assert ask("fit", f"{tmp_path}/v.csv", "--subject", "stay", "--order", "hour", "--out", out, "--json", "-q") == 0
     assert json.loads(capfd.readouterr().out)["name"] == "sequence"
+
+
+def test_schema_tells_of_links_that_lead_nowhere_and_fit_refuses_them(
+    shop: dict[str, pd.DataFrame], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The schema is where such a link is taken out."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    shop["customers"].to_csv(folder / "customers.csv", index=False)
+    shop["orders"].assign(customer_id=shop["orders"].customer_id.replace({5: 777, 6: 778})).to_csv(folder / "orders.csv", index=False)
+    lost = int(shop["orders"].customer_id.isin([5, 6]).sum())
+    with pytest.raises(SystemExit) as ended:
+        main(["schema", str(folder), "--out", str(tmp_path / "s.json")])
+    assert ended.value.code == 0
+    said = capsys.readouterr().err
+    assert f"note: orders.customer_id: {lost} of {len(shop['orders'])} rows link to no row of customers.customer_id" in said
+    assert "take the link out of the schema" in said and "777" not in said
+    with pytest.raises(DataError, match="link to no row"):
+        la.fit(str(folder), model=la.model("relational", **LIGHT), schema=tmp_path / "s.json")
+    free = la.schema(str(folder)).amend_table("orders", links=[])
+    la.fit(str(folder), model=la.model("relational", **LIGHT), schema=free)

@@ -56,7 +56,7 @@ class Dataset:
         self._origin = origin or Origin()
 
     @classmethod
-    def of(cls, source: Any, *, schema: Schema | None = None) -> Dataset:
+    def of(cls, source: Any, *, schema: Schema | None = None, strict: bool = True) -> Dataset:
         """The data at or in `source`.
 
         What fits in memory (256 MB of raw cells) is read now; what does not is read three times in passing, to sample it,
@@ -68,6 +68,8 @@ class Dataset:
                 folder with a `keys.json`, or whose files have different columns; the URL of a database that has several and names
                 none (`sqlite:///shop.db`). Keys and links come from `keys.json` or the database's own catalogue, else they are found.
             schema: what the columns are; detected if not given. A column or table that it does not name is left out.
+            strict: keys and links of linked tables that do not hold are refused; else they are told in `notes`, for a reader who mends
+                them, and nothing can be learned from such tables.
 
         Raises:
             FileError: it cannot be read.
@@ -80,7 +82,7 @@ class Dataset:
             return source if schema is None or schema == source.schema else source._under(schema)
         found = several.several(source, named=schema is not None and schema.linked)
         if found is not None:
-            return cls._linked(found, schema)
+            return cls._linked(found, schema, strict=strict)
         if schema is not None and schema.linked:
             raise _one_of_several(source, schema)
         raw, frame = (read(source), Frame()) if isinstance(source, (str, Path)) else take_in(source)
@@ -93,11 +95,11 @@ class Dataset:
         return cls(whole, {}, frame=frame, notes=raw.notes, stream=_Stream(raw, found.table, found.rows))._ordered()
 
     @classmethod
-    def _linked(cls, raw: several.Raw, schema: Schema | None) -> Dataset:
+    def _linked(cls, raw: several.Raw, schema: Schema | None, *, strict: bool) -> Dataset:
         whole = several.gather(raw, schema)
         frame = None if whole.schema.linked else raw.frames[whole.schema.table.name]
         data = cls(whole.schema, whole.tables, frame=frame, notes=whole.notes, origin=Origin(raw.frames, raw.suffix))
-        data.notes += linked.check(data)
+        data.notes += linked.check(data, strict=strict)
         return data
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
@@ -95,8 +95,9 @@ def optional(table: Table, link: Link) -> bool:
 # ---------------------------------------------------------------------------------------------------------------- checking
 
 
-def check(data: Dataset) -> tuple[str, ...]:
-    """What a reader should be told of linked tables; complains of those whose keys and links do not hold.
+def check(data: Dataset, *, strict: bool = True) -> tuple[str, ...]:
+    """What a reader should be told of linked tables; complains of those whose keys and links do not hold, or tells that as well where
+    it is not `strict`.
 
     Raises:
         DataError: a table without rows; a key that is null or occurs twice; a link to a column that is not unique, or to a row that is
@@ -106,37 +107,46 @@ def check(data: Dataset) -> tuple[str, ...]:
     schema = data.schema
     parents_first(schema)
     tables = {t.name: data.table(t.name) for t in schema.tables}
+    lost: list[str] = []
+    for error in _broken(schema, tables):
+        if strict:
+            raise error
+        lost.append(f"{error.where}: {error.what}; {error.fix}")
+    return (*lost, *(note for t in schema.tables for note in check_order(schema, t, tables[t.name])))
+
+
+def _broken(schema: Schema, tables: Tables) -> Iterator[DataError]:
+    """What keys and links promise and do not keep, one complaint after another."""
     for t in schema.tables:
         if not tables[t.name].num_rows:
-            raise DataError("there are no rows", where=t.name, fix="give a table with rows, or leave it and the links to it out")
+            yield DataError("there are no rows", where=t.name, fix="give a table with rows, or leave it and the links to it out")
         if t.key:
-            _check_key(t, tables[t.name])
+            yield from _broken_key(t, tables[t.name])
     for t in schema.tables:
         for link in t.links:
-            _check_link(t, link, tables)
-    return tuple(note for t in schema.tables for note in check_order(schema, t, tables[t.name]))
+            yield from _broken_link(t, link, tables)
 
 
-def _check_key(table: Table, rows: pa.Table) -> None:
+def _broken_key(table: Table, rows: pa.Table) -> Iterator[DataError]:
     where = f"{table.name}.{'+'.join(table.key)}"
     for name in table.key:
         if nulls := rows.column(name).null_count:
-            raise DataError(
+            yield DataError(
                 f"part of the primary key, and missing in {nulls:,} of {rows.num_rows:,} rows", where=f"{table.name}.{name}",
                 fix="fill the cells, or name another key in the schema",
             )  # fmt: skip
     if twice := repeats([rows.column(c) for c in table.key]):
-        raise DataError(
+        yield DataError(
             f"the primary key is not unique: {twice:,} of {rows.num_rows:,} rows repeat the key of an earlier row", where=where,
             fix="remove the repeated rows, or name another key in the schema",
         )  # fmt: skip
 
 
-def _check_link(table: Table, link: Link, tables: Tables) -> None:
+def _broken_link(table: Table, link: Link, tables: Tables) -> Iterator[DataError]:
     where, leads = f"{table.name}.{'+'.join(link.columns)}", f"{link.table}.{'+'.join(link.references)}"
     theirs = [tables[link.table].column(c) for c in link.references]
     if link.references != () and (twice := repeats(theirs)):
-        raise DataError(
+        yield DataError(
             f"links to {leads}, which is not unique: {twice:,} rows repeat the value of an earlier one", where=where,
             fix=f"link to a key of {link.table}, or take the link out of the schema",
         )  # fmt: skip
@@ -147,7 +157,7 @@ def _check_link(table: Table, link: Link, tables: Tables) -> None:
         distinct = len(
             pa.table(columns, names=[str(i) for i in range(len(columns))]).group_by(list("0123456789")[: len(columns)]).aggregate([])
         )
-        raise DataError(
+        yield DataError(
             f"{int(lost.sum()):,} of {len(found):,} rows link to no row of {leads} ({distinct:,} distinct values; "
             f"the first is in row {int(np.argmax(lost)) + 1:,})", where=where,
             fix=f"mend them (add the rows to {link.table}, or empty the cells), or take the link out of the schema",
