@@ -17,6 +17,7 @@ from lookalike.errors import DataError, FileError, SettingError, UnknownName
 from lookalike.protocol import Step
 from lookalike.report import Report, build, verdict
 from lookalike.schema import Column, Schema, Table
+from lookalike.score import Score
 
 pytestmark = pytest.mark.usefixtures("fewer_trees")
 
@@ -390,3 +391,21 @@ def test_a_place_that_cannot_be_written(report: Report, tmp_path: Path) -> None:
 )
 def test_no_equal_row_is_said_as_such(percent: float, told: str) -> None:
     assert verdict._equal(percent, "one") == told
+
+
+@pytest.mark.parametrize(
+    ("value", "wide", "tone", "words"),
+    [
+        (0.58, 0.30, "open", "Too few rows to say (AUC 0.580; 0.5 is a coin toss, 1 is certainty; 95 % interval 0.280 to 0.880)."),
+        (0.58, 0.30, "open", "not even an AUC of 1 would stand out"),
+        (0.58, 0.15, "open", "only an AUC above 0.803 would stand out"),
+        (0.52, 0.05, "good", "It cannot tell"),
+        (0.85, 0.15, "poor", "well"),
+    ],
+)
+def test_a_classifier_without_power_is_no_praise(value: float, wide: float, tone: str, words: str) -> None:
+    """It says nothing unless it would have noticed tables that are well told apart."""
+    ceiling = {"ceiling": 0.5, "ceiling_interval": (0.5 - wide, 0.5 + wide)}
+    score = Score(name="c2st", value=value, better="target", low=value - wide, high=value + wide, detail={"synthetic": {}}, **ceiling)
+    said = verdict.told(score)
+    assert said["tone"] == tone and words in said["text"]

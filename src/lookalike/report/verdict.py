@@ -217,9 +217,9 @@ def told(score: Score | None, title: str = "A classifier's view") -> Said:
     figure = f"(AUC {score.value:.3f}; 0.5 is a coin toss, 1 is certainty)"
     least = None if score.detectable is None else max(0.5, score.ceiling or 0.5) + score.detectable
     if least is not None and least >= WELL and score.low <= max(0.5, _upper(score)):
-        blind = "None could" if least >= 1 else f"Only an AUC above {least:.3f} could"
+        blind = "not even an AUC of 1 would stand out" if least >= 1 else f"only an AUC above {least:.3f} would stand out"
         interval = f"95 % interval {score.low:.3f} to {score.high:.3f}"
-        text = f"Too few rows to say {figure[:-1]}; {interval}). {blind} be told from that of real rows."
+        text = f"Too few rows to say {figure[:-1]}; {interval}). With so few, {blind} from that of real rows."
         return say("open", score.area, title, text)
     if score.low <= max(0.5, _upper(score)) or score.value < 0.51:
         return say("good", score.area, title, f"It cannot tell synthetic from fresh real rows {figure}.")
