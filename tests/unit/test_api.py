@@ -230,3 +230,33 @@ def test_what_is_made_of_shards_is_of_their_type_whatever_else_lies_beside_them(
         pd.DataFrame({"n": range(20)}).to_parquet(tmp_path / f"{name}.parquet")
     (tmp_path / "README.md").write_text("Two parts of one table.")
     assert _told.suffix(tmp_path) == ".parquet"
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_codes_of_fixed_width_keep_their_leading_zeros(ending: str, tmp_path: Path) -> None:
+    """Postcodes are text of digits, departments a category, numbers of accounts keys; each also where few or all have such zeros."""
+    rng = np.random.default_rng(0)
+    wide = pd.Series([f"{n:05d}" for n in rng.integers(501, 100_000, 800)])
+    real = pd.DataFrame(
+        {
+            "postcode": wide,
+            "gaps": wide.where(rng.random(800) < 0.9),
+            "padded": [f"{n:06d}" for n in rng.integers(0, 5_000, 800)],
+            "dept": [f"{n:03d}" for n in rng.integers(5, 12, 800)],
+            "account": [f"{n:09d}" for n in rng.permutation(10**6)[:800]],
+            "paid": rng.normal(size=800),
+        }
+    )
+    (real.to_csv if ending == ".csv" else real.to_parquet)(tmp_path / f"real{ending}", index=False)
+    model = la.fit(tmp_path / f"real{ending}", model="independent")
+    drawn = la.sample(model, 2_000)
+    la.sample(model, 2_000, out=tmp_path / "drawn.parquet")
+    written = pd.read_parquet(tmp_path / "drawn.parquet")
+    for name in real.columns.drop("paid"):
+        known = drawn[name].dropna()
+        assert written[name].dropna().tolist() == known.tolist(), name
+        assert set(known.str.len()) == set(real[name].dropna().str.len()), name
+        for zeros in ("0", "00"):
+            assert known.str.startswith(zeros).mean() == pytest.approx(real[name].dropna().str.startswith(zeros).mean(), abs=0.03), name
+    few = la.sample(model, 3)
+    assert (few.drop(columns="paid").dtypes == drawn.drop(columns="paid").dtypes).all()

@@ -57,7 +57,7 @@ def take_in(frame: Any) -> tuple[Source, Frame]:
 def give_back(canonical: pa.Table, table: Table, frame: Frame) -> Any:
     """Canonical rows as a frame of the kind that came in."""
     if table.dialect is not None and frame.kind == "pandas":
-        return _to_pandas(_as_read(typed(canonical, table, moments=False)), frame)
+        return _to_pandas(_as_read(typed(canonical, table, moments=False), canonical, table), frame)
     raw = formats.restore(canonical, table)
     if frame.kind == "polars":
         return _to_polars(raw, frame)
@@ -103,11 +103,16 @@ def is_whole(values: pa.Array | pa.ChunkedArray) -> bool:
     return pc.all(pc.match_substring_regex(values, r"^(0|-?[1-9]\d{0,17})$")).as_py() is not False
 
 
-def _as_read(rows: pa.Table) -> pa.Table:
-    """Texts that are all integers, without leading zeros, as integers."""
+def _as_read(rows: pa.Table, canonical: pa.Table, table: Table) -> pa.Table:
+    """Texts that are all integers, without leading zeros, as integers; of a category all levels, whichever are there.
+
+    A column that is text though it holds digits has leading zeros somewhere, and stays text where these rows happen to have none.
+    """
     columns = []
-    for column in rows.columns:
-        plain = column.type == pa.string() and column.null_count < len(column) and is_whole(column)
+    for column, mine in zip(rows.columns, table, strict=True):
+        plain = column.type == pa.string() and column.null_count < len(column) and mine.kind != "text" and is_whole(column)
+        if plain and pa.types.is_dictionary(canonical.column(mine.name).type):
+            plain = all(is_whole(chunk.dictionary) for chunk in canonical.column(mine.name).chunks)
         columns.append(column.cast(pa.int64()) if plain else column)
     return pa.table(columns, names=rows.column_names)
 

@@ -126,9 +126,11 @@ def _longer(i: np.ndarray, pattern: Pattern, longest: int) -> pa.Array:
 
 def _room(seen: list[str], used: np.ndarray, length: int, *, need: float) -> Pattern:
     """{"alphabets", "head", "blocks", "ordered"}: blocks of keys with the same first `head` characters and no original among them."""
-    full, size = _leading([_full(a) for a in seen]), (used > 0).sum(axis=1)
+    near, size = [_full(a) for a in seen], (used > 0).sum(axis=1)
+    full = _leading(near)
     used = used[(size >= length) | (size == len(seen))]  # known to the end, and of another length: not in the way
-    for alphabets in [full, seen] if _sequence(full) else [seen, full]:
+    led = [near] if near != full else []  # keys that are led by zeros keep them, if there is room
+    for alphabets in [*led, full, seen] if _sequence(full) else [seen, *led, full]:
         heads = [h for h in range(1, min(length, len(alphabets)) + 1) if _fits(alphabets, h)]
         for head in reversed(heads) if _sequence(full) else heads:
             values, fit = _fresh.gather(used[:, :head], alphabets[:head])
@@ -136,7 +138,7 @@ def _room(seen: list[str], used: np.ndarray, length: int, *, need: float) -> Pat
             blocks = np.unique(_fresh.number(values[fit], radices[:head]))
             span, tail = math.prod(radices[:head]), math.prod(radices[head:])
             found = _fresh.choose(blocks, span=span, need=need, width=tail, finest=_sequence(full) and head == heads[-1])
-            if found and found[0]:
+            if found and found[0] and (alphabets not in led or len(found[0]) * tail >= need):
                 return {"alphabets": alphabets, "head": head, "blocks": found[0], "ordered": found[1]}
     return _vast(seen, need)
 

@@ -2,16 +2,16 @@
 
 A step looks two words back, and after WINDOW such steps only one, to a word that is not known to follow those two: runs that follow one
 source are short. Every step is one that at least `protect` subjects have written, or else any word; a word of few is spelled anew
-(`_spell`). What is left of whole sentences that
-the steps could still give is found once, in `freeze`, and made impossible, so that no sentence of SENTENCE words or more is copied. Digits
-are drawn anew. A text ends at a word that ends texts, within PATIENCE words of its drawn length.
+(`_spell`). What is left of whole sentences that the steps could still give is found once, in `freeze`, and made impossible, so that no
+sentence of SENTENCE words or more is copied. Digits are drawn anew, after as many zeros as such numbers begin with. A text ends at a word
+that ends texts, within PATIENCE words of its drawn length.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -69,7 +69,8 @@ def merge(a: Stats, b: Stats) -> Stats:
 
 
 def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) -> Book:
-    """{"words", "lengths": quantiles in words, "one" and "two": steps, "ends", "never": steps not to take}; `cells` is not used."""
+    """{"words", "lengths": quantiles in words, "one" and "two": steps, "ends", "never": steps not to take, "zeros": {word: shares}};
+    `cells` is not used."""
     split = {text: _WORD.findall(" " + text) for text in stats["texts"]}  # a first word is as any other
     counts = stats["texts"]
     weight: dict[str, int] = defaultdict(int)
@@ -88,6 +89,7 @@ def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) 
     book: Book = {"words": words, "lengths": _spread(lengths, protect), **_chain(kept, counts, least)}
     book["never"] = _never(coded.values(), words, book)
     book["spelling"] = _spell.learn(split, counts, least) if spelled else {}
+    book["zeros"] = _zeros(split, counts, known, least)
     some = stats["rows"] > stats["missing"]
     return book | {"parts": [_arrow.part(2 if some else 1)], "protected": {"words": len(weight) - len(known)}}
 
@@ -138,6 +140,28 @@ def _shade(word: str) -> str:
     bare = word.lstrip()
     glue = "" if bare == word else "\n" if "\n" in word[: len(word) - len(bare)] else " "
     return glue + ("0" * len(bare) if bare.isdigit() else bare)
+
+
+def _zeros(split: dict[str, list[str]], counts: dict[str, list[int]], known: set[str], least: int) -> dict[str, list[float]]:
+    """Of numbers of each known width that some begin with zeros (postcodes, 09 hours) the share with one zero or more, two or more, …
+
+    Zeros of too few subjects are not told, nor that all but too few have them.
+    """
+    rows: dict[tuple[str, int], int] = defaultdict(int)
+    weight: dict[tuple[str, int], int] = defaultdict(int)
+    for text, words in split.items():
+        here = [(s, w.lstrip()) for w in words if (s := _shade(w)) in known and w.lstrip().isdigit()]
+        led = [(s, k) for s, bare in here for k in range(len(bare) - len(bare.lstrip("0")) + 1)]
+        for of in led:
+            rows[of] += counts[text][0]
+        for of in set(led):
+            weight[of] += counts[text][1]
+    found: dict[str, list[float]] = defaultdict(list)
+    for (word, zeros), heavy in sorted(weight.items()):
+        if zeros and heavy >= least:
+            few = weight[word, 0] - heavy < least
+            found[word].append(1.0 if few else round(rows[word, zeros] / rows[word, 0], 4))
+    return dict(found)
 
 
 def _spread(lengths: np.ndarray, protect: int) -> list[float]:
@@ -299,7 +323,9 @@ def _write(paths: np.ndarray, lot: np.ndarray, book: Book) -> pa.Array:
         new = np.empty(len(where), object)
         if letters.any():
             new[letters] = _spelled([words[w] for w in flat[where[letters]]], drawn[letters], book)
-        new[~letters] = [_number(words[w], d) for w, d in zip(flat[where[~letters]].tolist(), drawn[~letters].tolist(), strict=True)]
+        zeros = book.get("zeros", {})  # models of 0.1 have none
+        numbers = zip([words[w] for w in flat[where[~letters]]], drawn[~letters].tolist(), strict=True)
+        new[~letters] = [_number(word, lot, zeros.get(word, ())) for word, lot in numbers]
         mask = np.zeros(len(flat), bool)
         mask[where] = True
         pieces = pc.replace_with_mask(pieces, pa.array(mask), pa.array(new, pa.string()))
@@ -314,7 +340,10 @@ def _spelled(tokens: list[str], lot: np.ndarray, book: Book) -> list[str]:
     return [t.split(_spell.MARK)[0] + _spell.written(w, t[-1]) for t, w in zip(tokens, made, strict=True)]
 
 
-def _number(pattern: str, drawn: int) -> str:
-    """`pattern` with its zeros made digits of `drawn`."""
+def _number(pattern: str, drawn: int, zeros: Sequence[float]) -> str:
+    """`pattern` with its zeros made digits of `drawn`; zeros: shares of such numbers that begin with one zero or more, two or more, …"""
     width = pattern.count("0")
-    return pattern[: len(pattern) - width] + str(drawn % 9 + 1) + (str(drawn)[::-1] * (width // 10 + 1))[: width - 1]
+    lot = (drawn >> 11) / 2**53
+    led = sum(lot < share for share in zeros)
+    rest = str(drawn % 9 + 1) + (str(drawn)[::-1] * (width // 10 + 1))[: width - led - 1] if led < width else ""
+    return pattern[: len(pattern) - width] + "0" * led + rest
