@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -370,3 +371,22 @@ def test_a_stopped_make_leaves_nothing(frame: pd.DataFrame, tmp_path: Path, numb
     assert process.returncode == code, err
     assert "Traceback" not in err
     assert left(tmp_path) == {"people.csv"}
+
+
+def test_ctrl_c_while_modules_are_imported_ends_with_one_line() -> None:
+    """Typer is the first that takes a while; what is told is that, and no traceback."""
+    code = """
+import os, signal, sys
+class Pressed:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Pressed())
+sys.argv = ["lookalike", "--version"]
+"""
+    for start in ("import runpy; runpy.run_module('lookalike', run_name='__main__')", "from lookalike.__main__ import main; main()"):
+        done = subprocess.run([sys.executable, "-c", code + start], capture_output=True, text=True, timeout=120)
+        assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
+    assert command("--version").out == f"lookalike {la.__version__}\n"
+    installed = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert installed["project"]["scripts"] == {"lookalike": "lookalike.__main__:main"}
