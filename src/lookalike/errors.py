@@ -19,7 +19,7 @@ import difflib
 import errno
 from collections.abc import Iterable
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -50,6 +50,9 @@ class FileError(LookalikeError, OSError):
         """What the system complained of while `doing` something; `fix` helps where the reason does not say what does."""
         if error.errno in _FULL:
             reason, fix = "no space left", "free some space, or choose another disk"
+        elif error.errno == errno.EFBIG:
+            reason = "it would be larger than a file may be here"
+            fix = "raise the limit on the size of files (ulimit -f), choose a disk that takes larger ones, or write less"
         else:
             reason = error.strerror or str(error)
         if error.errno in _DENIED:
