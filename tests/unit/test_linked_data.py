@@ -850,3 +850,30 @@ def test_a_single_table_whose_rows_seem_to_name_each_other_says_so() -> None:
     links = json.loads(note.partition('"links": ')[2])
     assert Dataset.of(staff, schema=schema.amend_table("table", links=links)).notes == ()
     assert Dataset.of(staff.rename(columns={"manager_id": "quantity"})).notes == ()
+
+
+@pytest.mark.parametrize("scheme", ["sqlite", "duckdb"])
+def test_rows_that_break_a_constraint_of_a_database_are_told_as_such(scheme: str, tmp_path: Path) -> None:
+    """Neither the URL nor rights are at fault; what was there before stays."""
+    data = the_shop()
+    url, table = f"{scheme}:///{tmp_path / 'shop.db'}", data.table("addresses")
+    Dataset.of(pd.DataFrame({"n": range(9)})).write(f"{url}?table=older")
+    with (
+        pytest.raises(DataError, match=r"the database says: .*(UNIQUE|[Dd]uplicate key)") as caught,
+        LinkedWriter(url, data.schema) as many,
+    ):
+        many.append("addresses", pa.concat_tables([table, table.slice(0, 1)]))
+    assert "mend the rows" in caught.value.fix and "rights" not in caught.value.fix
+    assert Dataset.of(url).schema.table.name == "older" and Dataset.of(url).rows == 9
+    data.write(url)
+    with pytest.raises(FileError, match="tables exist already") as caught:
+        data.write(url)
+    assert "drop these tables" in caught.value.fix
+
+
+def test_a_table_of_sqlite_whose_name_differs_in_capitals_only_is_in_the_way(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}?table="
+    Dataset.of(pd.DataFrame({"n": range(9)})).write(url + "Orders")
+    with pytest.raises(FileError, match="already exists") as caught:
+        Dataset.of(pd.DataFrame({"n": range(9)})).write(url + "orders")
+    assert "capitals" in caught.value.fix

@@ -19,6 +19,13 @@ from lookalike.data.source import ROWS, Source, source
 from lookalike.errors import DataError, FileError, LookalikeError, MissingExtra, UnknownName
 
 SCHEMES = ("sqlite", "duckdb", "postgresql", "postgres")
+_BROKEN = "rows break a key, link or unique column that the schema names: mend the rows, or take it out of the schema"
+_ADVICE = {
+    "is full": "free some space, or choose another disk",
+    "database is locked": "wait until the program that writes to it is done, or end it",
+    "already exists": "name another table or database: this one has a table whose name differs in capitals only",
+}
+"""What to do, by words of a driver."""
 _BASE = {True: "", False: "WHERE table_type = 'BASE TABLE'"}
 
 
@@ -109,9 +116,7 @@ class Table:
         self._base.begin()
         if table in self._base.tables():
             if not overwrite:
-                raise FileError(
-                    f"the table {table!r} exists already", where=self._place.shown, fix="name another table, or allow it to be replaced"
-                )
+                raise FileError(f"the table {table!r} exists already", where=self._place.shown, fix="name another table, or drop this one")
             self._base.run(f"DROP TABLE {quoted(table)}")
         self._base.create(table, plain(schema.empty_table()))
 
@@ -267,7 +272,10 @@ def _told(errors: tuple[type[Exception], ...], where: str) -> Iterator[None]:
         raise
     except errors as error:
         what = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise FileError(f"the database says: {what}", where=where, fix="check the URL, the table or query, and your rights") from error
+        if any(kind.__name__ == "IntegrityError" for kind in type(error).__mro__):  # so called by each driver, as DB-API has it
+            raise DataError(f"the database says: {what}", where=where, fix=_BROKEN) from error
+        fix = next((fix for words, fix in _ADVICE.items() if words in what), "check the URL, the table or query, and your rights")
+        raise FileError(f"the database says: {what}", where=where, fix=fix) from error
 
 
 class Sqlite:

@@ -157,7 +157,7 @@ class _Database:
         if (known := [n for n in self._order if n in there]) and not overwrite:
             raise FileError(
                 f"tables exist already: {', '.join(map(repr, known[:5]))}{' …' if len(known) > 5 else ''}", where=self._place.shown,
-                fix="name another database, or allow them to be replaced",
+                fix="name another database, or drop these tables",
             )  # fmt: skip
         tail = " CASCADE" if isinstance(self._base, Postgres) else ""
         for name in reversed(known):
