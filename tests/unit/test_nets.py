@@ -19,7 +19,7 @@ from lookalike.nets import checkpoint as checkpoint
 from lookalike.nets import need_torch
 from lookalike.nets.blocks import Embedding, Heads, Layout, Linear, Residual, arrays_of, draw_codes, put_arrays, start
 from lookalike.nets.checkpoint import Checkpoint
-from lookalike.nets.quick import Trunk, add_rows, folded
+from lookalike.nets.quick import Trunk, add_rows, folded, joined
 from lookalike.nets.rows import counts_of
 from lookalike.nets.train import Course, Turn, _Run, choose_device, generator, train, whole_threads
 from lookalike.protocol import Step
@@ -283,7 +283,8 @@ def test_sums_of_rows_are_those_of_plain_indexing() -> None:
     rows, codes = torch.arange(0, 50, 3), torch.randint(7, (17,), generator=draw)
     wanted = whole.clone()
     wanted[rows] += table[codes]
-    add_rows(whole, table, rows, codes)
+    assert torch.equal(joined(whole, table, rows.numpy(), codes.numpy()), wanted[rows])
+    add_rows(whole, table, rows.numpy(), codes.numpy())
     assert torch.equal(whole, wanted)
 
 
@@ -308,6 +309,25 @@ def test_layers_made_ready_tell_what_the_layers_tell(precision: str, far: float,
         told = torch.nn.functional.linear(inner.float(), weight, more)
     assert inner.dtype == dtype and torch.equal(h, before)
     assert (told - wanted).abs().max() < far * wanted.abs().max()
+
+
+@pytest.mark.parametrize("depth", [0, 1, 3])
+@pytest.mark.parametrize(("precision", "far"), [("float32", 1e-5), ("bfloat16", 8e-3)])
+def test_layers_tell_of_sums_what_they_tell_of_the_whole(precision: str, far: float, depth: int) -> None:
+    draw = generator(8)
+    blocks, norm = torch.nn.ModuleList(Residual(40, plain=True) for _ in range(depth)), torch.nn.LayerNorm(40)
+    start(blocks, draw)
+    with torch.no_grad():
+        for one in (norm, *(block.norm for block in blocks)):
+            one.weight.normal_(1, 0.3, generator=draw), one.bias.normal_(0, 0.3, generator=draw)
+        for block in blocks:
+            block.up.bias.normal_(0, 0.5, generator=draw)
+        vectors = [3 * torch.randn(33, 40, generator=draw) + 1 for _ in range(4)]
+        trunk = Trunk(blocks, norm, getattr(torch, precision))
+        sums = sum(trunk.kept(v) for v in vectors)
+        before, wanted = sums.clone(), Trunk(blocks, norm, torch.float32)(sum(vectors))
+        told = trunk.of_sums(sums)
+    assert torch.equal(sums, before) and (told - wanted).abs().max() < far * wanted.abs().max()
 
 
 def test_weights_go_out_and_come_back() -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from itertools import pairwise
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from lookalike.nets.blocks import Embedding, Heads, Layout, Linear, Residual
 from lookalike.nets.lots import Lots
-from lookalike.nets.quick import Trunk, add_rows, folded, products
+from lookalike.nets.quick import Trunk, add_rows, folded, joined, products
 from lookalike.nets.shares import NEVER, drawn_after, shifted
 from lookalike.nets.train import generator
 
@@ -44,7 +45,7 @@ class Masked(nn.Module):
         self.register_buffer("place", torch.from_numpy(place), persistent=False)
         self.register_buffer("never", torch.from_numpy(np.where(counts > 0, 0.0, NEVER)).float(), persistent=False)
 
-    def forward(self, batch: tuple[Tensor, ...], draw: torch.Generator, turn: str) -> Tensor:
+    def forward(self, batch: tuple[Tensor, ...], draw: Generator, turn: str) -> Tensor:
         """Mean loss of rows of codes int64 [n, parts]; when not training, an unbiased guess of −log p(row)."""
         (codes,) = batch
         seen = self._seen(len(codes), draw)
@@ -53,17 +54,17 @@ class Masked(nn.Module):
         h = self.trunk(self.embedding(codes, seen).flatten(1), draw)
         return self.heads.loss(self.heads(h), codes, hidden * (few.sqrt() if self.training else few))
 
-    def trunk(self, x: Tensor, draw: torch.Generator | None = None) -> Tensor:
+    def trunk(self, x: Tensor, draw: Generator | None = None) -> Tensor:
         """Embedded rows float [n, parts · vector] → float [n, width]."""
         return self.rest(self.into(x), draw)
 
-    def rest(self, h: Tensor, draw: torch.Generator | None = None) -> Tensor:
+    def rest(self, h: Tensor, draw: Generator | None = None) -> Tensor:
         """What follows on the first layer, float [n, width]."""
         for block in self.blocks:
             h = block(h, draw)
         return self.norm(h)
 
-    def _seen(self, n: int, draw: torch.Generator) -> Tensor:
+    def _seen(self, n: int, draw: Generator) -> Tensor:
         """bool [n, parts]: any number of parts, fewer than all; the first ones of the order, or any."""
         device = self.place.device
         count = (torch.rand(n, 1, generator=draw, device=device) * self.parts).floor()
@@ -75,23 +76,26 @@ class Masked(nn.Module):
 class Teller:
     """A trained net, made ready once for much telling: weights in the precision of products, norms folded into them.
 
-    The first layer is a sum over parts. `steps` float32 [codes, width] is what it grows by when a part that was not known gets a code, and
-    `nothing` [width] what it is when none is known; so rows that are drawn part by part keep the sum, and add one vector at a time.
+    The first layer is a sum over parts, and so is what the layer after it makes of it, but for a factor (`Trunk.kept`). `steps` of each
+    part, float32 [size, kept], is what both grow by when the part, which was not known, gets a code, and `nothing` [kept] what they are
+    when no part is known; so rows that are drawn part by part keep the sums, and add one vector at a time.
     """
 
     @torch.no_grad()
     def __init__(self, net: Masked) -> None:
         self.layout, self.never, self.first, low = net.layout, net.never, net.embedding.first, products()
-        weight, bias = folded(*net.heads.table(), net.norm)
-        self.weight, self.bias = weight.to(low), bias
+        weight, self.bias = folded(*net.heads.table(), net.norm)
+        self.spans = [slice(*ends) for ends in pairwise(self.layout.offsets)]
+        self.weights = [weight[here].to(low) for here in self.spans]
         self.trunk = Trunk(net.blocks, net.norm, low)
         vectors, into = net.embedding.table(), net.into.weight.unflatten(1, (len(self.layout.sizes), -1))
-        self.nothing, self.steps = net.into.bias.clone(), torch.empty(self.layout.offsets[-1], into.shape[0])
-        for p in range(len(self.layout.sizes)):
+        nothing, steps = net.into.bias.clone(), torch.empty(self.layout.offsets[-1], into.shape[0])
+        for p, here in enumerate(self.spans):
             unknown = vectors[net.embedding.unknown[p]] @ into[:, p].T
-            here = slice(*self.layout.offsets[p : p + 2])
-            self.steps[here] = vectors[here] @ into[:, p].T - unknown
-            self.nothing += unknown
+            steps[here] = vectors[here] @ into[:, p].T - unknown
+            nothing += unknown
+        self.nothing, kept = self.trunk.kept(nothing[None])[0], self.trunk.kept(steps)
+        self.steps = [kept[here] for here in self.spans]
 
     def strange(self, codes: Tensor, seen: Tensor) -> Tensor | None:
         """bool [n, parts]: codes that are given, but were never met while learning, and so tell nothing; None if there are none."""
@@ -99,30 +103,21 @@ class Teller:
         return found if found.any() else None
 
     def begun(self, codes: Tensor, seen: Tensor) -> Tensor:
-        """float32 [n, width]: the first layer of rows of codes int64 and seen bool [n, parts]."""
+        """float32 [n, kept]: the sums of rows of codes int64 and seen bool [n, parts]."""
         h = self.nothing.repeat(len(codes), 1)
         for p in torch.nonzero(seen.any(0)).squeeze(1).tolist():
             rows = torch.nonzero(seen[:, p]).squeeze(1)
-            h[rows] += self.step(p, codes[rows, p])
+            h[rows] += self.steps[p][codes[rows, p]]
         return h
 
-    def step(self, part: int, codes: Tensor) -> Tensor:
-        """float32 [n, width]: what the first layer grows by when a part that was not known has `codes` int64 [n]."""
-        return nn.functional.embedding(codes, self.table(part))
-
-    def table(self, part: int) -> Tensor:
-        """float32 [size, width]: `steps` of one part."""
-        return self.steps[slice(*self.layout.offsets[part : part + 2])]
-
     def raw(self, part: int, begun: Tensor) -> Tensor:
-        """Logits of one part as products give them, [n, size], from the first layer float32 [n, width]; `added` is still to be added."""
-        weight = self.weight[slice(*self.layout.offsets[part : part + 2])]
-        told = [nn.functional.linear(self.trunk(h), weight) for h in begun.split(BIT)]
+        """Logits of one part as products give them, [n, size], from the sums float32 [n, kept]; `added` is still to be added."""
+        told = [nn.functional.linear(self.trunk.of_sums(h), self.weights[part]) for h in begun.split(BIT)]
         return told[0] if len(told) == 1 else torch.cat(told)
 
     def added(self, part: int, shift: Tensor | None = None) -> Tensor:
         """float32 [size]: what is added to the logits of one part; `shift` [codes] too."""
-        here = slice(*self.layout.offsets[part : part + 2])
+        here = self.spans[part]
         own = self.bias[here] + self.never[here]
         return own if shift is None else own + shift[here]
 
@@ -143,67 +138,64 @@ class Teller:
 
 @torch.inference_mode()
 def draw_rows(
-    teller: Teller, codes: Tensor, seen: Tensor, *, order: tuple[int, ...], first: np.ndarray, draw: torch.Generator, lots: list[Lots]
+    teller: Teller, codes: np.ndarray, seen: np.ndarray, *, order: tuple[int, ...], first: np.ndarray, draw: Generator, lots: list[Lots]
 ) -> None:
-    """Fill `codes` int64 where not `seen` bool [n, parts] (both are changed), part after part.
+    """Fill `codes` int64 where not `seen` bool, both [parts, n], part after part.
 
     first: for each part, the first part of its column. lots: see `Teller.lots`. Rows that begin alike, as rows of which nothing is known
     do for some parts, are told together.
     """
-    strange = teller.strange(codes, seen)
-    done, begun = 0, None
-    if not seen.any():
-        done, begun = _begin_alike(teller, codes, seen, order=order, first=first, draw=draw, lots=lots)
-    if done == len(order):
-        return
-    if begun is None:
-        begun = teller.begun(codes, seen if strange is None else seen & ~strange)
-    for low in range(0, len(codes), BIT):
+    n, how = codes.shape[1], {"first": first, "draw": draw, "lots": lots}
+    done, alike = 0, None
+    if seen.any():
+        given, known = torch.from_numpy(codes.T), torch.from_numpy(seen.T)
+        strange = teller.strange(given, known)
+        begun = teller.begun(given, known if strange is None else known & ~strange)
+    else:
+        done, alike = _begin_alike(teller, codes, order=order, **how)
+    for low in range(0, n if done < len(order) else 0, BIT):
         here = slice(low, low + BIT)
+        sums = alike(here) if alike else begun[here]
         for p in order[done:]:
-            _draw_part(teller, p, begun[here], codes[here], seen[here], first=first, draw=draw, lots=lots)
+            _draw_part(teller, p, sums, codes[:, here], seen[:, here], **how)
 
 
 def _draw_part(
-    teller: Teller, p: int, begun: Tensor, codes: Tensor, seen: Tensor, *, first: np.ndarray, draw: torch.Generator, lots: list[Lots]
+    teller: Teller, p: int, sums: Tensor, codes: np.ndarray, seen: np.ndarray, *, first: np.ndarray, draw: Generator, lots: list[Lots]
 ) -> None:
-    """Draw one part where it is not seen; `begun`, the first layer of the rows, grows by it."""
-    rows = torch.nonzero(~seen[:, p]).squeeze(1)
+    """Draw one part of rows where it is not seen; `sums`, see `Teller`, grow by it."""
+    rows = np.flatnonzero(~seen[p])
     if not len(rows):
         return
-    here = slice(None) if len(rows) == len(codes) else rows
+    here = slice(None) if len(rows) == codes.shape[1] else rows
     drawn = np.empty((1, len(rows)), np.int64)
-    lots[p].draw(teller.raw(p, begun[here]), drawn, draw)
-    mine = torch.from_numpy(drawn[0])
+    lots[p].draw(teller.raw(p, sums[here]), drawn, draw)
     if first[p] != p:
-        mine *= codes[here, int(first[p])] > 0
-    codes[here, p], seen[:, p] = mine, True
-    add_rows(begun, teller.table(p), rows, mine)
+        drawn[0] *= codes[first[p], here] > 0
+    codes[p, here] = drawn[0]
+    add_rows(sums, teller.steps[p], rows, drawn[0])
 
 
 def _begin_alike(
-    teller: Teller, codes: Tensor, seen: Tensor, *, order: tuple[int, ...], first: np.ndarray, draw: torch.Generator, lots: list[Lots]
-) -> tuple[int, Tensor | None]:
-    """Draw parts, of rows of which nothing is known, while many begin alike; how many were drawn, and the first layer then [n, width]."""
-    begun, of = teller.nothing[None], np.zeros(len(codes), np.int64)
+    teller: Teller, codes: np.ndarray, *, order: tuple[int, ...], first: np.ndarray, draw: Generator, lots: list[Lots]
+) -> tuple[int, Callable[[slice], Tensor]]:
+    """Draw parts, of rows of which nothing is known, while many begin alike; how many were drawn, and what tells the sums of some rows."""
+    begun, of = teller.nothing[None], np.zeros(codes.shape[1], np.int64)
     for done, p in enumerate(order, start=1):
-        drawn = np.empty((1, len(codes)), np.int64)
-        lots[p].draw(teller.raw(p, begun), drawn, draw, of=of)
-        mine = torch.from_numpy(drawn[0])
+        lots[p].draw(teller.raw(p, begun), codes[p : p + 1], draw, of=of)
         if first[p] != p:
-            mine *= codes[:, int(first[p])] > 0
-        codes[:, p], seen[:, p] = mine, True
+            codes[p] *= codes[first[p]] > 0
         size = teller.layout.sizes[p]
-        kinds, again = np.unique(of * size + mine.numpy(), return_inverse=True)
-        if len(kinds) > SHARED * len(codes):
-            return done, begun[torch.from_numpy(of)] + teller.step(p, mine)
-        begun, of = begun[torch.from_numpy(kinds // size)] + teller.step(p, torch.from_numpy(kinds % size)), again
-    return len(order), None
+        kinds, again = np.unique(of * size + codes[p], return_inverse=True)
+        if len(kinds) > SHARED * len(of) or done == len(order):
+            break
+        begun, of = joined(begun, teller.steps[p], kinds // size, kinds % size), again
+    return done, lambda here: joined(begun, teller.steps[p], of[here], codes[p, here])
 
 
 @torch.inference_mode()
 def begin_within(
-    teller: Teller, n: int, weight: Mapping[int, Tensor], *, order: tuple[int, ...], first: np.ndarray, draw: torch.Generator
+    teller: Teller, n: int, weight: Mapping[int, Tensor], *, order: tuple[int, ...], first: np.ndarray, draw: Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Begin `n` rows with the parts of which something is asked: codes int64 and seen bool [n, parts], and log of a weight float64 [n], by
     which rows go on so that they are as likely as if they had been drawn freely and found to be as asked.
@@ -262,7 +254,7 @@ def match(teller: Teller, counts: np.ndarray, *, order: tuple[int, ...], first: 
         return told
 
     for p in order:
-        span = slice(*teller.layout.offsets[p : p + 2])
+        span = teller.spans[p]
         wanted = torch.from_numpy(counts[span].astype(np.float64))
         told = list(pool.map(lambda k, p=p: telling(p, k), range(len(pieces))))
         heads = [codes[here, int(first[p])] if first[p] != p else None for here in pieces]
@@ -273,5 +265,5 @@ def match(teller: Teller, counts: np.ndarray, *, order: tuple[int, ...], first: 
             shift[span] = shifted(kept, wanted / wanted.sum(), pool)
         for k, (here, head) in enumerate(zip(pieces, heads, strict=True)):
             codes[here, p] = drawn_after(told[k] + shift[span], head, generator(seed, p, k))
-            begun[k] += teller.step(p, codes[here, p])
+            begun[k] += teller.steps[p][codes[here, p]]
     return shift

@@ -169,8 +169,8 @@ class Autoregressive(WholeRows):
 
         def piece(low: int) -> None:
             here = slice(low, low + PIECE)
-            mine = torch.from_numpy(codes[here].astype(np.int64))
-            draw_rows(teller, mine, torch.from_numpy(known[here].copy()), draw=generator(seed, low), **how)
-            codes[here] = mine.numpy()
+            mine = np.ascontiguousarray(codes[here].T, np.int64)
+            draw_rows(teller, mine, np.ascontiguousarray(known[here].T), draw=generator(seed, low), **how)
+            codes[here] = mine.T
 
         each(piece, range(0, len(codes), PIECE))

@@ -19,7 +19,7 @@ from lookalike.nets.train import precision
 if TYPE_CHECKING:
     from lookalike.nets.blocks import Residual
 
-__all__ = ["Trunk", "add_rows", "folded", "products"]
+__all__ = ["Trunk", "add_rows", "folded", "joined", "products"]
 
 HALF, ODD, BITS = np.uint32(0x7FFF), np.uint32(1), np.uint32(16)
 """How a float32 becomes the nearest bfloat16, a tie the even one: its upper half, after half of a last place has been added."""
@@ -49,19 +49,41 @@ class Trunk:
     @torch.no_grad()
     def __init__(self, blocks: Iterable[Residual], norm: nn.LayerNorm, dtype: torch.dtype) -> None:
         self.dtype, self.layers, self.eps = dtype, [], []
+        self.first: tuple[Tensor, Tensor] | None = None
         for block in blocks:
             up = folded(block.up.weight, block.up.bias, block.norm)
+            self.first = self.first or up
             self.layers.append(tuple(x.to(dtype) for x in (*up, block.down.weight, block.down.bias)))
             self.eps.append(block.norm.eps)
         self.eps.append(norm.eps)
 
     def __call__(self, h: Tensor) -> Tensor:
         """See the class; `h` stays as it is."""
-        made, last = torch.empty(h.shape, dtype=self.dtype), len(self.layers)
+        made = torch.empty(h.shape, dtype=self.dtype)
         _normed(h.numpy(), _bits(made), self._short, F(self.eps[0]))
+        return self._on(h, made, None)
+
+    def kept(self, vectors: Tensor) -> Tensor:
+        """What to keep of `vectors` float32 [n, width] that are to be summed: float32 [n, width], less their mean, which no layer looks at,
+        or [n, 2 width], then also what the first layer makes of them, which is a sum as they are."""
+        vectors = vectors - vectors.mean(1, keepdim=True)
+        return vectors if self.first is None else torch.cat([vectors, vectors @ self.first[0].T], dim=1)
+
+    def of_sums(self, sums: Tensor) -> Tensor:
+        """As the class, of sums of what was `kept`; they stay as they are."""
+        if self.first is None:
+            return self(sums)
+        bent = torch.empty(len(sums), sums.shape[1] // 2, dtype=self.dtype)
+        _bent(sums.numpy(), self.first[1].numpy(), _bits(bent), self._short, F(self.eps[0]))
+        return self._on(sums, torch.empty_like(bent), bent)
+
+    def _on(self, h: Tensor, made: Tensor, bent: Tensor | None) -> Tensor:
+        """All layers: h float32 [n, width or more]; `made`, what the first one begins with, is used up; or `bent`, its hidden units."""
+        last = len(self.layers)
         for k, (up, lift, down, drop) in enumerate(self.layers, start=1):
-            more = nn.functional.linear(torch.relu_(nn.functional.linear(made, up, lift)), down, drop)
-            total = torch.empty_like(h) if k < last else h[:0]
+            bent = torch.relu_(nn.functional.linear(made, up, lift)) if bent is None else bent
+            more, bent = nn.functional.linear(bent, down, drop), None
+            total = torch.empty(more.shape) if k < last else more[:0].float()
             _added_normed(h.numpy(), _bits(more), _bits(made), total.numpy(), self._short, F(self.eps[k]))
             h = total
         return made
@@ -71,9 +93,16 @@ class Trunk:
         return self.dtype == torch.bfloat16
 
 
-def add_rows(whole: Tensor, table: Tensor, rows: Tensor, codes: Tensor) -> None:
+def add_rows(whole: Tensor, table: Tensor, rows: np.ndarray, codes: np.ndarray) -> None:
     """Add row `codes` int64 [m] of `table` float32 [codes, width] to `rows` int64 [m] of `whole` float32 [n, width], in place."""
-    _rows_added(whole.numpy(), table.numpy(), rows.numpy(), codes.numpy())
+    _rows_added(whole.numpy(), table.numpy(), rows, codes)
+
+
+def joined(begun: Tensor, table: Tensor, of: np.ndarray, codes: np.ndarray) -> Tensor:
+    """float32 [m, width]: rows `of` int64 [m] of `begun`, and rows `codes` int64 [m] of `table` added, both float32."""
+    made = torch.empty(len(of), table.shape[1])
+    _joined(begun.numpy(), table.numpy(), of, codes, made.numpy())
+    return made
 
 
 def _bits(x: Tensor) -> np.ndarray:
@@ -87,6 +116,25 @@ def _rows_added(whole: Any, table: Any, rows: Any, codes: Any) -> None:
         mine, more = whole[rows[i]], table[codes[i]]
         for j in range(len(mine)):
             mine[j] += more[j]
+
+
+@compiled
+def _joined(begun: Any, table: Any, of: Any, codes: Any, made: Any) -> None:
+    for i in range(len(of)):
+        mine, more, row = begun[of[i]], table[codes[i]], made[i]
+        for j in range(len(row)):
+            row[j] = mine[j] + more[j]
+
+
+@compiled
+def _store(bits: Any, made: Any, short: Any) -> None:
+    """Write numbers, `bits` [width] of float32, as float32 or bfloat16."""
+    if short:
+        for j in range(len(bits)):
+            made[j] = (bits[j] + HALF + ((bits[j] >> BITS) & ODD)) >> BITS
+    else:
+        for j in range(len(bits)):
+            made[j] = bits[j]
 
 
 @partial(compiled, fastmath=FREE, error_model="numpy")
@@ -103,12 +151,7 @@ def _put(x: Any, bits: Any, made: Any, short: Any, eps: Any) -> None:
     scale = F(1) / np.sqrt(square / F(width) + eps)
     for j in range(width):
         x[j] *= scale
-    if short:
-        for j in range(width):
-            made[j] = (bits[j] + HALF + ((bits[j] >> BITS) & ODD)) >> BITS
-    else:
-        for j in range(width):
-            made[j] = bits[j]
+    _store(bits, made, short)
 
 
 @partial(compiled, fastmath=FREE, error_model="numpy")
@@ -123,9 +166,26 @@ def _normed(h: Any, made: Any, short: Any, eps: Any) -> None:
 
 
 @partial(compiled, fastmath=FREE, error_model="numpy")
+def _bent(sums: Any, lift: Any, made: Any, short: Any, eps: Any) -> None:
+    """Hidden units of the first layer, of sums of what `Trunk.kept` keeps: `made` gets them as float32 or bfloat16, cut at zero."""
+    width = made.shape[1]
+    bits = np.zeros(width, np.uint32)
+    x = bits.view(np.float32)
+    for i in range(len(sums)):
+        square = F(0)
+        for j in range(width):
+            square += sums[i, j] * sums[i, j]
+        scale = F(1) / np.sqrt(square / F(width) + eps)
+        for j in range(width):
+            x[j] = max(sums[i, width + j] * scale + lift[j], F(0))
+        _store(bits, made[i], short)
+
+
+@partial(compiled, fastmath=FREE, error_model="numpy")
 def _added_normed(h: Any, more: Any, made: Any, total: Any, short: Any, eps: Any) -> None:
-    """Norm of each row of `h` float32 and `more`, the bits of numbers as short as `made`; `total` gets their sum, if it has rows."""
-    width = h.shape[1]
+    """Norm of each row of `h` float32, its first numbers, and `more`, the bits of numbers as short as `made`; `total` gets their sum, if it
+    has rows."""
+    width = made.shape[1]
     bits, moved = np.zeros(width, np.uint32), np.zeros(width, np.int32)
     x, added = bits.view(np.float32), moved.view(np.float32)
     left = INT(16 if short else 0)
