@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from lookalike.data import Dataset, LinkedWriter, Writer
 from lookalike.data.linked import parents_first
-from lookalike.errors import CannotError, SettingError
+from lookalike.errors import CannotError, DataError, SettingError
 from lookalike.protocol import OnStep, Sampler, Step, in_turn, quiet
 from lookalike.store import sound
 
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 BLOCK, SUBJECTS = 65_536, 4_096
 """Rows, and subjects with all their rows, are drawn in blocks of this many, each with its own stream of random numbers: neither `batch` nor
 threads change a row."""
-FIT, DRAW, SPLIT, AGAIN, READY = 0, 1, 2, 3, 4
+FIT, DRAW, SPLIT, AGAIN, READY, APART = 0, 1, 2, 3, 4, 5
 """Uses of a seed; each has random numbers of its own."""
+TURNS, FEW = 100, 1_000
+"""Draws of rows whose key is taken, and rows of such a draw at least."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Drawn:
         from lookalike.steer import Steering
 
         about_rows(plan, model.schema, unit(model))
-        self.model, self.n, self.seed = in_turn(model), n, seed
+        self.model, self.n, self.seed, self.repeats = in_turn(model), n, seed, 0
         self.steering = None if plan.empty else Steering(self.model, plan, n, rng=randomness(seed, READY))
 
     @property
@@ -113,22 +115,96 @@ class Drawn:
         return getattr(self.model, "like_", None)
 
     def __iter__(self) -> Iterator[pa.Table]:
+        keys = self._keys()
         for b, start in enumerate(range(0, self.n, self.block)):
             rows, rng = min(self.block, self.n - start), randomness(self.seed, DRAW, b)
             if self.steering is not None:
-                yield self.steering.draw(rows, first=start, rng=rng)
+                made = self.steering.draw(rows, first=start, rng=rng)
+                self.repeats += 0 if keys is None else int((~keys.fresh(made)).sum())
+                yield made
                 continue
             with sound(self.model):
                 made = self.model.sample(rows, rng=rng, start=start).table()
+                made = made if keys is None else self._apart(made, keys, b)
             yield made
+
+    def _keys(self) -> Keys | None:
+        """What sees to keys of several columns of a single table whose rows stand alone; a column of kind key has no repeats itself."""
+        self.repeats = 0
+        schema = self.model.schema
+        if schema.linked or unit(self.model) != "row" or schema.table.order is not None or len(schema.table.key) < 2:
+            return None
+        own = any(schema.table[c].kind == "key" and schema.table[c].unique for c in schema.table.key)
+        return None if own else Keys(schema.table.key)
+
+    def _apart(self, made: pa.Table, keys: Keys, block: int) -> pa.Table:
+        """The rows of a block, those whose key an earlier row has drawn again until it is another.
+
+        Raises:
+            DataError: there are hardly any keys left.
+        """
+        fresh = keys.fresh(made)
+        found, lacking, table = [made.filter(pa.array(fresh))], int((~fresh).sum()), self.model.schema.table
+        for turn in range(TURNS if lacking else 0):
+            some = min(self.block, max(2 * lacking, FEW))
+            rng, start = randomness(self.seed, APART, block, turn), block * self.block + turn * some
+            more = self.model.sample(some, rng=rng, start=start).table()
+            more = more.filter(pa.array(keys.fresh(more, most=lacking)))
+            found.append(more)
+            lacking -= more.num_rows
+            if not lacking:
+                break
+        if lacking:
+            what = f"{lacking:,} of {made.num_rows:,} rows found no key of their own in {TURNS} draws"
+            fix = "draw fewer rows, or take the key out of the schema"
+            raise DataError(what, where=f"{table.name}.{'+'.join(table.key)}", fix=fix)
+        if fresh.all():
+            return made
+        at = np.empty(len(fresh), np.int64)  # what is new stands where the row stood that it replaces
+        at[np.concatenate([np.flatnonzero(fresh), np.flatnonzero(~fresh)])] = np.arange(len(fresh))
+        rows = pa.concat_tables(found).unify_dictionaries().combine_chunks().take(pa.array(at))
+        for column in table:  # other keys are by the number of a row, and stay
+            if column.kind == "key" and column.name not in table.key:
+                rows = rows.set_column(rows.column_names.index(column.name), column.name, made[column.name])
+        return rows
 
     def account(self) -> Account:
         """What was achieved; of a plan that asks nothing, that, and what the model tells of the draw."""
         from lookalike.steer import Account
 
         if self.steering is not None:
-            return self.steering.account()
+            found = self.steering.account()
+            if not self.repeats:
+                return found
+            key = "+".join(self.model.schema.table.key)
+            said = f"{self.repeats:,} rows have a key ({key}) that an earlier row has: a plan draws each row by itself"
+            return replace(found, notes=(*found.notes, said))
         return Account((), self.n, self.n, self.n, notes=tuple(getattr(self.model, "draw_notes_", ())))
+
+
+class Keys:
+    """The keys of the rows so far, of some columns together: as hashes of 64 bits, in sorted runs, each longer than the next."""
+
+    def __init__(self, columns: tuple[str, ...]) -> None:
+        self.columns = columns
+        self._runs: list[np.ndarray] = []
+
+    def fresh(self, rows: pa.Table, *, most: int | None = None) -> np.ndarray:
+        """bool [n]: rows whose key none before them has, `most` of them at most; they are taken note of."""
+        import pandas as pd
+
+        hashes = pd.util.hash_pandas_object(rows.select(self.columns).to_pandas(), index=False, categorize=False).to_numpy()
+        found = np.zeros(len(hashes), bool)
+        found[np.unique(hashes, return_index=True)[1]] = True
+        for run in self._runs:
+            found &= run[np.minimum(np.searchsorted(run, hashes), len(run) - 1)] != hashes
+        if most is not None:
+            found[np.flatnonzero(found)[most:]] = False
+        new = np.sort(hashes[found])
+        while self._runs and len(self._runs[-1]) <= len(new):
+            new = np.sort(np.concatenate([self._runs.pop(), new]))
+        self._runs += [new] if len(new) else []
+        return found
 
 
 def complete(model: Sampler, plan: Plan, n: int | None, *, seed: int, out: Any, on_step: OnStep) -> Steered:

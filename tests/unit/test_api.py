@@ -260,3 +260,44 @@ def test_codes_of_fixed_width_keep_their_leading_zeros(ending: str, tmp_path: Pa
             assert known.str.startswith(zeros).mean() == pytest.approx(real[name].dropna().str.startswith(zeros).mean(), abs=0.03), name
     few = la.sample(model, 3)
     assert (few.drop(columns="paid").dtypes == drawn.drop(columns="paid").dtypes).all()
+
+
+@pytest.fixture(scope="module")
+def sales() -> tuple[pd.DataFrame, Any]:
+    """Days of shops, and their schema: a key of two columns."""
+    rng = np.random.default_rng(0)
+    pairs = [(f"shop {s}", d) for s in range(20) for d in range(1, 31)]
+    rows = pd.DataFrame(pairs, columns=["shop", "day"]).sample(300, random_state=0)
+    rows["sold"], rows["receipt_id"] = rng.integers(0, 99, 300), rng.permutation(9_000)[:300] + 1_000_000_000
+    rows = rows.reset_index(drop=True)
+    return rows, la.schema(rows).amend_table("table", key=["shop", "day"])
+
+
+def test_a_key_of_two_columns_of_a_plain_table_is_drawn_once(sales: tuple[pd.DataFrame, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within a block and across blocks, whatever their number; other keys stay unique, too."""
+    rows, schema = sales
+    model = la.fit(rows, schema=schema, model="independent")
+    drawn = la.sample(model, 450)
+    assert not drawn.duplicated(["shop", "day"]).any() and not drawn.receipt_id.duplicated().any() and len(drawn) == 450
+    free = la.sample(la.fit(rows, model="independent"), 450)
+    kept = ~free.duplicated(["shop", "day"]).to_numpy()
+    assert 200 < kept.sum() < 400
+    pd.testing.assert_frame_equal(drawn[kept], free[kept])  # what was new before is what it was
+    monkeypatch.setattr(_drawing, "BLOCK", 100)
+    parts = pd.concat(la.stream(model, 450, batch=45), ignore_index=True)
+    assert not parts.duplicated(["shop", "day"]).any() and not parts.receipt_id.duplicated().any()
+    pd.testing.assert_frame_equal(la.sample(model, 200), parts[:200])
+
+
+def test_more_rows_than_there_are_keys_are_refused(sales: tuple[pd.DataFrame, Any]) -> None:
+    rows, schema = sales
+    with pytest.raises(DataError, match=r"table\.shop\+day: \d+ of 601 rows found no key of their own") as caught:
+        la.sample(la.fit(rows, schema=schema, model="independent"), 601)
+    assert "fewer rows" in caught.value.fix
+
+
+def test_a_plan_tells_of_keys_that_repeat(sales: tuple[pd.DataFrame, Any]) -> None:
+    rows, schema = sales
+    model = la.fit(rows, schema=schema, model="independent")
+    (note,) = la.steer(model, {"given": {"sold": {"high": 60}}}, n=300).account.notes
+    assert "(shop+day) that an earlier row has" in note

@@ -644,3 +644,23 @@ def test_a_single_table_that_links_to_itself_keeps_its_links_without_a_model_nam
     for part in Dataset.of(staff, schema=schema).split(0.3, rng=rng()):
         rows = part.native()
         assert rows.manager_id.notna().any() and rows.manager_id.dropna().isin(rows.emp_id).all()
+
+
+@pytest.mark.parametrize("days", [40, 8])
+def test_a_key_of_an_owner_and_a_day_is_drawn_once(days: int) -> None:
+    """Redrawn while there are days; of an owner who has more rows than there are, rows are left out and told of."""
+    import lookalike as la
+
+    r = rng()
+    taken = [(s, d) for s in range(1, 81) for d in r.choice(days, 6, replace=False)]
+    readings = pd.DataFrame(taken, columns=["station_id", "day"])
+    readings["day"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(readings.day, "D")
+    tables = {"stations": pd.DataFrame({"station_id": range(1, 81), "height": r.normal(size=80)})}
+    tables["readings"] = readings.assign(rain=r.normal(size=len(readings)))
+    assert la.schema(tables)["readings"].key == ("station_id", "day")
+    model = la.fit(tables, model=models.build("relational", {"inner": "independent"}))
+    steered = la.steer(model, None, n=300)
+    drawn = steered.rows["readings"]
+    assert not drawn.duplicated(["station_id", "day"]).any() and drawn.station_id.isin(steered.rows["stations"].station_id).all()
+    assert len(drawn) == 1_800 if days == 40 else len(drawn) > 1_700
+    assert len(drawn) == 1_800 or "or no key" in steered.account.notes[0]

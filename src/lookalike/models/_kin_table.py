@@ -39,6 +39,8 @@ FEWEST_PAIRS, RISING = 50, 0.2
 """Siblings that follow one another, by which it is told that they are sorted; share of them in which the column must rise."""
 TINY = 10
 """Rows below which a table is too small to learn from."""
+TURNS = 20
+"""Draws of rows whose key is taken; those that find none are left out."""
 
 
 class Branch:
@@ -345,11 +347,15 @@ class Branch:
         mine = self.structure_.draw(context, sizes, rng=rng, start=start) if made is None else made
         kept = self._named(world, mine, rng)
         if not kept.all():
-            sizes = np.bincount(np.repeat(np.arange(len(sizes)), sizes)[kept], minlength=len(sizes))
+            sizes = self._left(rows, kept, sizes)
             mine, made = (None if x is None else x.filter(pa.array(kept)) for x in (mine, made))
         if made is None:
             beside = self._beside(world, np.arange(rows.n), mine)
             made = self.own_.draw(context, sizes, rng=rng, beside=beside, start=start)
+            made = self._apart(rows, made, sizes, context, beside, rng=rng, start=start)
+        if (twice := self._taken(rows, made)).any():
+            sizes = self._left(rows, ~twice, sizes)
+            mine, made = (None if x is None else x.filter(pa.array(~twice)) for x in (mine, made))
         if self.sorted_ is not None and made is not None:
             made, mine = self._in_order(rows, made, mine, sizes)
         drawn = {} if made is None else {name: made[name] for name in made.column_names}
@@ -364,11 +370,64 @@ class Branch:
             rows.links[k] = self.namings_[k].found(world, told, rows.n, rng)
             if not self.namings_[k].nullable:
                 kept &= rows.links[k] >= 0
-        if not kept.all():
-            self.left_out_ += int((~kept).sum())
-            rows.n = int(kept.sum())
-            rows.links = {k: to[kept] for k, to in rows.links.items()}
         return kept
+
+    def _left(self, rows: Rows, kept: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """Leave out the rows that are not `kept` (bool [n]); how many rows of each owner are left."""
+        self.left_out_ += int((~kept).sum())
+        rows.n = int(kept.sum())
+        rows.links = {k: to[kept] for k, to in rows.links.items()}
+        return np.bincount(np.repeat(np.arange(len(sizes)), sizes)[kept], minlength=len(sizes))
+
+    def _taken(self, rows: Rows, made: pa.Table | None) -> np.ndarray:
+        """bool [n]: rows whose key, of links and of columns that are drawn, an earlier row has.
+
+        Keys of links alone are seen to where the links are drawn, and fresh keys have no repeats.
+        """
+        linking = [k for k in rows.links if set(self.table.links[k].columns) <= set(self.table.key)]
+        own = [c for c in self.table.key if all(c not in self.table.links[k].columns for k in linking)]
+        drawn = set() if made is None else set(made.column_names) - {c.column for c in self.copies_}
+        if len(self.table.key) < 2 or not own or not set(own) <= drawn:
+            return np.zeros(rows.n, bool)
+        key = np.zeros(rows.n, np.int64)
+        for part_of in (*(rows.links[k] for k in linking), *(self._places(made[c]) for c in own)):
+            codes = np.unique(part_of, return_inverse=True)[1]
+            key = np.unique(key * (codes.max(initial=0) + 1) + codes, return_inverse=True)[1]
+        twice = np.ones(rows.n, bool)
+        twice[np.unique(key, return_index=True)[1]] = False
+        return twice
+
+    @staticmethod
+    def _places(values: pa.ChunkedArray) -> np.ndarray:
+        """int64 [n]: equal numbers for equal values."""
+        plain = values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
+        coded = pa.chunked_array([plain]) if isinstance(plain, pa.Array) else plain
+        return pc.fill_null(coded.combine_chunks().dictionary_encode().indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+    def _apart(
+        self,
+        rows: Rows,
+        made: pa.Table | None,
+        sizes: np.ndarray,
+        context: pa.Table | None,
+        beside: pa.Table | None,
+        *,
+        rng: np.random.Generator,
+        start: int,
+    ) -> pa.Table | None:
+        """`made`, with rows whose key an earlier one has drawn again, TURNS times at most."""
+        place = np.repeat(np.arange(len(sizes)), sizes)
+        for turn in range(TURNS):
+            twice = np.flatnonzero(self._taken(rows, made))
+            if not len(twice):
+                break
+            few = np.bincount(place[twice], minlength=len(sizes))
+            near = None if beside is None else beside.take(pa.array(twice))
+            new = self.own_.draw(context, few, rng=rng, beside=near, start=start + (turn + 1) * rows.n)
+            at = np.arange(rows.n)
+            at[twice] = rows.n + np.arange(len(twice))
+            made = pa.concat_tables([made, new]).unify_dictionaries().take(pa.array(at)).combine_chunks()
+        return made
 
     def _in_order(self, rows: Rows, made: pa.Table, mine: pa.Table | None, sizes: np.ndarray) -> tuple[pa.Table, pa.Table | None]:
         """Siblings sorted by the column that they are sorted by."""
@@ -488,7 +547,7 @@ class Branch:
         """What a reader should be told of the last draw."""
         if not self.left_out_:
             return []
-        return [f"{self.table.name}: {self.left_out_:,} drawn rows were left out, as there was no row left that they could name"]
+        return [f"{self.table.name}: {self.left_out_:,} drawn rows were left out, as there was no row left that they could name, or no key"]
 
     # --------------------------------------------------------------------------------------------------------- storing
 
