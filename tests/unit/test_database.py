@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -244,3 +246,16 @@ def test_postgres_types(postgres: str) -> None:
 def test_postgres_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="the database says"):
         read(f"postgresql:///shop?host={tmp_path}&table=orders")
+
+
+def test_keys_beyond_what_sqlite_holds_say_what_to_do_and_go_in_as_text(tmp_path: Path) -> None:
+    import lookalike as la
+
+    keys = np.random.default_rng(0).integers(2**63, 2**64 - 1, 60, dtype=np.uint64, endpoint=True)
+    rows, url = pd.DataFrame({"id": keys, "x": np.arange(60) / 7}), f"sqlite:///{tmp_path / 'a.db'}?table=t"
+    assert (la.sample(la.fit(rows, model="independent"), 90).id.dtype, rows.id.min() >= 2**63) == (np.uint64, True)
+    with pytest.raises(FileError, match="too large") as caught:
+        Dataset.of(rows).write(url)
+    assert "storage string" in caught.value.fix
+    Dataset.of(rows, schema=la.schema(rows).amend("id", storage="string")).write(url)
+    assert Dataset.of(url).table().column("id").to_pylist() == [str(k) for k in keys]

@@ -533,3 +533,15 @@ def test_a_point_before_three_digits_groups_thousands_where_small_numbers_have_n
         assert column.kind == "integer" and column.number.thousands == point
     plain = detect.detect_column(pa.array([f"{x:.3f}" for x in rng.uniform(1, 20, 300)]), "weight")
     assert plain.kind == "number" and plain.number.decimals == 3
+
+
+@pytest.mark.parametrize("tail", ["{:06d}", " 12:{:02d}"])
+def test_fourteen_digits_with_a_time_after_them_are_no_moment(tail: str) -> None:
+    cells = [f"{10**13 + 7 * n}{tail.format(n % 60)}" for n in range(300)]
+    assert detect.detect_column(pa.array(cells), "code").kind in ("key", "text")
+
+
+def test_amounts_that_no_integer_holds_are_told_as_taken_for_keys() -> None:
+    big = pa.array([2**63 + n // 2 for n in range(60)], pa.uint64())
+    assert "2^63" in detect.detect_column(big, "amount").note
+    assert detect.detect_column(big, "user_id").note is None

@@ -111,3 +111,20 @@ def test_missing_stays_missing() -> None:
     b = book(CASES["padded"][0], c)
     made = key.decode(np.array([[1, 0, 1]]), np.full(3, 0.5), b, c).to_pylist()
     assert made[1] is None and [made[0], made[2]] == [drawn(b, c, 3)[0], drawn(b, c, 3)[2]]
+
+
+@pytest.mark.parametrize("storage", ["uint64", "int64"])
+@pytest.mark.parametrize("least", ["0", "half", "most"])
+def test_long_keys_stay_within_what_their_type_holds(storage: str, least: str) -> None:
+    """Hashes of 64 bits, snowflakes, and keys that begin as the greatest does."""
+    limits = np.iinfo(storage)
+    low = {"0": limits.min, "half": limits.max // 2, "most": limits.max - 10**15}[least]
+    keys = np.random.default_rng(0).integers(low, limits.max, 400, dtype=storage, endpoint=True)
+    column = Column(name="id", kind="key", unique=True, nullable=False, storage=storage)
+    values = pa.array(keys).cast(pa.string())
+    book = key.freeze(key.measure(values, column), column)
+    made = key.decode(np.ones((1, 4_000), np.int32), np.full(4_000, 0.5), book, column)
+    fresh = [int(text) for text in made.to_pylist()]
+    assert all(limits.min <= k <= limits.max for k in fresh)
+    assert len(set(fresh)) == 4_000 and not set(fresh) & set(keys.tolist())
+    assert {len(str(abs(k))) for k in fresh} <= {len(str(abs(int(k)))) for k in keys}

@@ -371,7 +371,7 @@ def candidates(text: str, *, day_first: bool | None = None) -> Iterator[str]:
             continue
         rest = body[found.end() :]
         tail = "" if not rest else _time_pattern(rest, dated=bool(regex.pattern))
-        if tail is None or not (tail or found.end()):
+        if tail is None or not (tail or found.end()) or (tail and "%H" in patterns[0]):
             continue
         if day_first is not None:
             patterns = sorted(patterns, key=lambda p: (p.find("%d") < p.find("%m")) != day_first)

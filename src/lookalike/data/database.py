@@ -23,6 +23,7 @@ _BROKEN = "rows break a key, link or unique column that the schema names: mend t
 _ADVICE = {
     "is full": "free some space, or choose another disk",
     "database is locked": "wait until the program that writes to it is done, or end it",
+    "too large to convert": "integers from 2**63 on do not fit: give the column storage string in the schema",
     "already exists": "name another table or database: this one has a table whose name differs in capitals only",
 }
 """What to do, by words of a driver."""

@@ -443,7 +443,9 @@ def _typed_integers(seen: Seen) -> Facts:
     if low >= 10**12 and high < 10**19 and _personal.card_numbers(seen.values.cast(pa.string()), seen.name):
         return {"kind": "personal", "personal": "card", "unique": seen.unique}
     if high >= 2**63:
-        return {"kind": "key", "unique": seen.unique}
+        amount = not seen.unique and not _names.is_id(seen.name)
+        note = "from 2^63 on integers are taken as keys; if these are amounts, give them as floats" if amount else None
+        return {"kind": "key", "unique": seen.unique, "note": note}
     if (low, high) == (0, 1):
         return {"kind": "boolean"}
     return _integers(replace(seen, values=seen.values.cast(pa.int64())), bare=True, code=True)

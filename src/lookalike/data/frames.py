@@ -180,7 +180,7 @@ def _as(series: pd.Series, dtype: Any) -> pd.Series:
         return series.astype(pd.CategoricalDtype(known + sorted(present - set(known)), dtype.ordered))
     try:
         return series if series.dtype == dtype else series.astype(dtype)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return series
 
 

@@ -248,10 +248,9 @@ class _Plan:
             try:
                 cells = values.cast(pa.int64()) if whole else values
             except pa.ArrowInvalid:
-                raise DataError(
-                    "a key is no whole number, as those of the source are", where=f"{self.table.name}.{name}",
-                    fix="give the column storage string, and no number, in the schema",
-                ) from None  # fmt: skip
+                what = "a key is no whole number below 2**63, as databases hold them"
+                fix = "give the column storage string, and no number, in the schema"
+                raise DataError(what, where=f"{self.table.name}.{name}", fix=fix) from None
             out = out.set_column(out.schema.get_field_index(name), name, cells)
         return out
 

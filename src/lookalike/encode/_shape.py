@@ -68,10 +68,11 @@ def merge(a: Stats, b: Stats) -> Stats:
     return {"level": level, "found": found}
 
 
-def freeze(stats: Stats, used: np.ndarray, length: int, rows: int, protect: int) -> list[Pattern]:
+def freeze(stats: Stats, used: np.ndarray, length: int, rows: int, protect: int, *, most: str = "") -> list[Pattern]:
     """Patterns of at least `protect` subjects, the most frequent first, with blocks that hold no original.
 
-    used: uint32 [blocks, LONGEST], distinct leading characters of the originals, of which `length` are known.
+    used: uint32 [blocks, LONGEST], distinct leading characters of the originals, of which `length` are known. most: of keys that are
+    integers of a type that holds no greater one, that one.
     Patterns without room are left out where others have it; otherwise the first is kept, and its keys get longer.
     """
     held = {s: p for s, p in stats["found"].items() if p["holders"] >= protect}
@@ -80,7 +81,7 @@ def freeze(stats: Stats, used: np.ndarray, length: int, rows: int, protect: int)
     patterns = patterns or [{"share": max(rows, 1), "alphabets": [_any(stats)] * 10}]
     total = sum(p["share"] for p in patterns)
     for p in patterns:
-        p.update(_room(p["alphabets"], used, length, need=_fresh.ROOM * rows * p["share"] / total))
+        p.update(_room(p["alphabets"], used, length, need=_fresh.ROOM * rows * p["share"] / total, most=most))
     return [p for p in patterns if p["blocks"]] or patterns[:1]
 
 
@@ -124,10 +125,11 @@ def _longer(i: np.ndarray, pattern: Pattern, longest: int) -> pa.Array:
     return pa.array([f[:begin] + str(first + n) + f[begin:] for f, n in zip(fixed.tolist(), i.tolist(), strict=True)], pa.string())
 
 
-def _room(seen: list[str], used: np.ndarray, length: int, *, need: float) -> Pattern:
+def _room(seen: list[str], used: np.ndarray, length: int, *, need: float, most: str = "") -> Pattern:
     """{"alphabets", "head", "blocks", "ordered"}: blocks of keys with the same first `head` characters and no original among them."""
-    near, size = [_full(a) for a in seen], (used > 0).sum(axis=1)
-    full = _leading(near)
+    size = (used > 0).sum(axis=1)
+    near = [_full(a) for a in seen]
+    seen, near, full = (_within(a, most) for a in (seen, near, _leading(near)))
     used = used[(size >= length) | (size == len(seen))]  # known to the end, and of another length: not in the way
     led = [near] if near != full else []  # keys that are led by zeros keep them, if there is room
     for alphabets in [*led, full, seen] if _sequence(full) else [seen, *led, full]:
@@ -141,6 +143,21 @@ def _room(seen: list[str], used: np.ndarray, length: int, *, need: float) -> Pat
             if found and found[0] and (alphabets not in led or len(found[0]) * tail >= need):
                 return {"alphabets": alphabets, "head": head, "blocks": found[0], "ordered": found[1]}
     return _vast(seen, need)
+
+
+def _within(alphabets: list[str], most: str) -> list[str]:
+    """Digits of integers that are written without leading zeros, none of them above `most`; as they are, if there is no such limit."""
+    sign = int(alphabets[0] == "-")
+    if not most or len(alphabets) <= sign:
+        return alphabets
+    out = list(alphabets)
+    out[sign] = out[sign].replace("0", "") or out[sign]
+    for p, digit in enumerate(most if len(out) - sign == len(most) else "", start=sign):
+        below = "".join(c for c in out[p] if c < digit)
+        out[p] = below or digit
+        if below:
+            break
+    return out
 
 
 def _vast(alphabets: list[str], need: float) -> Pattern:

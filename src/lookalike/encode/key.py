@@ -71,7 +71,8 @@ def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) 
     if stats["whole"] is not None:
         return book | {"whole": _free_whole(stats["whole"], rows, *_storage(column))}
     used = _fresh.codes(np.array(stats["prefix"]["used"], "<U64"), _shape.LONGEST)
-    found = _shape.freeze(stats["shape"], used, stats["prefix"]["length"], rows, protect)
+    most = str(np.iinfo(column.storage).max) if column.storage in ("int64", "uint64") else ""
+    found = _shape.freeze(stats["shape"], used, stats["prefix"]["length"], rows, protect, most=most)
     return book | {"patterns": found, "longest": min(stats["longest"], _shape.LONGEST)}
 
 
