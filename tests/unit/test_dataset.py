@@ -369,3 +369,35 @@ def test_moments_held_as_categories_are_moments() -> None:
     data = Dataset.of(frame)
     assert data.schema.table["day"].kind == "date"
     assert data.native()["day"].tolist() == frame["day"].tolist()
+
+
+@pytest.mark.parametrize("freq", ["Y", "Q", "Q-MAR", "M", "W", "D", "h", "s"])
+def test_periods_of_pandas_are_moments_and_come_back(freq: str) -> None:
+    import lookalike as la
+
+    rng = np.random.default_rng(0)
+    some = pd.period_range("2001-01-01", periods=40, freq=freq)
+    frame = pd.DataFrame({"when": pd.Series(rng.choice(some, 300)).astype(some.dtype), "x": rng.normal(size=300)})
+    frame.loc[7, "when"] = pd.NaT
+    data = Dataset.of(frame)
+    assert data.schema.table["when"].kind == ("datetime" if freq in "hs" else "date")
+    pd.testing.assert_frame_equal(data.native(), frame)
+    drawn = la.sample(la.fit(frame, model="independent"), 200)
+    assert drawn["when"].dtype == frame["when"].dtype and drawn["when"].nunique() > 5
+    assert freq in "hs" or set(drawn["when"].dropna()) <= set(some)  # a day and a clock are put together anew
+
+
+def test_periods_that_no_datetime_has_are_refused() -> None:
+    far = pd.DataFrame({"when": pd.PeriodIndex.from_ordinals(np.arange(400_000, 400_040), freq="Y")})
+    with pytest.raises(DataError, match="when: holds periods of years that no datetime has"):
+        Dataset.of(far)
+
+
+def test_intervals_of_pandas_come_back_as_categories_or_as_text() -> None:
+    x = np.random.default_rng(0).normal(size=300)
+    frame = pd.DataFrame({"part": pd.cut(x, [-9, -1, 0, 1, 9]), "range": pd.IntervalIndex.from_breaks(np.arange(301.0))})
+    data = Dataset.of(frame)
+    back = data.native()
+    pd.testing.assert_series_equal(back["part"], frame["part"])
+    assert back["range"].tolist() == [str(i) for i in frame["range"]]
+    assert "range holds intervals, and was read as text" in data.notes

@@ -148,7 +148,19 @@ def _from_pandas(frame: Any) -> tuple[Source, Frame]:
 
 
 def _from_series(series: pd.Series, name: str) -> tuple[pa.Array, list[str]]:
-    """A column as Arrow; one of several Python types is read as text."""
+    """A column as Arrow; one of several Python types is read as text, periods by the moment that they begin at, intervals as text.
+
+    Raises:
+        DataError: it holds what is no single value, or periods of years that no datetime has.
+    """
+    import pandas as pd
+
+    if isinstance(series.dtype, pd.PeriodDtype):
+        return _begins(series, name), []
+    if isinstance(series.dtype, pd.IntervalDtype):
+        return pa.array(series.astype("string"), pa.string(), from_pandas=True), [f"{name} holds intervals, and was read as text"]
+    if isinstance(series.dtype, pd.CategoricalDtype) and isinstance(series.cat.categories.dtype, pd.IntervalDtype):
+        series = series.cat.rename_categories(list(map(str, series.cat.categories)))
     try:
         return pa.array(series, from_pandas=True), []
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
@@ -158,6 +170,17 @@ def _from_series(series: pd.Series, name: str) -> tuple[pa.Array, list[str]]:
             ) from None
         text = series.astype("string")
         return pa.array(text, pa.string(), from_pandas=True), [f"{name} holds values of several types, and was read as text"]
+
+
+def _begins(series: pd.Series, name: str) -> pa.Array:
+    """Periods as the days that they begin at, or the moments, if some are no days."""
+    try:
+        begins = series.dt.to_timestamp(how="start")
+    except ValueError:
+        fix = "give them as text, or leave the column out"
+        raise DataError("holds periods of years that no datetime has", where=name, fix=fix) from None
+    days = bool((begins.dt.normalize() == begins)[begins.notna()].all())
+    return pa.array(begins, pa.timestamp("us"), from_pandas=True, safe=False).cast(pa.date32() if days else pa.timestamp("us"), safe=False)
 
 
 def _to_pandas(raw: pa.Table, frame: Frame) -> pd.DataFrame:
@@ -174,7 +197,12 @@ def _as(series: pd.Series, dtype: Any) -> pd.Series:
     """A column in the dtype that it came in, where its values allow; a categorical knows only the categories that occur."""
     import pandas as pd
 
+    if isinstance(dtype, pd.PeriodDtype):
+        moments = pd.to_datetime(series, errors="coerce")
+        return series if (moments.isna() & series.notna()).any() else moments.dt.to_period(dtype.freq)
     if isinstance(dtype, pd.CategoricalDtype):
+        if isinstance(dtype.categories.dtype, pd.IntervalDtype):
+            series = series.astype("object").map({str(c): c for c in dtype.categories})
         present = set(series.dropna())
         known = [c for c in dtype.categories if c in present]
         return series.astype(pd.CategoricalDtype(known + sorted(present - set(known)), dtype.ordered))
