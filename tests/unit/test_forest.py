@@ -174,16 +174,20 @@ def test_cut_back_keeps_leaves_of_the_size_asked_and_wider_slices_around_them() 
     assert left[0] == 1
 
 
-def test_rows_that_walk_side_by_side_end_where_each_would_alone() -> None:
+@pytest.mark.parametrize("levels", [60, 64, 65, 256])
+def test_rows_that_walk_side_by_side_end_where_each_would_alone(levels: int) -> None:
     rng = np.random.default_rng(3)
     X = rng.integers(0, 60, (ROWS, 3)).astype(np.uint8)
+    X[:, 1] = rng.integers(0, levels, ROWS)
     y, flags = (X[:, 0] // 9 + X[:, 1] % 3).astype(np.int32), np.array([False, True, False])
     rows = rng.permutation(ROWS).astype(np.int32)
     feature, cut, left, low, high, sets = _grow.grow(X, flags, y, 9, rows, (5, 2, 0, False, 1.0), 1, ENTROPY)
     leaf = feature < 0
     nodes = np.column_stack([feature, np.where(leaf, low, cut), np.where(leaf, high, left)]).astype(np.int32)
-    ends = np.zeros(ROWS, np.int32)
-    _walk._leaves(X, np.arange(ROWS, dtype=np.int32), ends, nodes, sets)
+    ends = np.zeros(ROWS, np.uint32)
+    trees = _trees.Trees(np.zeros(1, np.int32), nodes, sets, np.zeros(ROWS, np.uint16), np.zeros((0, 2), np.int32), np.zeros(0, np.uint16))
+    _walk._leaves(X, np.arange(ROWS, dtype=np.uint32), ends, *trees.paths)
+    assert len(trees.paths[1]) == (len(sets) if levels > 64 else 0), "the first 64 bins lie in the path"
     assert (cut[~leaf] < 0).any(), "some cuts are between sets of levels"
     assert leaf[ends].all()
     assert all(ends[i] == k for k in np.flatnonzero(leaf) for i in rows[low[k] : high[k]]), "in the leaf that they were put in"

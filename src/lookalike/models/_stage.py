@@ -97,7 +97,8 @@ class Stage:
         if self.table is not None:
             return self.table[codes[self.decider]]
         out = np.empty(bins.shape[1], np.uint16)
-        draw(self._rows(bins, first), *self._drawn(), out, seed, first)
+        trees, levels, keep = self._drawn()
+        draw(self._rows(bins, first), (trees[0], *self.trees.paths, *trees[3:]), levels, keep, out, seed, first)
         for k, pairs in enumerate(self.pairs, 1):
             pairs.put(out, codes, seed=seed + k, first=first)
         return out

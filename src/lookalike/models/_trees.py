@@ -7,6 +7,7 @@ the target's groups falls most. Compiled by numba; every function releases the i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -18,6 +19,9 @@ LOOK = 2_048
 """Rows by which a cut is chosen, and features of a wide table."""
 TRIES = 8
 """Times that a code is drawn again at most."""
+LEAF, NAMED, DISTANT, HALF = np.int64(62), np.int64(61), np.int64(60), np.int64(32)
+CHILD, FEATURE, SIX, ONE = np.int64(0xFFFFFFFF), np.int64(0xFFFF), np.int64(63), np.int64(1)
+"""What the bits of a path mean, see `Trees.paths`."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,17 @@ class Trees:
     wide: np.ndarray
     fine: np.ndarray
 
+    @cached_property
+    def paths(self) -> tuple[np.ndarray, np.ndarray]:
+        """int64 [nodes, 2], all that a walk asks of a node side by side; and `sets`, without rows if no walk needs them.
+
+        The first number: the node that follows, to the left, and from bit 32 on the feature; from bit 60 on what the second number is:
+        the row of `sets` that goes left, the first 64 bins that go left (no other does), or a leaf's slice of `donors`, two halves of
+        it; else the last bin that goes left. A leaf is followed by itself.
+        """
+        made = np.empty((len(self.nodes), 2), np.int64)
+        return made, self.sets if _paths(self.nodes, self.sets, made) else self.sets[:0]
+
     @staticmethod
     def join(parts: list[Trees]) -> Trees:
         """One forest of several."""
@@ -46,6 +61,25 @@ class Trees:
         wide = np.concatenate([p.wide + a for p, a in zip(parts, at[2], strict=False)]).astype(np.int32)
         rest = [np.concatenate([getattr(p, name) for p in parts]) for name in ("sets", "donors", "fine")]
         return Trees(root, nodes, rest[0], rest[1], wide, rest[2])
+
+
+@compiled
+def _paths(nodes: np.ndarray, sets: np.ndarray, paths: np.ndarray) -> bool:
+    """See `Trees.paths`; whether `sets` are still needed."""
+    broad = False
+    for i in range(nodes.shape[0]):
+        feature, cut, child = np.int64(nodes[i, 0]), np.int64(nodes[i, 1]), np.int64(nodes[i, 2])
+        if feature < 0:
+            paths[i, 0], paths[i, 1] = np.int64(i) | (ONE << LEAF), cut | (child << HALF)
+            continue
+        paths[i, 0], paths[i, 1] = child | (feature << HALF), cut
+        if cut < 0:
+            mine = sets[-1 - cut]
+            far = (mine[1] | mine[2] | mine[3]) != np.uint64(0)
+            paths[i, 0] |= ONE << (DISTANT if far else NAMED)
+            paths[i, 1] = -1 - cut if far else np.int64(mine[0])
+            broad = broad or far
+    return broad
 
 
 def _shifted(nodes: np.ndarray, by: int, sets: int, donors: int) -> np.ndarray:

@@ -7,32 +7,41 @@ from __future__ import annotations
 import numpy as np
 
 from lookalike._compile import compiled, inlined
-from lookalike.models._trees import TRIES, random, uniform
+from lookalike.models._trees import CHILD, DISTANT, FEATURE, HALF, LEAF, NAMED, ONE, SIX, TRIES, random, uniform
 
 ABREAST = 256
 """Rows that walk side by side."""
+U = np.uint64
 
 
 @compiled
-def _leaves(X: np.ndarray, rows: np.ndarray, at: np.ndarray, nodes: np.ndarray, sets: np.ndarray) -> None:
-    """Let `rows` walk to their leaves, from the nodes `at` int32 [rows] that they begin at; which of two ways is reckoned, not branched."""
-    left, named = np.arange(rows.size), sets.shape[0] > 0
+def _leaves(X: np.ndarray, rows: np.ndarray, at: np.ndarray, paths: np.ndarray, sets: np.ndarray) -> None:
+    """Let `rows` walk to their leaves, from the nodes `at` uint32 [rows] that they begin at.
+
+    paths: of `Trees`; sets: those of the trees, or none where no path needs them. Whether a cut is of order or of levels, and whether a
+    node is a leaf, is reckoned, not branched: a guess of the processor is as often wrong as right.
+    """
+    flat, words, width, broad = X.ravel(), paths.ravel(), U(X.shape[1]), sets.shape[0] > 0
+    left, begins = np.arange(rows.size).astype(np.uint16), np.empty(rows.size, np.uint64)
+    for q in range(rows.size):
+        begins[q] = U(rows[q]) * width
     waiting = rows.size
     while waiting > 0:
         k = 0
         for q in range(waiting):
             j = left[q]
-            feature, cut, child = nodes[at[j], 0], nodes[at[j], 1], nodes[at[j], 2]
-            if feature < 0:
-                continue
-            b = X[rows[j], feature]
-            right = b > cut
-            if named:
-                word = sets[max(-1 - cut, 0), b >> 6]
-                right = right if cut >= 0 else (word >> np.uint64(b & 63)) & np.uint64(1) == np.uint64(0)
-            at[j] = child + right
+            node = U(2) * U(at[j])
+            head, more = words[node], words[node + U(1)]
+            b = np.int64(flat[begins[j] + U((head >> HALF) & FEATURE)])
+            over, outside = np.int64(b > more), (((more >> (b & SIX)) & ONE) ^ ONE) | np.int64(b > SIX)
+            right = over ^ ((over ^ outside) & (head >> NAMED) & ONE)
+            if broad:
+                distant = (head >> DISTANT) & ONE
+                word = np.int64(sets[U(more * distant), U(b >> 6)])
+                right ^= (right ^ ((word >> (b & SIX)) & ONE) ^ ONE) & distant
+            at[j] = np.uint32((head & CHILD) + right)
             left[k] = j
-            k += 1
+            k += ONE ^ ((head >> LEAF) & ONE)
         waiting = k
 
 
@@ -50,7 +59,7 @@ def _level(code: int, span: np.ndarray, fine: np.ndarray, groups: np.ndarray, ed
 
 @compiled
 def _by_tree(rows: np.ndarray, states: np.ndarray, state: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A random tree for each of `rows`: they in the order of their trees, and the root that each begins at, both int32."""
+    """A random tree for each of `rows`: they in the order of their trees, and the root that each begins at, both uint32."""
     tree, ends = np.empty(rows.size, np.int32), np.zeros(root.size + 1, np.int64)
     for q in range(rows.size):
         state[0] = states[rows[q]]
@@ -59,7 +68,7 @@ def _by_tree(rows: np.ndarray, states: np.ndarray, state: np.ndarray, root: np.n
         ends[tree[q] + 1] += 1
     for t in range(root.size):
         ends[t + 1] += ends[t]
-    arranged, at = np.empty(rows.size, np.int32), np.empty(rows.size, np.int32)
+    arranged, at = np.empty(rows.size, np.uint32), np.empty(rows.size, np.uint32)
     for q in range(rows.size):
         place = ends[tree[q]]
         ends[tree[q]] += 1
@@ -71,29 +80,29 @@ def _by_tree(rows: np.ndarray, states: np.ndarray, state: np.ndarray, root: np.n
 def draw(X: np.ndarray, trees: tuple, levels: tuple, keep: np.ndarray, out: np.ndarray, seed: int, first: int) -> None:
     """Draw a code for each row: a random tree, a walk to its leaf, a random donor; then a level of the donor's group.
 
-    X: uint8 [n, features], a row's bins together; trees: the fields of `Trees` in order; levels: (groups int32 [codes], the group of
-    each code, empty if every code is its own; edges int64 [groups + 1], codes of a group lie between two of them); keep: float32 [codes],
-    the chance that a code is kept rather than drawn again, empty if all are; out: uint16 [n]; first: number of the first row, by which
-    rows are the same in whatever pieces they are drawn.
+    X: uint8 [n, features], a row's bins together; trees: the fields of `Trees` in order, with `Trees.paths` for `nodes` and `sets`; levels:
+    (groups int32 [codes], the group of each code, empty if every code is its own; edges int64 [groups + 1], codes of a group lie between
+    two of them); keep: float32 [codes], the chance that a code is kept rather than drawn again, empty if all are; out: uint16 [n]; first:
+    number of the first row, by which rows are the same in whatever pieces they are drawn.
     """
-    root, nodes, sets, donors, wide, fine = trees
+    root, paths, sets, donors, wide, fine = trees
     groups, edges = levels
     states, state = np.empty(out.size, np.uint64), np.empty(1, np.uint64)
     for i in range(out.size):
         state[0] = np.uint64(seed) + np.uint64(first + i) * np.uint64(0xD1342543DE82EF95)
         random(state)
         states[i] = state[0]
-    waiting = np.arange(out.size).astype(np.int32)
+    waiting = np.arange(out.size).astype(np.uint32)
     for turn in range(TRIES + 1 if keep.size > 0 else 1):
         rows, at = _by_tree(waiting, states, state, root)
         again = 0
         for low in range(0, rows.size, ABREAST):
             mine, end = rows[low : low + ABREAST], at[low : low + ABREAST]
-            _leaves(X, mine, end, nodes, sets)
+            _leaves(X, mine, end, paths, sets)
             for j in range(mine.size):
                 i = mine[j]
                 state[0] = states[i]
-                few, most = nodes[end[j], 1], nodes[end[j], 2]
+                few, most = paths[end[j], 1] & CHILD, (paths[end[j], 1] >> HALF) & CHILD
                 code = donors[few + int(uniform(state) * (most - few))]
                 out[i] = code if groups.size == 0 else _level(code, wide[end[j]], fine, groups, edges, state)
                 if keep.size > 0 and turn < TRIES and uniform(state) >= keep[out[i]]:
