@@ -129,7 +129,7 @@ def test_whole_patients_are_attacked() -> None:
 def test_the_subject_is_no_column_to_compare() -> None:
     compared = judged("second").json()["compared"]
     assert "patient" not in compared["columns"]
-    assert [e["name"] for e in compared["left_out"]] == ["patient"]
+    assert compared["left_out"] == [{"name": "patient", "why": "says whose a row is"}]
 
 
 # ---- the views themselves

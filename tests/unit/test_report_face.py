@@ -62,6 +62,8 @@ def test_a_column_of_another_type_is_left_out_and_named(folder: Path) -> None:
     found = la.report(folder / "real.csv", folder / "odd.csv", effort="quick")
     assert noted(found, "In the synthetic table 'age' is not of the kind that the real table has (row 8: 'unknown'")
     assert found.json()["compared"]["columns"] == ["pay", "job", "rich"]
+    assert not noted(found, "lacks")
+    assert found.json()["compared"]["left_out"] == [{"name": "age", "why": "not of one kind in all tables"}]
 
 
 def test_a_holdout_that_does_not_fit_is_not_the_end_either() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lookalike.data import Dataset, columns_of
@@ -47,6 +48,11 @@ def _some(source: Any, schema: Schema, role: str) -> tuple[Dataset, list[str]]:
                 f"In the {role} table {error.column!r} is not of the kind that the real table has ({error.what}): it was not compared."
             )
     raise DataError(f"no column of the {role} table is of the kind that the real table has", where="report", fix=notes[0])
+
+
+def unlike(columns: Sequence[str], notes: Sequence[str]) -> set[str]:
+    """Those of the columns of which `notes` say that a table has them, and of another kind."""
+    return {name for name in columns if any(f" {name!r} is not of the kind that the real " in note for note in notes)}
 
 
 def _listed(table: Table) -> str:

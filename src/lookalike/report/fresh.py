@@ -13,17 +13,20 @@ from lookalike.schema import Column
 
 ROWS = 100_000
 """Rows of a table whose values are looked up."""
+SUBJECT, UNLIKE = "says whose a row is", "not of one kind in all tables"
 WHY = {"key": "a key: values are made afresh", "personal": "personal: values are made afresh", "empty": "no values"}
 
 
-def left_out(columns: tuple[Column, ...], kept: tuple[str, ...], tables: Mapping[str, pa.Table]) -> list[dict[str, Any]]:
-    """Each column that is not compared: `name` and `why`; of a personal one also `copied`, the share of synthetic values that stand in the
-    training column, and `chance`, the share of held-out real values that do (None without a holdout)."""
+def left_out(
+    columns: tuple[Column, ...], kept: tuple[str, ...], tables: Mapping[str, pa.Table], why: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """Each column that is not compared: `name` and `why`, as given for some; of a personal one also `copied`, the share of synthetic values
+    that stand in the training column, and `chance`, the share of held-out real values that do (None without a holdout)."""
     found: list[dict[str, Any]] = []
     for column in columns:
         if column.name in kept:
             continue
-        entry: dict[str, Any] = {"name": column.name, "why": WHY.get(column.kind, "not in all tables")}
+        entry: dict[str, Any] = {"name": column.name, "why": (why or {}).get(column.name) or WHY.get(column.kind, "not in all tables")}
         if column.kind == "personal" and all(column.name in t.column_names for t in tables.values()):
             entry |= _copied(column.name, tables)
         found.append(entry)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -41,7 +41,7 @@ def compare(sources: Mapping[str, Any], plan: Plan, facts: dict[str, Any], steps
     Raises:
         DataError: a table, or a column of a key or link, is missing in one of the databases; or a table has no rows.
     """
-    schema, notes = _common(sources)
+    schema, notes = _common(sources, plan.notes)
     tables: Tables = {role: {t.name: source.table(t.name) for t in schema.tables} for role, source in sources.items()}
     some, said = _looked_at(sources, tables, plan.seed)
     notes += said
@@ -101,8 +101,8 @@ def _judged(
     return scores, data
 
 
-def _common(sources: Mapping[str, Any]) -> tuple[Schema, list[str]]:
-    """The schema of what all databases have, and what to say of the rest.
+def _common(sources: Mapping[str, Any], told: Sequence[str]) -> tuple[Schema, list[str]]:
+    """The schema of what all databases have, and what to say of the rest that is not `told` already.
 
     Raises:
         DataError: a table or a column of a key or link is missing.
@@ -118,7 +118,7 @@ def _common(sources: Mapping[str, Any]) -> tuple[Schema, list[str]]:
             raise DataError(what, where="report", fix="compare a database with its own synthetic version: all tables, under the same names")
         notes += [f"The {role} table {n!r} stands in no real database: not compared." for n in sorted(there - set(gone))]
         for table in whole.tables:
-            notes += _narrower(role, table, source.table(table.name), gone[table.name])
+            notes += _narrower(role, table, source.table(table.name), gone[table.name], told)
     kept = tuple(t.model_copy(update={"columns": tuple(c for c in t.columns if c.name not in gone[t.name])}) for t in whole.tables)
     return whole.model_copy(update={"tables": kept}), notes
 
@@ -140,8 +140,8 @@ def _looked_at(sources: Mapping[str, Any], tables: Tables, seed: int) -> tuple[T
     ]
 
 
-def _narrower(role: str, table: Table, there: pa.Table, gone: set[str]) -> list[str]:
-    """Add the columns that are missing to `gone`, and say so; what keys, links and orders need must be there."""
+def _narrower(role: str, table: Table, there: pa.Table, gone: set[str], told: Sequence[str]) -> list[str]:
+    """Add the columns that are missing to `gone`, and say so where `told` does not; what keys, links and orders need must be there."""
     if not there.num_rows and role in ("real", "synthetic"):
         raise DataError(f"the {role} table {table.name!r} has no rows", where="report", fix="give tables with rows")
     needed = {*table.key, *(c for link in table.links for c in link.columns), *((table.order,) if table.order else ())}
@@ -152,6 +152,7 @@ def _narrower(role: str, table: Table, there: pa.Table, gone: set[str]) -> list[
         raise DataError(what, where=table.name, fix="compare a database with its own synthetic version, keys and links included")
     more = [n for n in there.column_names if n not in table.names]
     gone |= set(lost)
+    lost = [n for n in lost if not any(f" {table.name!r} {n!r} is not of the kind" in note for note in told)]
     notes = [f"The {role} table {table.name!r} lacks {listed(lost)}: not compared."] if lost else []
     return notes + ([f"The {role} table {table.name!r} has {listed(more)}, which the real one has not: not compared."] if more else [])
 

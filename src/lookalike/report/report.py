@@ -16,7 +16,7 @@ from lookalike.compare import frame
 from lookalike.errors import CannotError, DataError, SettingError, UnknownName
 from lookalike.metrics import utility
 from lookalike.protocol import OnStep, quiet
-from lookalike.report import audience, danger, describe, fresh, limits, measure, ordered, split
+from lookalike.report import audience, danger, describe, fitting, fresh, limits, measure, ordered, split
 from lookalike.report.attacked import BEST, THREAT, chosen
 from lookalike.report.gates import Gate, Outcome, check, read
 from lookalike.report.map import plane
@@ -158,14 +158,16 @@ def build(real: Source, synthetic: Source, *, holdout: Source | None = None, on_
             raise CannotError(what, where="report", fix="give them to a report on one of the tables")
         return _of_linked(sources, plan, steps)
     tables, seen = _looked_at(sources, np.random.default_rng([plan.seed, 1]))
-    columns, notes = _common(real.schema.table.columns, tables)
+    unlike = fitting.unlike(real.schema.table.names, plan.notes)
+    columns, notes = _common(real.schema.table.columns, tables, unlike)
     notes = [*plan.notes, *notes, *seen]
     subjects = ordered.whose(tables, real.schema)
     columns = [c for c in columns if subjects is None or c.name != subjects.name]
     frames = masked(ordered.owned(frame.code(tables, columns), subjects))
     names = frames["real"].names
     notes += _warnings(frames) + _named(plan, real.schema, names) + _promised(plan.privacy)
-    left_out = fresh.left_out(real.schema.table.columns, names, tables)
+    why = dict.fromkeys(unlike, fresh.UNLIKE) | ({} if subjects is None else {subjects.name: fresh.SUBJECT})
+    left_out = fresh.left_out(real.schema.table.columns, names, tables, why)
     notes += fresh.copied(left_out)
     guessed, why = _target(plan.target, frames["real"])
     protected = tuple(n for n in plan.protected_columns if n in names)
@@ -361,13 +363,13 @@ def _looked_at(sources: Mapping[str, Source], rng: np.random.Generator) -> tuple
     return tables, notes
 
 
-def _common(columns: tuple[Column, ...], tables: Mapping[str, pa.Table]) -> tuple[list[Column], list[str]]:
-    """Columns that all tables have, and what to say of the others."""
+def _common(columns: tuple[Column, ...], tables: Mapping[str, pa.Table], unlike: set[str]) -> tuple[list[Column], list[str]]:
+    """Columns that all tables have, and what to say of the others but for `unlike`, which is told already."""
     notes = []
     for role, table in tables.items():
         if not table.num_rows:
             raise DataError(f"the {role} table has no rows", where="report", fix="give a table with rows")
-        lost = [c.name for c in columns if c.name not in table.column_names]
+        lost = [c.name for c in columns if c.name not in table.column_names and c.name not in unlike]
         more = [n for n in table.column_names if n not in {c.name for c in columns}]
         if lost:
             notes.append(f"The {role} table lacks {describe.listed(lost)}: not compared.")
