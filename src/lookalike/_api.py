@@ -307,6 +307,7 @@ def impute(
     source: Any,
     *,
     tables: int = 5,
+    columns: Sequence[str] | None = None,
     model: str | Model = "forest",
     schema: SchemaLike | None = None,
     seed: int = 0,
@@ -316,7 +317,8 @@ def impute(
 
     Args:
         source: a file, glob, folder or database URL; or a pandas, polars, pyarrow or duckdb frame.
-        tables: completed tables; their spread tells what is not known.
+        tables: completed tables; their spread tells what is not known. 0: none, for best guesses alone.
+        columns: those whose missing cells are drawn; cells of all others stay as they are. If not given: all.
         model: a name, or a model not yet fitted, that can complete rows: forest, autoregressive, diffusion, gan.
         schema: what is known of the columns, or a JSON file of it; detected if not given.
         seed: the same seed gives the same tables.
@@ -326,10 +328,10 @@ def impute(
         `.frames`, the completed tables; `.pool(estimate)`, an estimate by Rubin's rules; `.single()`, one table of best guesses.
 
     Raises:
-        UnknownName: no such model.
+        UnknownName: no such model or column.
         CannotError: the model cannot complete rows, or does not take such columns.
         DataError: nothing is missing, a column is missing throughout, or there are too few rows.
-        SettingError: `tables` or `seed` has a bad value.
+        SettingError: `tables`, `columns` or `seed` has a bad value.
     """
     from lookalike.impute import impute
 
@@ -337,7 +339,7 @@ def impute(
     learner = _asking.learner(model, None)
     data = _asking.one_table(_asking.read(source, schema=schema), "imputing")
     _asking.check(data, learner)
-    return impute(data, learner, tables=tables, seed=seed, on_step=on_step)
+    return impute(data, learner, tables=tables, columns=columns, seed=seed, on_step=on_step)
 
 
 def audit(

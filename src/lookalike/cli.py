@@ -390,8 +390,9 @@ def rules(
 def impute(
     source: Source,
     out: Annotated[str, _option("--out", metavar="FILE", help="file to write; {} in its name is the number of the table")],
-    tables: Annotated[int, typer.Option("--tables", help="completed tables; 1 together with --best for one of best guesses")] = 5,
-    best: Annotated[bool, typer.Option("--best", help="one table, whose missing cells are the mean or commonest of those drawn")] = False,
+    tables: Annotated[int, typer.Option("--tables", help="completed tables")] = 5,
+    best: Annotated[bool, typer.Option("--best", help="one table of best guesses instead: the mean, the likeliest level")] = False,
+    columns: Annotated[str | None, _option("--columns", metavar="NAME,…", help="those whose missing cells are drawn")] = None,
     model: Annotated[str, typer.Option("--model", help="a model that completes rows")] = "forest",
     set: Set = None,
     schema: Facts = None,
@@ -402,7 +403,7 @@ def impute(
 
     \b
     lookalike impute patients.csv --out "patients-{}.csv"
-    lookalike impute patients.csv --best --tables 10 --out patients-completed.csv
+    lookalike impute patients.csv --best --columns age,income --out patients-completed.csv
     """
     if not best and tables > 1 and "{}" not in out:
         fix = f'--out "{Path(out).stem}-{{}}{Path(out).suffix}", or --best for one table of best guesses'
@@ -411,7 +412,8 @@ def impute(
     with _console.progress(quiet) as on_step:
         made = la.impute(
             source,
-            tables=tables,
+            tables=0 if best else tables,
+            columns=None if columns is None else columns.split(","),
             model=la.model(model, **_flags.settings(set, model=model, minutes=None)),
             schema=schema,
             seed=seed,
@@ -422,7 +424,7 @@ def impute(
         whole.write(path)
     if not quiet:
         for name, count in made.drawn.items():
-            _console.say(f"{name}: {count:,} cells drawn")
+            _console.say(f"{name}: {count:,} cells {'guessed' if best else 'drawn'}")
         _console.say(f"Wrote {', '.join(written)}")
 
 

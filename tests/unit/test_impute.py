@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import lookalike as la
-from lookalike.errors import CannotError, DataError, SettingError
+from lookalike.errors import CannotError, DataError, SettingError, UnknownName
 from lookalike.impute import pool
 
 
@@ -100,7 +100,7 @@ def test_intervals_hold_what_is_true_about_as_often_as_they_say() -> None:
 @pytest.mark.parametrize(
     ("change", "kind", "what"),
     [
-        ({"tables": 0}, SettingError, "tables"),
+        ({"tables": -1}, SettingError, "tables"),
         ({"tables": True}, SettingError, "tables"),
         ({"model": "copula"}, CannotError, "forest"),
         ({"source": WHOLE}, DataError, "no cell is missing"),
@@ -121,3 +121,97 @@ def test_one_table_cannot_be_pooled() -> None:
 def test_the_same_seed_draws_the_same_cells() -> None:
     one, two = (la.impute(HOLEY.head(300), tables=1, seed=3).frames[0] for _ in range(2))
     pd.testing.assert_frame_equal(one, two)
+
+
+def bill(n: int, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Bills whose total is the sum of two parts and whose country decides the currency, and the same with cells missing everywhere."""
+    rng = np.random.default_rng(seed)
+    country = rng.choice(["DE", "FR", "GB", "US", "JP", "CH"], n)
+    money = {"DE": "EUR", "FR": "EUR", "GB": "GBP", "US": "USD", "JP": "JPY", "CH": "CHF"}
+    goods, freight = rng.gamma(2, 50, n).round(2), rng.gamma(2, 5, n).round(2)
+    whole = pd.DataFrame(
+        {
+            "country": country,
+            "currency": [money[c] for c in country],
+            "goods": goods,
+            "freight": freight,
+            "total": (goods + freight).round(2),
+            "stars": rng.choice([0.0, 0.5, 1.0], n),
+        }
+    )
+    return whole, whole.mask(rng.random(whole.shape) < 0.2)
+
+
+def test_what_follows_from_the_row_is_filled_exactly_in_all_tables_and_in_the_guess() -> None:
+    whole, holey = bill(800)
+    made = la.impute(holey, tables=1, seed=0)
+    known = holey.notna()
+    sums = ["goods", "freight", "total"]
+    for frame in (made.single(), made.frames[0]):
+        for name in sums:
+            others = [c for c in sums if c != name]
+            told = ~known[name] & known[others].all(axis=1)
+            assert told.sum() > 50
+            assert np.allclose(frame[name][told], whole[name][told], atol=1e-9)
+        decided = ~known["currency"] & known["country"]
+        assert (frame["currency"][decided] == whole["currency"][decided]).all()
+    gone = ~known["total"] & ~known["goods"]
+    best = made.single()
+    assert gone.sum() > 10 and np.allclose((best.goods + best.freight)[gone], best.total[gone], atol=0.011)
+
+
+def test_a_number_with_few_values_is_guessed_to_be_one_of_them() -> None:
+    _, holey = bill(400)
+    best = la.impute(holey, tables=0, seed=0).single()
+    assert set(best["stars"]) <= {0.0, 0.5, 1.0}
+    assert best["goods"].nunique() > 100
+
+
+def test_guesses_are_nearer_than_the_mean_of_five_draws(made: Any) -> None:
+    gone, lost = HOLEY.y.isna(), HOLEY.kind.isna()
+    best, mean = made.single(), np.mean([f.y for f in made.frames], axis=0)
+    truth = WHOLE.y[gone]
+    assert ((best.y[gone] - truth) ** 2).mean() < 0.95 * ((mean[gone] - truth) ** 2).mean()
+    votes = np.mean([f.kind == "up" for f in made.frames], axis=0) > 0.5
+    right = (np.where(votes, "up", "down") == WHOLE.kind)[lost].mean()
+    assert (best.kind == WHOLE.kind)[lost].mean() > right + 0.01
+
+
+def test_guesses_are_the_same_for_any_number_of_tables(made: Any) -> None:
+    pd.testing.assert_frame_equal(la.impute(HOLEY, tables=0, seed=0).single(), made.single())
+    assert la.impute(HOLEY, tables=0, seed=0).frames == []
+
+
+def test_only_named_columns_are_completed() -> None:
+    made = la.impute(HOLEY.head(500), tables=1, columns=["kind", "day"], seed=0)
+    assert set(made.drawn) == {"kind", "day"}
+    for frame in (*made.frames, made.single()):
+        pd.testing.assert_series_equal(frame.y, HOLEY.head(500).y)
+        assert frame[["kind", "day"]].notna().all().all()
+
+
+@pytest.mark.parametrize(
+    ("columns", "kind", "what"),
+    [
+        (["y", "nothing"], UnknownName, "nothing"),
+        ("y", SettingError, "list of names"),
+        ([], SettingError, "list of names"),
+        (["x"], DataError, "no cell is missing"),
+        (["id"], SettingError, "made anew"),
+    ],
+)
+def test_columns_that_cannot_be_completed_are_refused(columns: Any, kind: type, what: str) -> None:
+    with pytest.raises(kind, match=what):
+        la.impute(HOLEY.assign(id=[f"K{k:05d}" for k in range(len(HOLEY))]), columns=columns, tables=0)
+
+
+def test_odd_tables_have_guesses() -> None:
+    few = pd.DataFrame({"a": [1.5, None, 3.5, 4.5] * 4, "b": ["x", "x", None, "x"] * 4, "n": [None, *range(15)]})
+    best = la.impute(few, tables=0).single()
+    assert best.notna().all().all() and set(best.b) == {"x"}
+    assert len(la.impute(few[["a"]], tables=0).single()) == 16  # no other column to go by
+    rng = np.random.default_rng(0)
+    many = pd.DataFrame({"code": [f"c{k % 300}" for k in range(3_000)], "t": pd.to_timedelta(rng.integers(0, 9_000, 3_000), unit="s")})
+    many["when"] = pd.Timestamp("2024-05-01 12:00") + many.t
+    best = la.impute(many.mask(rng.random(many.shape) < 0.1), tables=0).single()
+    assert best.notna().all().all() and list(best.dtypes) == list(many.dtypes)

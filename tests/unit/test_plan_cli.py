@@ -85,6 +85,16 @@ def test_missing_cells_are_drawn(place: Path, capfd: pytest.CaptureFixture[str])
     assert code == 2 and "{}" in err
 
 
+def test_missing_cells_of_named_columns_are_guessed(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    holey = pd.read_csv(place / "holey.csv")
+    holey["price"] = holey["price"].mask(holey.index % 7 == 3)
+    holey.to_csv(place / "holey-too.csv", index=False)
+    code, _, err = run(capfd, "impute", place / "holey-too.csv", "--best", "--columns", "price", "--out", place / "best.csv")
+    assert code == 0 and "price: " in err and "guessed" in err
+    best = pd.read_csv(place / "best.csv")
+    assert best.price.notna().all() and best.kind.isna().sum() == holey.kind.isna().sum() > 0
+
+
 def test_pseudonyms_are_the_same_in_every_table_and_with_the_same_key(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     people = pd.DataFrame({"email": [f"anna{i}@mail.example" for i in range(40)], "paid": range(40)})
     people.to_csv(place / "people.csv", index=False)

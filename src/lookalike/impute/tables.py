@@ -8,19 +8,26 @@ are taken to be missing at random: by what is known of the row, not by their val
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from lookalike.condition import LABELLED, MADE
+from lookalike.condition import MADE
 from lookalike.data import Dataset
-from lookalike.errors import CannotError, DataError, SettingError
+from lookalike.data.formats import whole
+from lookalike.errors import CannotError, DataError, SettingError, UnknownName
+from lookalike.impute.follow import filled, followed, identities
+from lookalike.impute.guess import guesses
+from lookalike.models._given import either
 from lookalike.protocol import OnStep, part, quiet
 
 if TYPE_CHECKING:
     from lookalike.protocol import Model
+    from lookalike.rules import Rules
+    from lookalike.schema import Table
 
 __all__ = ["Imputed", "Pooled", "impute", "pool"]
 
@@ -52,6 +59,10 @@ class Imputed:
 
     datasets: tuple[Dataset, ...]
     drawn: dict[str, int]
+    _holey: Dataset = field(repr=False)
+    _followed: pa.Table = field(repr=False)
+    _exact: Rules = field(repr=False)
+    _seed: int = field(repr=False)
 
     @property
     def frames(self) -> list[Any]:
@@ -65,50 +76,80 @@ class Imputed:
             SettingError: there is one table only.
         """
         told = [estimate(frame) for frame in self.frames]
-        return pool([t[0] for t in told], [t[1] for t in told], rows=self.datasets[0].rows)
+        return pool([t[0] for t in told], [t[1] for t in told], rows=self._holey.rows)
 
     def single(self) -> Any:
-        """One frame, whose missing cells are the mean (numbers and moments) or the commonest level of those drawn.
+        """One frame of best guesses: the mean of a number or a moment given the rest of its row, the likeliest level of a label.
 
-        Best for a guess of each cell; it understates spread and overstates how columns hang together, so estimate on `frames`.
+        They come from trees of their own, not from the tables, and are the same for any number of them. Nearest to each cell by itself,
+        they understate spread and overstate how columns hang together, so estimate on `frames`.
         """
         return self.best().native()
 
     def best(self) -> Dataset:
         """The dataset of `single`."""
-        first, tables = self.datasets[0], [d.table() for d in self.datasets]
-        columns = [_middle([t[c.name] for t in tables], c.kind) for c in first.schema.table]
-        made = pa.table(columns, schema=tables[0].schema)
-        return Dataset.from_arrow({first.schema.table.name: made}, first.schema, like=first)
+        return self._best
+
+    @cached_property
+    def _best(self) -> Dataset:
+        """See `best`; where identities hold, totals are those of the guesses."""
+        holey, schema = self._holey.table(), self._holey.schema
+        table, lacks = self._followed, {name: whole(self._followed[name]).is_null() for name in self.drawn}
+        for name, cells in guesses(holey, schema.table.columns, [*self.drawn], seed=self._seed).items():
+            table = _put(table, name, lacks[name], filled(holey[name], cells))
+        mended = self._exact.mend(table)
+        for name in self.drawn:
+            table = _put(table, name, lacks[name], mended[name])
+        return Dataset.from_arrow({schema.table.name: table}, schema, like=self._holey)
 
 
-def impute(data: Dataset, learner: Model, *, tables: int, seed: int, on_step: OnStep = quiet) -> Imputed:
-    """`tables` completed copies of `data`; `learner` is a model not yet fitted that can complete rows.
+def impute(
+    data: Dataset, learner: Model, *, tables: int, seed: int, columns: Sequence[str] | None = None, on_step: OnStep = quiet
+) -> Imputed:
+    """`tables` completed copies of `data`; `learner` is a model not yet fitted that can complete rows; columns: those completed, or all.
 
     Keys, and texts that are made anew, stay as they are.
 
     Raises:
         CannotError: the model cannot draw given any columns.
         DataError: nothing is missing, or a column is missing throughout.
-        SettingError: `tables` is not a whole number from 1 up.
+        SettingError: `tables` is not a whole number from 0 (best guesses alone) up; a column is named that is made anew.
+        UnknownName: there is no such column.
     """
-    if isinstance(tables, bool) or not isinstance(tables, int) or not 1 <= tables <= MOST:
-        raise SettingError(f"tables must be a whole number from 1 to {MOST:,}, not {tables!r}", fix="five are usual")
+    if isinstance(tables, bool) or not isinstance(tables, int) or not 0 <= tables <= MOST:
+        raise SettingError(f"tables must be a whole number from 0 to {MOST:,}, not {tables!r}", fix="five are usual")
     if not hasattr(learner, "complete"):
         raise CannotError("the model cannot draw the missing cells of a row", where="model", fix="take the model forest")
-    table = data.table()
-    drawn = {c.name: table[c.name].null_count for c in data.schema.table if c.kind not in MADE and table[c.name].null_count}
+    table, wanted = data.table(), _wanted(data.schema.table, columns)
+    drawn = {name: table[name].null_count for name in wanted if table[name].null_count}
     if not drawn:
         raise DataError("no cell is missing that could be drawn", where=data.schema.table.name, fix="there is nothing to do")
     for name, count in drawn.items():
         if count == table.num_rows:
             raise DataError("is missing in all rows: nothing is known of it", where=name, fix="leave the column out")
-    made = []
+    table, rules = followed(data, [*drawn])
+    known, made = Dataset.from_arrow({data.schema.table.name: table}, data.schema, like=data), []
     for k in range(tables):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,)))
-        whole = _completed(data, learner, list(drawn), rng=rng, on_step=part(on_step, k / tables, (k + 1) / tables))
-        made.append(Dataset.from_arrow({data.schema.table.name: whole}, data.schema, like=data))
-    return Imputed(tuple(made), drawn)
+        done = _completed(known, learner, list(drawn), rng=rng, on_step=part(on_step, k / tables, (k + 1) / tables))
+        made.append(Dataset.from_arrow({data.schema.table.name: done}, data.schema, like=data))
+    return Imputed(tuple(made), drawn, data, table, identities(rules), seed)
+
+
+def _wanted(table: Table, columns: Sequence[str] | None) -> list[str]:
+    """The names of the columns that are to be completed, in the order of the table."""
+    able = [c.name for c in table if c.kind not in MADE]
+    if columns is None:
+        return able
+    if isinstance(columns, str) or not columns:
+        raise SettingError(f"columns must be a list of names, not {columns!r}", where="columns", fix='write columns=["age", "income"]')
+    for name in columns:
+        if name not in table.names:
+            raise UnknownName(name, table.names, what="column", where="columns")
+        if name not in able:
+            what = f"a {table[name].kind} is made anew, and cannot be told from the rest of a row"
+            raise SettingError(what, where=name, fix="leave it out of columns")
+    return [name for name in able if name in columns]
 
 
 def pool(estimates: Sequence[Any], variances: Sequence[Any], *, rows: int | None = None) -> Pooled:
@@ -155,30 +196,7 @@ def _completed(data: Dataset, learner: Model, columns: list[str], *, rng: np.ran
     return pa.concat_tables(found).unify_dictionaries().take(pa.array(order)).combine_chunks()
 
 
-def _middle(columns: list[pa.ChunkedArray], kind: str) -> pa.ChunkedArray:
-    """Cell by cell the mean of numbers and moments, the commonest of labels; of other kinds those of the first."""
-    first = columns[0]
-    if len(columns) == 1 or kind in MADE or all(c.equals(first) for c in columns[1:]):
-        return first
-    if kind in LABELLED and kind != "boolean":
-        texts = pa.chunked_array([c for column in columns for c in column.cast(pa.string()).chunks])
-        whole = texts.combine_chunks().dictionary_encode()
-        votes = whole.indices.to_numpy(zero_copy_only=False).reshape(len(columns), -1)
-        return pa.chunked_array([whole.dictionary.take(pa.array(_commonest(votes))).cast(first.type)])
-    plain = pa.int32() if kind == "date" else pa.int64() if pa.types.is_temporal(first.type) else None
-    numbers = [(c if plain is None else c.cast(plain)).cast(pa.float64(), safe=False).to_numpy() for c in columns]
-    mean = np.mean(numbers, axis=0)
-    if kind == "boolean":
-        return pa.chunked_array([pa.array(mean >= 0.5)])
-    whole = pa.array(mean if kind == "number" else np.rint(mean).astype(np.int64), from_pandas=True)
-    return pa.chunked_array([whole.cast(first.type if plain is None else plain).cast(first.type)])
-
-
-def _commonest(votes: np.ndarray) -> np.ndarray:
-    """int64 [n]: the commonest of the votes [tables, n], the first drawn of those that tie."""
-    best, most = votes[0].copy(), np.zeros(votes.shape[1], int)
-    for one in votes:
-        count = (votes == one).sum(0)
-        better = count > most
-        best[better], most[better] = one[better], count[better]
-    return best
+def _put(table: pa.Table, name: str, where: pa.Array, cells: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """The table with `cells` in the rows `where` (bool [n]) of a column."""
+    at = table.schema.get_field_index(name)
+    return table.set_column(at, table.schema.field(at), either(where, cells, table[name]))
