@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 import lookalike as la
-from lookalike.encode import Codebook, encoder, moment
+from lookalike.encode import Codebook, encoder, key, moment
 from lookalike.privacy.accounting import Budget
 from lookalike.privacy.domain import skeleton
 from lookalike.privacy.ledger import Ledger
@@ -161,3 +161,16 @@ def test_neighbours_are_smoothed_and_spikes_stay() -> None:
     assert np.mean(off) < 0.6 * np.mean(was)
     assert smoothed(truth[:3], sigma).tolist() == truth[:3].tolist()
     assert np.allclose(smoothed(truth, 1e-9), truth)
+
+
+@pytest.mark.parametrize("storage", ["int64", "int32", "int16", "string"])
+def test_keys_of_two_columns_are_not_the_same_ones(storage: str) -> None:
+    """Of a private fit nothing is known of them; by their names they begin elsewhere, and have room all the same."""
+    made = []
+    for name in ("id", "account_id"):
+        column = Column(name=name, kind="key", unique=True, nullable=False, storage=storage)
+        book = key.freeze(key.noisy(pa.array([], pa.string()), column, look()), column)
+        keys = key.decode(np.ones((1, 100), np.int32), np.full(100, 0.5), book, column).cast(pa.int64()).to_pylist()
+        assert len(set(keys)) == 100 and (storage == "string" or max(keys) <= np.iinfo(storage).max)
+        made.append(keys)
+    assert all(a != b for a, b in zip(*made, strict=True))

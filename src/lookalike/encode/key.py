@@ -7,6 +7,7 @@ hold none of them: fresh keys come from such blocks, or go on above the last one
 from __future__ import annotations
 
 import math
+import zlib
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,8 @@ def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) 
         "protected": {"keys": rows},
         "repeats": _turns.freeze(stats.get("repeats", {}), protect),
     }
+    if "lot" in stats:
+        return book | {"whole": _apart(stats["lot"], *_storage(column))}
     if stats["whole"] is not None:
         return book | {"whole": _free_whole(stats["whole"], rows, *_storage(column))}
     used = _fresh.codes(np.array(stats["prefix"]["used"], "<U64"), _shape.LONGEST)
@@ -77,10 +80,13 @@ def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) 
 
 
 def noisy(values: pa.ChunkedArray | pa.Array, column: Column, look: Look) -> Stats:
-    """The statistics as a private fit may have them: those of no keys at all, and how many are missing. Fresh keys are whole numbers."""
+    """The statistics as a private fit may have them: those of no keys at all, and how many are missing.
+
+    Fresh keys are whole numbers, which begin elsewhere for each name of a column ("lot"): two columns are not the same keys.
+    """
     rows = look.counts(_arrow.presence(values)[0].astype(np.int64), 2) if column.nullable else np.array([0.0, look.rows.estimate])
     none = measure(pa.array([], pa.string()), column)
-    return none | {"rows": float(rows.sum()), "missing": float(rows[0])}
+    return none | {"rows": float(rows.sum()), "missing": float(rows[0]), "lot": zlib.crc32(column.name.encode())}
 
 
 def held(stats: Stats, book: Book, column: Column) -> list[np.ndarray]:
@@ -169,6 +175,14 @@ def _free_whole(whole: dict[str, Any], rows: int, least: int, most: int) -> dict
     above = max(int(used[-1]) + 1 if len(used) else 0, found[0][-1] + 1 if found[0] else 0) * width
     below = (int(used[0]) if len(used) else 0) * width - 1
     return {"blocks": found[0], "width": width, "ordered": found[1], "above": above, "below": below, "limits": [least, most]}
+
+
+def _apart(lot: int, least: int, most: int) -> dict[str, Any]:
+    """As `_free_whole`, where nothing is known of the originals: one of many blocks, by `lot`."""
+    count = 10**6 if most >= 10**15 else 10**3 if most >= 10**6 else 10**2 if most >= 10**4 else 10
+    width, block = most // (2 * count), count // 5 + lot % count
+    above, below = (block + 1) * width, block * width - 1
+    return {"blocks": [block], "width": width, "ordered": True, "above": above, "below": below, "limits": [least, most]}
 
 
 def _integers(i: np.ndarray, whole: dict[str, Any], column: Column) -> np.ndarray:
