@@ -401,3 +401,17 @@ def test_intervals_of_pandas_come_back_as_categories_or_as_text() -> None:
     pd.testing.assert_series_equal(back["part"], frame["part"])
     assert back["range"].tolist() == [str(i) for i in frame["range"]]
     assert "range holds intervals, and was read as text" in data.notes
+
+
+def test_rows_of_one_identifier_that_stand_together_hint_at_a_subject() -> None:
+    from lookalike._asking import read
+
+    rng = np.random.default_rng(0)
+    whose = np.repeat(rng.permutation(10_000)[:60], rng.integers(2, 8, 60))
+    visits = pd.DataFrame({"patient_id": whose, "pulse": rng.normal(70, 9, len(whose)), "ward": rng.choice(list("abc"), len(whose))})
+    (note,) = Dataset.of(visits).notes
+    assert note.startswith("rows that share a value of patient_id stand together") and "--subject patient_id" in note
+    assert read(visits, subject="patient_id").notes == ()
+    assert Dataset.of(visits.sample(frac=1, random_state=0, ignore_index=True)).notes == ()  # nothing says that they do
+    assert Dataset.of(visits.rename(columns={"patient_id": "distance"})).notes == ()
+    assert Dataset.of(visits.drop_duplicates("patient_id", ignore_index=True)).notes == ()

@@ -43,6 +43,13 @@ def test_the_delimiter_is_found_whatever_the_suffix_says(tmp_path: Path, delimit
     assert cells(path) == {"name": ["Ann", "Bob", "Cid"], "age": ["31", "27", "45"], "city": ["Rome", "Oslo", "Rome"]}
 
 
+@pytest.mark.parametrize("text", ["a,b\n1,2\n", "\n\na;b\r\n\r\n1,,\r2,3;", ",\n\n,", " \na\x0bb,c\n\u20281,2\r\r\n", "a"])
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_lines_without_quotes_are_cut_as_those_with_quotes_are(text: str, delimiter: str) -> None:
+    head = lookalike.data.delimited._Head(text)
+    assert head._plain(delimiter) == head._quoted(delimiter)
+
+
 def test_a_decimal_comma_is_no_delimiter(tmp_path: Path) -> None:
     assert cells(put(tmp_path / "a.csv", "x;y\n1,5;2,25\n3,5;4,75\n")) == {"x": ["1,5", "3,5"], "y": ["2,25", "4,75"]}
 
@@ -422,3 +429,29 @@ def test_a_first_line_that_may_be_a_row_is_told_of(tmp_path: Path) -> None:
     for first, told in (("39,State-gov,77516", True), ("age,work,weight", False), ("country,2019,2020", False), ("0,1,2", False)):
         file.write_text(f"{first}\n" + "50,Private,83311\n" * 3)
         assert any("if the first line is a row of data" in note for note in read(file).notes) == told
+
+
+@pytest.mark.parametrize("above", ["Patient,,,Vitals,", ",Patient,,Vitals,", "Patient,Patient,Patient,Vitals,Vitals"])
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_a_header_of_two_lines_is_refused_with_what_to_do(above: str, suffix: str, tmp_path: Path) -> None:
+    """Groups of columns above the columns, as spreadsheets with merged cells write them."""
+    rows = [[str(i), str(20 + i % 50), "mf"[i % 2], str(60 + i % 30), str(100 + i % 70)] for i in range(60)]
+    lines = [above.split(","), ["id", "age", "sex", "pulse", "pressure"], *rows]
+
+    def write(lines: list[list[str]]) -> Path:
+        path = tmp_path / f"a{suffix}"
+        if suffix == ".csv":
+            path.write_text("\n".join(map(",".join, lines)) + "\n")
+        else:
+            pd.DataFrame(lines).replace("", None).to_excel(path, header=False, index=False)
+        return path
+
+    with pytest.raises(DataError, match=r"two lines: .*'Patient', 'Vitals'.*'id', 'age', 'sex'|named twice") as caught:
+        Dataset.of(write(lines))
+    assert "remove" in caught.value.fix and "line" in caught.value.fix
+    assert Dataset.of(write(lines[1:])).rows == 60
+    nameless = [["", *lines[1][1:]], *rows]
+    assert Dataset.of(write(nameless)).schema.table.names[0] == "column_1"
+    lines[1][3] = "unknown"  # a first row with words that mean missing is a row
+    if "Patient,P" not in above:
+        assert Dataset.of(write(lines)).rows == 61

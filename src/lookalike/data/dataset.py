@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lookalike.data import formats, linked, links, several
+from lookalike.data import formats, linked, links, several, subject
+from lookalike.data._headings import refuse_two
 from lookalike.data.frames import Frame, give_back, take_in
 from lookalike.data.holders import Holders
 from lookalike.data.infer import conform, infer, parsed
@@ -86,11 +87,13 @@ class Dataset:
         if schema is not None and schema.linked:
             raise _one_of_several(source, schema)
         raw, frame = (read(source), Frame()) if isinstance(source, (str, Path)) else take_in(source)
+        if schema is None:
+            refuse_two(raw)
         found = conform(raw, schema.table) if schema is not None else infer(raw)
         whole = schema or Schema(tables=(found.table,))
         if found.canonical is not None:
-            said = links.within(found.table, found.canonical) if schema is None else None
-            notes = raw.notes if said is None else (*raw.notes, said)
+            said = () if schema is not None else (look(found.table, found.canonical) for look in (links.within, subject.hint))
+            notes = (*raw.notes, *(note for note in said if note is not None))
             return cls(whole, {found.table.name: found.canonical}, frame=frame, notes=notes)._ordered()
         return cls(whole, {}, frame=frame, notes=raw.notes, stream=_Stream(raw, found.table, found.rows))._ordered()
 
@@ -134,7 +137,8 @@ class Dataset:
 
     def seen_as(self, schema: Schema) -> Dataset:
         """The same rows under a schema of the same columns that says otherwise of keys, links, order or subject."""
-        about = {"frame": self._frame, "notes": self.notes, "origin": self._origin, "holders": self.holders}
+        notes = tuple(n for n in self.notes if schema.subject is None or not n.startswith(subject.HINT))
+        about = {"frame": self._frame, "notes": notes, "origin": self._origin, "holders": self.holders}
         return Dataset(schema, self._tables, stream=self._stream, **about)
 
     # ------------------------------------------------------------------------------------------------------ looking

@@ -45,6 +45,9 @@ def source(name: str, where: str, schema: pa.Schema, read: Callable[[list[str]],
     return Source(name, where, pa.schema([_field(f, f"{name}.{f.name}") for f in schema]), read, **more)  # type: ignore[arg-type]
 
 
+_TWINS = "rename or drop one of each; or, if this line names groups of columns, and the next one the columns, remove it"
+
+
 def refuse_twins(names: Sequence[str], where: str) -> None:
     """Raise a DataError if a column is named twice, saying which and at which places."""
     places: dict[str, list[int]] = {}
@@ -52,7 +55,7 @@ def refuse_twins(names: Sequence[str], where: str) -> None:
         places.setdefault(name, []).append(at)
     twins = [f"{n!r} (columns {', '.join(map(str, at))})" for n, at in places.items() if len(at) > 1]
     if twins:
-        raise DataError(f"a column is named twice: {'; '.join(twins)}", where=where, fix="rename or drop one of each")
+        raise DataError(f"a column is named twice: {'; '.join(twins)}", where=where, fix=_TWINS)
 
 
 def _field(field: pa.Field, where: str) -> pa.Field:
