@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from faker import Faker
 
-from lookalike.data import Dataset, _checks, _people
+from lookalike.data import Dataset, _checks, _people, _personal
 from lookalike.data.detect import detect_column
 from lookalike.encode import Codebook, Coded, _fill, _fresh, _manner, _person, personal
 from lookalike.errors import SchemaError
@@ -74,6 +75,15 @@ def test_each_kind_of_value_is_recognised(locale: str, make: str, name: str, wha
         name = {"de_DE": "Adresse", "es_ES": "direccion"}.get(locale, name)
     cells = [getattr(FAKE[locale], make)() for _ in range(100)]
     assert found(cells, name) == what
+
+
+@pytest.mark.parametrize("pattern", [_personal._NAME_CHARS, _personal._LIKE_NAME, r"[\pL]{2}", r"^\d+[A-Za-z]?[ ,]+[\pL]"])
+@pytest.mark.parametrize("beyond", [[], ["Zoë Ängström", "5 Ä", "王杰", "’n"]])
+def test_letters_of_all_scripts_are_those_of_ascii_where_there_are_no_others(pattern: str, beyond: list[str]) -> None:
+    values = pa.array(
+        ["Ann Lee", "ann", "A", "7", "12 Elm", "12a, Elm", "J.-P. d'Arc", "de la Cruz", "", " x", "X_1", "O'Neil, Bo", *beyond]
+    )
+    assert _personal._matched(values, pattern).equals(pc.match_substring_regex(values, pattern))
 
 
 def test_german_words_for_columns() -> None:

@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 from lookalike.schema import NumberFormat
 
 PLAIN = NumberFormat()
+_WHOLE = NumberFormat(thousands="", point=".", prefix="", suffix="", negative="-$1", plus=False, zero=True, decimals=0, pad=0)
+"""How whole numbers are written mostly."""
 EXACT = 2.0**53
 """Whole numbers up to here are exact in a float64."""
 _SPACES = (" ", "\u00a0", "\u202f")
@@ -42,6 +44,8 @@ _SPLIT = re.compile(
 
 def guess(values: pa.Array) -> tuple[NumberFormat, bool] | None:
     """How distinct texts `values` write numbers, and whether all are whole; None if not all are numbers, or they look like codes (007)."""
+    if pc.all(pc.match_substring_regex(values, r"^(?:0|-?[1-9]\d{0,17})$")).as_py():
+        return _WHOLE, True
     found = _affixes(values[0].as_py())
     if found is None:
         return None

@@ -51,6 +51,8 @@ _STREET_WORD = (
     r"rue|chemin|allée|via|viale|piazza|corso|calle|avenida|av|paseo|plaza|rua|travessa|ul|ulica|al|gatan|vägen|vej|gade)\b|"
     r"(?:stra(?:ß|ss)e|str\.|weg|platz|gasse|allee|ring|ufer|straat|laan|plein|kade|singel|gracht|katu|tie)\b"
 )
+_IN_ASCII = {r"\pL": "A-Za-z", r"\pM": "", r"\p{Lu}": "A-Z", r"\p{Lo}": ""}
+"""Classes of letters, always in brackets, as they are in plain ASCII."""
 _NAME_CHARS = r"^[\pL][\pL\pM .,'’\-&]*$"
 
 _LIKE_NAME = (
@@ -122,7 +124,7 @@ def card_numbers(values: pa.Array, name: str) -> bool:
 
 def _share(values: pa.Array, pattern: str) -> float:
     """Share of values that match."""
-    return float(pc.mean(pc.match_substring_regex(values, pattern).cast(pa.int8())).as_py() or 0.0)
+    return float(pc.mean(_matched(values, pattern).cast(pa.int8())).as_py() or 0.0)
 
 
 def _mostly(values: pa.Array, pattern: str, least: float) -> bool:
@@ -137,7 +139,15 @@ def _first(values: pa.Array, least: float) -> pa.Array:
 
 def _any(values: pa.Array, pattern: str) -> bool:
     """Whether one of the values matches."""
-    return bool(pc.any(pc.match_substring_regex(values, pattern)).as_py())
+    return bool(pc.any(_matched(values, pattern)).as_py())
+
+
+def _matched(values: pa.Array, pattern: str) -> pa.Array:
+    """Which values match. The letters of all scripts take a millisecond to compile, so values in plain ASCII are asked for theirs only."""
+    if r"\p" in pattern and pc.all(pc.string_is_ascii(values)).as_py():
+        for letters, plain in _IN_ASCII.items():
+            pattern = pattern.replace(letters, plain)
+    return pc.match_substring_regex(values, pattern)
 
 
 def _bared(values: pa.Array, gone: str) -> pa.Array:
@@ -161,21 +171,28 @@ def _patterned(sample: pa.Array, hint: frozenset[str]) -> str | None:
 def _numbered(sample: pa.Array, hint: frozenset[str], seen: Seen) -> str | None:
     """Numbers with check digits, and phone numbers."""
     bare = pc.replace_substring_regex(sample, r"[ .\-]", "")
-    accounts = bare.filter(pc.match_substring_regex(bare, _IBAN))
-    if len(accounts) >= SURE * len(bare) and _checks.valid(accounts, _checks.iban).mean() >= SURE:
-        return "iban"
+    if _mostly(bare, _IBAN, SURE):
+        accounts = bare.filter(pc.match_substring_regex(bare, _IBAN))
+        if _checks.valid(accounts, _checks.iban).mean() >= SURE:
+            return "iban"
     if _cards(bare, hint):
         return "card"
     if scheme := _national(sample, hint):
         return "national_id:" + scheme
     few = len(seen.values) <= 2 and seen.n > len(seen.values)
-    digits = pc.utf8_length(pc.replace_substring_regex(sample, r"\D", ""))
-    long = float(pc.mean(pc.and_(pc.greater_equal(digits, 7), pc.less_equal(digits, 18)).cast(pa.int8())).as_py())
-    if few or long < 0.9 or _share(sample, _DATE) >= 0.5:
+    if few or not pc.any(_long(_first(sample, 0.9))).as_py():
+        return None
+    if float(pc.mean(_long(sample).cast(pa.int8())).as_py()) < 0.9 or _share(sample, _DATE) >= 0.5:
         return None
     if hint & _PHONE_NAME and _share(sample, _PHONE) >= 0.9:
         return "phone"
     return "phone" if max(_share(sample, _ABROAD), _share(sample, _AMERICAN)) >= SURE else None
+
+
+def _long(values: pa.Array) -> pa.Array:
+    """Which values have as many digits as a phone number."""
+    digits = pc.utf8_length(pc.replace_substring_regex(values, r"\D", ""))
+    return pc.and_(pc.greater_equal(digits, 7), pc.less_equal(digits, 18))
 
 
 def _cards(bare: pa.Array, hint: frozenset[str]) -> bool:
@@ -270,8 +287,10 @@ def _placed(sample: pa.Array, hint: frozenset[str], seen: Seen) -> str | None:
     """Addresses, companies, user names and links: by pattern and name together, and only where values hardly repeat."""
     words = _names.words(seen.name)
     hardly = seen.n < 2 * len(seen.values)
-    street = _share(sample, _STREET_WORD) if hint & _STREET_NAME or hardly else 0.0
-    numbered = _share(sample, r"^\d+[A-Za-z]?[ ,]+\pL|\pL.*[ ,]\d+[A-Za-z]?(?:[,/ -]|$)")
+    if not (hint & _STREET_NAME or hardly):
+        return None
+    street = _share(sample, _STREET_WORD)
+    numbered = _share(sample, r"^\d+[A-Za-z]?[ ,]+[\pL]|[\pL].*[ ,]\d+[A-Za-z]?(?:[,/ -]|$)")
     spaced = _share(sample, r"\S\s\S")
     if hint & _STREET_NAME and not hint & {"email", "mail", "ip", "mac", "web"} and spaced >= 0.7 and max(street, numbered) >= 0.5:
         return "street"
@@ -281,10 +300,10 @@ def _placed(sample: pa.Array, hint: frozenset[str], seen: Seen) -> str | None:
         return "street"
     if _share(sample, _URL) >= SURE:
         return "url"
-    if hint & _COMPANY_NAME and not hint & {"id", "code", "response", "public", "type", "size"} and _share(sample, r"\pL{2}") >= 0.9:
+    if hint & _COMPANY_NAME and not hint & {"id", "code", "response", "public", "type", "size"} and _share(sample, r"[\pL]{2}") >= 0.9:
         return "company"
     joined = "".join(words)
-    if (joined in _USER or words[-2:] in (("user", "name"), ("screen", "name"))) and spaced <= 0.05 and _share(sample, r"\pL") >= 0.9:
+    if (joined in _USER or words[-2:] in (("user", "name"), ("screen", "name"))) and spaced <= 0.05 and _share(sample, r"[\pL]") >= 0.9:
         return "user_name"
     if hint & _CITY_NAME and len(words) <= 2 and _share(sample, _NAME_CHARS) >= 0.9:
         return "city"

@@ -67,9 +67,10 @@ def delimited(path: Path, name: str, suffix: str) -> Source:
     text = codecs.decode(scan.head, scan.encoding, "ignore")
     if not text.strip():
         raise DataError("the file is empty", where=str(path), fix="give a file with a header and rows")
-    _refuse_preamble(text, scan.encoding, path)
-    delimiter = _delimiter(text, str(path))
-    records = _records(text, delimiter)
+    head = _Head(text)
+    _refuse_preamble(head, scan.encoding, path)
+    delimiter = _delimiter(head, str(path))
+    records = head.records(delimiter)
     if len(records) == 1 and not scan.final:
         raise DataError("there are no rows, only column names", where=str(path), fix="give a table with rows")
     header = [_bare(cell) for cell in records[0]]
@@ -78,7 +79,7 @@ def delimited(path: Path, name: str, suffix: str) -> Source:
     layout = _Layout(names, delimiter, scan.encoding, scan.quotes > 0, skip)
     if scan.quotes % 2:
         _refuse_unclosed(path, layout)
-    quoted, bare = _quoting(records[1:], names)
+    quoted, bare = _quoting(records[1:], names) if head.quotes else ((), ())
     dialect = Dialect(
         delimiter="" if delimiter == SUFFIX[suffix] else delimiter,
         eol=_eol(text),
@@ -142,14 +143,14 @@ def _header_note(header: list[str]) -> tuple[str, ...]:
     return (f"{_count(len(odd), 'column')} named by a number: if the first line is a row of data, put a line of names above it",)
 
 
-def _delimiter(text: str, where: str) -> str:
+def _delimiter(head: _Head, where: str) -> str:
     """The delimiter that gives the most rows the header's number of cells, more than one; a comma for a single column."""
-    ranks = {d: _agreement(text, d) for d in DELIMITERS}
+    ranks = {d: head.agreement(d) for d in DELIMITERS}
     best = max(ranks, key=lambda d: ranks[d])
     if ranks[best] > (0, 0):
         return best
     for strange in _STRANGE:
-        share, width = _agreement(text, strange)
+        share, width = head.agreement(strange)
         if share == 1 and width >= (4 if strange == " " else 2):
             raise DataError(
                 f"all is in one column; the cells seem to be separated by {strange!r}",
@@ -159,20 +160,20 @@ def _delimiter(text: str, where: str) -> str:
     return ","
 
 
-def _refuse_preamble(text: str, encoding: str, path: Path) -> None:
+def _refuse_preamble(head: _Head, encoding: str, path: Path) -> None:
     """Raise a DataError if the file begins with lines of one cell (a title, comments) and then goes on as a table of several columns, or
     with the line that tells a spreadsheet how cells are separated, which would be taken for the column names."""
-    if re.match(r'"?sep=[^\r\n]"?\r?\n', text, re.IGNORECASE):
+    if re.match(r'"?sep=[^\r\n]"?\r?\n', head.text, re.IGNORECASE):
         what = "the first line tells a spreadsheet how cells are separated, and is no header"
         raise DataError(what, where=str(path), fix=f"leave it out: tail -n +2 {shlex.quote(str(path))} > table.csv")
-    if any(_agreement(text, delimiter) > (0, 0) for delimiter in DELIMITERS):
+    if any(head.agreement(delimiter) > (0, 0) for delimiter in DELIMITERS):
         return
     for delimiter in DELIMITERS:
-        records = _placed(text, delimiter)
+        records = head.placed(delimiter)
         widths = [len(record) for _, record in records]
         first = next((k for k, width in enumerate(widths) if width > 1), 0)
         if 0 < first < len(widths) - 1 and len(set(widths[first:])) == 1 and not any(map(_numeric, records[first][1])):
-            ends = re.findall(_END, text[: records[first][0]])
+            ends = re.findall(_END, head.text[: records[first][0]])
             line = 1 + len(ends)
             what = f"the table seems to begin on line {line}, with {widths[first]} columns; what stands above it has one cell a line"
             cut = f": tail -n +{line} {shlex.quote(str(path))} > table.csv"  # which takes bytes for lines that end in \n
@@ -185,33 +186,51 @@ def _numeric(cell: str) -> bool:
     return bool(re.search(r"\d", cell)) and not any(map(str.isalpha, cell))
 
 
-def _agreement(text: str, delimiter: str) -> tuple[float, int]:
-    """Share of records as wide as the header, and its width; (0, 0) if it is one cell."""
-    records = _records(text, delimiter)
-    width = len(records[0])
-    return (sum(len(r) == width for r in records) / len(records), width) if width > 1 else (0, 0)
+class _Head:
+    """The first text of a file as records, for any delimiter; each is looked at once."""
 
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.some = text[:_HEAD] if re.search(r"[\r\n]", text[:_HEAD].strip()) else text
+        self.quotes = '"' in self.some
+        self._found: dict[str, list[tuple[int, list[str]]]] = {}
 
-def _records(text: str, delimiter: str) -> list[list[str]]:
-    """The first records, blank lines left out, each cell with the quotes it has in the file."""
-    return [record for _, record in _placed(text, delimiter)]
+    def agreement(self, delimiter: str) -> tuple[float, int]:
+        """Share of records as wide as the header, and its width; (0, 0) if it is one cell."""
+        if delimiter not in self.some:
+            return 0, 0
+        records = self.records(delimiter)
+        width = len(records[0])
+        return (sum(len(r) == width for r in records) / len(records), width) if width > 1 else (0, 0)
 
+    def records(self, delimiter: str) -> list[list[str]]:
+        """The first records, blank lines left out, each cell with the quotes it has in the file."""
+        return [record for _, record in self.placed(delimiter)]
 
-def _placed(text: str, delimiter: str) -> list[tuple[int, list[str]]]:
-    """As `_records`, each with the place in the text where it begins."""
-    some = text[:_HEAD] if re.search(r"[\r\n]", text[:_HEAD].strip()) else text
-    d = re.escape(delimiter)
-    cell = re.compile(rf'("[^"]*(?:""[^"]*)*"[^{d}\r\n]*|[^{d}\r\n]*)({d}|{_END}|\Z)')
-    records, record, start = [], [], 0
-    for match in cell.finditer(some):
-        record.append(match[1])
-        if match[2] != delimiter:
-            if record != [""]:
-                records.append((start, record))
-            record, start = [], match.end()
-    if len(text) > len(some) and len(records) > 1:
-        records.pop()  # cut short
-    return records
+    def placed(self, delimiter: str) -> list[tuple[int, list[str]]]:
+        """As `records`, each with the place in the text where it begins."""
+        if delimiter not in self._found:
+            records = self._quoted(delimiter) if self.quotes else self._plain(delimiter)
+            if len(self.text) > len(self.some) and len(records) > 1:
+                records.pop()  # cut short
+            self._found[delimiter] = records
+        return self._found[delimiter]
+
+    def _plain(self, delimiter: str) -> list[tuple[int, list[str]]]:
+        lines = re.finditer(r"[^\r\n]+", self.some)
+        return [(line.start(), line[0].split(delimiter)) for line in lines]
+
+    def _quoted(self, delimiter: str) -> list[tuple[int, list[str]]]:
+        d = re.escape(delimiter)
+        cell = re.compile(rf'("[^"]*(?:""[^"]*)*"[^{d}\r\n]*|[^{d}\r\n]*)({d}|{_END}|\Z)')
+        records, record, start = [], [], 0
+        for match in cell.finditer(self.some):
+            record.append(match[1])
+            if match[2] != delimiter:
+                if record != [""]:
+                    records.append((start, record))
+                record, start = [], match.end()
+        return records
 
 
 def _bare(cell: str) -> str:
@@ -226,12 +245,12 @@ def _eol(text: str) -> str:
 def _quoting(records: list[list[str]], names: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Columns whose cells are always quoted, and the spellings (of missing cells) that are bare even there."""
     quoted, bare = [], set()
-    for at, name in enumerate(names):
-        cells = [r[at] for r in records if len(r) == len(names)]
+    for name, cells in zip(names, zip(*(r for r in records if len(r) == len(names)), strict=True), strict=False):
         wrapped = [c for c in cells if c.startswith('"')]
+        if not any(not re.search(r'[\r\n",;\t|]', _bare(c)) for c in wrapped):
+            continue
         plain = {c for c in cells if not c.startswith('"')}
-        needless = any(not re.search(r'[\r\n",;\t|]', _bare(c)) for c in wrapped)
-        if needless and plain <= _BARE:
+        if plain <= _BARE:
             quoted.append(name)
             bare |= plain
     return tuple(quoted), tuple(sorted(bare))
