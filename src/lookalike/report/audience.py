@@ -75,6 +75,7 @@ def public(data: Mapping[str, Any]) -> dict[str, Any]:
         "limits": [LEFT_OUT],
         "scores": _scores(data["scores"]),
         "attacks": _attacks(data["attacks"]),
+        "rules": [],
         "columns": [],
         "map": None,
         "protected": {},
@@ -88,7 +89,7 @@ def public(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _other(other: Mapping[str, Any]) -> dict[str, Any]:
     rows = {role: _two_digits(n) for role, n in other["rows"].items()}
-    parts = {"scores": _scores(other["scores"]), "attacks": _attacks(other["attacks"]), "verdict": _verdict(other["verdict"])}
+    parts = {"scores": _scores(other["scores"]), "attacks": _attacks(other["attacks"]), "verdict": _verdict(other["verdict"]), "rules": []}
     return {"name": other["name"], "rows": rows, **parts}
 
 

@@ -14,6 +14,8 @@ MARKS = {"good": "✅", "fair": "🟡", "poor": "❌", "open": "❔"}
 GATES = {True: "✅ met", False: "❌ not met", None: "❔ not measured"}
 SPECIAL = re.compile(r"[\\`*{}\[\]|~$#]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown reads as more than itself; an underscore only at the edge of a word."""
+RULES = 30
+"""Rules that are shown at most."""
 SECRET = "This report is as confidential as the data."
 
 
@@ -25,7 +27,7 @@ def render(data: Mapping[str, Any]) -> str:
     parts.append(f"**Split**: {MARKS[data['split']['tone']]} {escape(data['split']['text'])}")
     parts += _listed(data["notes"])
     parts += [*_verdict(data), *_gates(data), "## What limits this", *_listed(data["limits"])]
-    parts += [*_figures(data), *_linked(data), *_attacks(data), *_promised(data), *_untested(data), *_about(data)]
+    parts += [*_figures(data), *_linked(data), *_rules(data), *_attacks(data), *_promised(data), *_untested(data), *_about(data)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -83,6 +85,10 @@ def _figures(data: Mapping[str, Any]) -> list[str]:
 
 def _linked(data: Mapping[str, Any]) -> list[str]:
     return [part for grid in tables.linked(data, wide=True) for part in _drawn(grid, "##")]
+
+
+def _rules(data: Mapping[str, Any]) -> list[str]:
+    return [part for grid in tables.rules(data, most=RULES) for part in _drawn(grid, "##")]
 
 
 def _attacks(data: Mapping[str, Any]) -> list[str]:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from lookalike.privacy.statement import Statement
 from lookalike.report import drill, hexes, page_links, tracks
+from lookalike.report import tables as words_of
 from lookalike.report.view import number, span
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-PAIRS = 15
+PAIRS, RULES = 15, 30
 REASONS = 12
 PROTECTED = {
     "levels": "rare levels pooled",
@@ -39,6 +40,7 @@ SECTIONS = {
     "map": "Map",
     "columns": "Columns",
     "pairs": "Pairs",
+    "rules": "Rules",
     "fidelity": "Fidelity",
     "diversity": "Diversity",
     "utility": "Utility",
@@ -49,9 +51,9 @@ SECTIONS = {
     "untested": "Not tested",
     "definitions": "Definitions",
 }
-ALONE = {"classifier", "pairs", "diversity", "utility", "fairness"}
+ALONE = {"classifier", "pairs", "rules", "diversity", "utility", "fairness"}
 """Sections that only a page on a single table has."""
-INTERNAL = {"database", "classifier", "map", "columns", "pairs", "fidelity", "diversity", "utility", "fairness", "protected"}
+INTERNAL = {"database", "classifier", "map", "columns", "pairs", "rules", "fidelity", "diversity", "utility", "fairness", "protected"}
 """Sections that a public page has not."""
 NAMED = (
     "shape",
@@ -127,6 +129,7 @@ def _summary(data: Mapping[str, Any], *, public: bool) -> dict[str, Any]:
     several = len(tables) > 1
     left_out = {"compared"} if not several else set()
     left_out |= set() if data["map"] else {"map"}
+    left_out |= set() if data.get("rules") else {"rules"}
     left_out |= set() if data["privacy"] else {"promised"}
     left_out |= INTERNAL if public else set()
     left_out |= ALONE if data.get("linked") else {"database"}
@@ -165,6 +168,7 @@ def _details(data: Mapping[str, Any], scores: Mapping[str, Any], held: str) -> d
         "reasons": _bars(told.get("reasons", [])[:REASONS]),
         "told_pairs": [[f"{p['a']} × {p['b']}", f"{p['loss']:.3f}"] for p in told.get("pairs", [])[:REASONS]],
         "rules": drill.table("what holds far more often in one table", rules),
+        "obeyed": [_ruled(grid) for grid in words_of.rules(data, most=RULES)],
         "plane": hexes.panels(data["map"], held=held) if data["map"] else None,
         "axes": [_axis_words(a) for a in data["map"]["axes"]] if data["map"] else [],
         "rates": _rates(scores),
@@ -176,6 +180,12 @@ def _details(data: Mapping[str, Any], scores: Mapping[str, Any], held: str) -> d
         "curves": [(a["title"], a["name"] == "best") for a in _curves(data)],
         "protected": [_protected(name, facts) for name, facts in data["protected"].items()],
     }
+
+
+def _ruled(grid: words_of.Grid) -> dict[str, Any]:
+    """A table of rules as the page draws one, with what stands below it."""
+    left = [True] + [False] * (len(grid.head) - 1)
+    return {"title": grid.title, "head": grid.head, "left": left, "rows": grid.rows, "left_out": 0, "note": " ".join(grid.notes)}
 
 
 def _drills(data: Mapping[str, Any], area: str) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from lookalike.compare import frame
 from lookalike.errors import CannotError, DataError, SettingError, UnknownName
 from lookalike.metrics import utility
 from lookalike.protocol import OnStep, quiet
-from lookalike.report import audience, danger, describe, fitting, fresh, limits, measure, ordered, split
+from lookalike.report import audience, danger, describe, fitting, fresh, limits, measure, obeyed, ordered, split
 from lookalike.report.attacked import BEST, THREAT, chosen
 from lookalike.report.gates import Gate, Outcome, check, read
 from lookalike.report.map import plane
@@ -192,6 +192,9 @@ def build(real: Source, synthetic: Source, *, holdout: Source | None = None, on_
         notes.append(ordered.NOTE.format(subject=subjects.name))
     notes += [laid[None].note] if laid[None] is not None and laid[None].note else []
     found, data = _compose(setting, {n: frames[f"other: {n}"] for n in plan.others}, plan, facts, steps, laid=laid)
+    told = _plain(obeyed.rules(tables, real.schema, names, plan.seed))
+    for one, role in ((data, "synthetic"), *((other, f"other: {other['name']}") for other in data["others"])):
+        one["rules"] = told[role]
     report = Report(data, found)
     data["gates"] = [_gated(gate, one) for one in [data, *data["others"]] for gate in plan.gates()]
     return report.public() if plan.audience == "public" else report
@@ -229,6 +232,8 @@ def _of_linked(sources: Mapping[str, Source], plan: Plan, steps: Steps) -> Repor
     data["scores"] = [_entry(s) for s in data["scores"]]
     for other in data["others"]:
         other["scores"] = [_entry(s) for s in other["scores"]]
+    for one in [data, *data["others"]]:
+        one["rules"] = []
     data = _plain(data)
     data["gates"] = [_gated(gate, one) for one in [data, *data["others"]] for gate in plan.gates()]
     report = Report(data, found)

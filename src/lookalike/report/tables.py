@@ -97,6 +97,23 @@ def attacks(data: Mapping[str, Any], table: Mapping[str, Any], *, wide: bool) ->
     return _lean(Grid("Attacks", ("", *columns), rows, _notes(table["attacks"])))
 
 
+def rules(data: Mapping[str, Any], *, most: int) -> list[Grid]:
+    """The rules that real rows obey and fewer synthetic ones, worst first, of each synthetic table; `most`: so many of them."""
+    several, out = bool(data["others"]), []
+    for table in synthetic(data):
+        told = table.get("rules", [])
+        broken = [r for r in told if r["synthetic"] < r["real"]]
+        if not told:
+            continue
+        fresh = ("fresh rows",) if told[0]["holdout"] is not None else ()
+        lines = [(r["text"], *(number(r[k], "%") for k in ("synthetic", "real", *(["holdout"] if fresh else [])))) for r in broken[:most]]
+        more = f" Shown are the worst {most}." if len(broken) > most else ""
+        note = f"{len(told)} rules were found that real rows obey; {len(broken)} are obeyed by fewer synthetic ones.{more}"
+        title = "Rules that real rows obey" + (f", in {table['name']}" if several else "")
+        out.append(Grid(title, ("rule", "synthetic rows", "real rows", *fresh), lines, (note,)))
+    return out
+
+
 def linked(data: Mapping[str, Any], *, wide: bool) -> list[Grid]:
     """Tables and links, if `wide` each figure with that of fresh real rows in brackets; nothing where there is one table, or in public."""
     if not data.get("linked"):

@@ -20,6 +20,8 @@ WIDE = 96
 """Characters from which on intervals and floors have columns of their own."""
 FULL = 130
 """Characters from which on figures of linked tables have those of fresh rows beside them."""
+RULES = 8
+"""Rules that are shown at most."""
 TITLE, FIGURE = 22, 12
 """Characters that a title and a figure need, to tell whether several tables fit beside one another."""
 
@@ -36,6 +38,7 @@ def render(data: Mapping[str, Any], *, width: int = 100, color: bool = False) ->
         *_limits(data),
         *_figures(data, width),
         *_linked(data, width),
+        *(_drawn(grid) for grid in tables.rules(data, most=RULES)),
         *_attacks(data, width),
     ]
     console.print(Group(*parts, *_worst(data), _untested(data)))
