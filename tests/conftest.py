@@ -34,7 +34,7 @@ def trees(number: int) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def few_trees() -> Iterator[None]:
     """For tests that ask whether a report comes and how it is shown."""
-    yield from trees(10)
+    yield from trees(5)
 
 
 @pytest.fixture(scope="module")

@@ -38,18 +38,21 @@ def real() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def model(real: pd.DataFrame) -> Ctgan:
-    return la.fit(real, model="ctgan", settings=SMALL, seed=1)
+    return la.fit(real, model="ctgan", settings=SMALL, seed=2)
 
 
 def test_what_only_three_columns_together_show_is_learned(model: Ctgan, real: pd.DataFrame) -> None:
     """Of three trainings the middle one: how far a single game of two networks comes hangs on the last digit of its first steps."""
     three, two = [], []
-    for fitted in (model, *(la.fit(real, model="ctgan", settings=SMALL, seed=seed) for seed in (2, 3))):
+    for seed in (2, 3, 1):
+        fitted = model if seed == 2 else la.fit(real, model="ctgan", settings=SMALL, seed=seed)
         made = la.sample(fitted, 4_000, seed=2)
         three.append((((made.left == "a") ^ (made.right == "x")) == (made.flip == "up")).mean())
         there = made[made["size"] != 0]
         two.append(((there["size"] > 0) == (there.flip == "up")).mean())
-    assert np.median(three) > 0.8 and np.median(two) > 0.8
+        if len(three) == 2 and min(three + two) > 0.8:
+            break  # whatever the third comes to, the middle one is above
+    assert sorted(three)[-2] > 0.8 and sorted(two)[-2] > 0.8
 
 
 def test_columns_keep_their_shares_and_places(model: Ctgan, real: pd.DataFrame) -> None:

@@ -106,7 +106,7 @@ def test_weights_that_are_used_several_times_learn_the_same_on_any_number_of_thr
         for threads in (1, 2, 4, 2):
             torch.set_num_threads(threads)
             net = Often()
-            train(net, rows, course=course(epochs=30, batch=1_024, piece=128), seed=3)
+            train(net, rows, course=course(epochs=6, batch=1_024, piece=128), seed=3)
             found.add(net.layer.weight.detach().numpy().tobytes())
     finally:
         torch.set_num_threads(allowed)
