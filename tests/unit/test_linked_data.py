@@ -877,3 +877,18 @@ def test_a_table_of_sqlite_whose_name_differs_in_capitals_only_is_in_the_way(tmp
     with pytest.raises(FileError, match="already exists") as caught:
         Dataset.of(pd.DataFrame({"n": range(9)})).write(url + "orders")
     assert "capitals" in caught.value.fix
+
+
+def test_a_line_number_is_part_of_a_key_rather_than_a_second_link() -> None:
+    """No order names a product twice, which may be by chance; that lines are counted within orders is not."""
+    rng = np.random.default_rng(0)
+    named = [rng.choice(np.arange(1, 61), rng.integers(1, 5), replace=False) for _ in range(90)]
+    lines = [(o, n, p) for o, some in enumerate(named, start=1) for n, p in enumerate(some, start=1)]
+    tables = {
+        "orders": pd.DataFrame({"order_id": np.arange(1, 91), "paid": rng.normal(size=90)}),
+        "products": pd.DataFrame({"product_id": np.arange(1, 61), "weight": rng.normal(size=60)}),
+        "order_lines": pd.DataFrame(lines, columns=["order_id", "line_no", "product_id"]).assign(pieces=rng.integers(1, 9, len(lines))),
+    }
+    schema = Dataset.of(tables).schema
+    assert schema["order_lines"].key == ("order_id", "line_no")
+    assert ("order_lines", "product_id", "products", "product_id") in links_of(schema)
