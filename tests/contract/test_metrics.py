@@ -17,6 +17,8 @@ from lookalike.report.measure import stage, trial
 from lookalike.schema import Column
 from lookalike.score import Score
 
+pytestmark = pytest.mark.usefixtures("fewer_trees")
+
 COLUMNS = tuple(
     Column(name=name, kind=kind)
     for name, kind in (("age", "integer"), ("pay", "number"), ("job", "category"), ("day", "date"), ("rich", "boolean"))

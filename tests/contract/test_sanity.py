@@ -17,6 +17,8 @@ from lookalike.report.measure import Stage, stage, trial
 from lookalike.schema import Column
 from lookalike.score import Score
 
+pytestmark = pytest.mark.usefixtures("fewer_trees")
+
 ROWS = 500
 NUMBER, LEVEL = "number", "category"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,12 @@ REAL = people(6_000)
 @pytest.fixture(scope="module")
 def forest() -> Any:
     return la.fit(REAL, seed=0)
+
+
+@pytest.fixture
+def small_pilot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What parity costs is tried on as few rows as some thousand people deserve."""
+    monkeypatch.setattr(importlib.import_module("lookalike.steer"), "PARITY_PILOT", 8_000)
 
 
 @pytest.fixture(scope="module")
@@ -249,6 +256,7 @@ def test_make_draws_as_a_plan_asks_and_the_report_says_so() -> None:
     assert any("unlike the data" in note for note in made.report.json()["notes"])
 
 
+@pytest.mark.usefixtures("small_pilot")
 def test_an_outcome_is_drawn_free_of_a_group_and_the_account_says_what_it_cost(forest: Any) -> None:
     plan = {"parity": {"target": "income", "group": "sex"}, "given": {"age": {"low": 25}}}
     drawn = la.steer(forest, plan, n=3_000, seed=1)
@@ -312,6 +320,7 @@ def test_keys_of_a_model_without_a_codebook_come_once(forest: Any) -> None:
     assert rows.id.is_unique
 
 
+@pytest.mark.usefixtures("small_pilot")
 def test_the_account_of_parity_is_of_the_rows_given_out(forest: Any) -> None:
     plan = {"parity": {"target": "income", "group": "sex"}, "rules": ["age >= 40"]}
     drawn = la.steer(forest, plan, n=1_000, seed=1)
