@@ -19,7 +19,7 @@ from lookalike.data import Dataset
 from lookalike.errors import CannotError, SettingError
 from lookalike.plan import Plan
 from lookalike.private import Private
-from lookalike.protocol import Encoder, Model, OnStep, Sampler, quiet
+from lookalike.protocol import Encoder, Model, OnStep, Sampler, inner, quiet
 from lookalike.schema import Schema
 
 if TYPE_CHECKING:
@@ -484,7 +484,7 @@ def offers(model: Model, rows: int, seed: int) -> Options:
         return {}
     rows = min(rows, DRAWN)
     draws = [together(model, [model.sample(rows, rng=randomness(seed, AGAIN, k)).table()]) for k in range(DRAWS)]
-    drawing = _told.inner(model)
+    drawing = inner(model)
     return {"draws": draws, "refit": again.refit(drawing, seed=seed), "log_prob": again.log_prob(drawing)}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 BLOCK, SUBJECTS = 65_536, 4_096
 """Rows, and subjects with all their rows, are drawn in blocks of this many, each with its own stream of random numbers: neither `batch` nor
 threads change a row."""
+ABREAST, MANY = 4, 4
+"""Blocks drawn side by side at most; and how many there must be for each thread, as one thread may be left with the last."""
 FIT, DRAW, SPLIT, AGAIN, READY, APART = 0, 1, 2, 3, 4, 5
 """Uses of a seed; each has random numbers of its own."""
 TURNS, FEW = 100, 1_000
@@ -106,7 +110,7 @@ class Drawn:
                         many.append(name, batch)
             return
         with Writer(out, schema) as writer:
-            for block in counted(ahead(self) if self.n > self.block else self, self.n, on_step):
+            for block in counted(ahead(self) if self.n > self.block and not self._many else self, self.n, on_step):
                 for batch in block.to_batches():
                     writer.append(batch)
 
@@ -114,7 +118,16 @@ class Drawn:
     def _like(self) -> Dataset | None:
         return getattr(self.model, "like_", None)
 
+    @property
+    def _many(self) -> bool:
+        """Whether blocks are drawn side by side: the model can, nothing is asked of rows, and there are enough blocks for each thread."""
+        free = self.steering is None and hasattr(self.model, "alone") and self._keys() is None
+        return free and workers() > 1 and self.n >= MANY * workers() * self.block
+
     def __iter__(self) -> Iterator[pa.Table]:
+        if self._many:
+            yield from abreast(self._block, range(0, self.n, self.block))
+            return
         keys = self._keys()
         for b, start in enumerate(range(0, self.n, self.block)):
             rows, rng = min(self.block, self.n - start), randomness(self.seed, DRAW, b)
@@ -127,6 +140,12 @@ class Drawn:
                 made = self.model.sample(rows, rng=rng, start=start).table()
                 made = made if keys is None else self._apart(made, keys, b)
             yield made
+
+    def _block(self, start: int) -> pa.Table:
+        """The block that begins with row `start`, drawn on one thread."""
+        rng = randomness(self.seed, DRAW, start // self.block)
+        with sound(self.model):
+            return self.model.alone(min(self.block, self.n - start), rng=rng, start=start).table()
 
     def _keys(self) -> Keys | None:
         """What sees to keys of several columns of a single table whose rows stand alone; a column of kind key has no repeats itself."""
@@ -147,7 +166,7 @@ class Drawn:
         found, lacking, table = [made.filter(pa.array(fresh))], int((~fresh).sum()), self.model.schema.table
         for turn in range(TURNS if lacking else 0):
             some = min(self.block, max(2 * lacking, FEW))
-            rng, start = randomness(self.seed, APART, block, turn), block * self.block + turn * some
+            rng, start = randomness(self.seed, APART, block, turn), block * self.block + (turn + 1) * some
             more = self.model.sample(some, rng=rng, start=start).table()
             more = more.filter(pa.array(keys.fresh(more, most=lacking)))
             found.append(more)
@@ -273,6 +292,26 @@ def ahead(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         while (table := waiting.result()) is not None:
             waiting = pool.submit(next, source, None)
             yield table
+
+
+def abreast(draw: Callable[[int], pa.Table], starts: Sequence[int]) -> Iterator[pa.Table]:
+    """The tables that `draw` makes of `starts`, in their order, several at a time; one is begun as soon as one is used."""
+    with ThreadPoolExecutor(workers()) as pool:
+        waiting = deque(pool.submit(draw, start) for start in starts[: workers() + 1])
+        try:
+            for start in starts[workers() + 1 :]:
+                made = waiting.popleft().result()
+                waiting.append(pool.submit(draw, start))
+                yield made
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def workers() -> int:
+    """Blocks that are drawn at a time: each takes its memory."""
+    return min(os.cpu_count() or 1, ABREAST)
 
 
 def cut(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:

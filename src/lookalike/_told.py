@@ -10,13 +10,7 @@ from typing import Any
 from lookalike import models
 from lookalike.data.read import EXCEL, readable, suffix_of
 from lookalike.errors import FileError
-from lookalike.protocol import Model
-
-
-def inner(model: Model) -> Model:
-    """The model that draws: the one that was kept, of a model that has chosen among several."""
-    kept = getattr(model, "winner_", None)
-    return kept if isinstance(kept, Model) else model
+from lookalike.protocol import Model, inner
 
 
 def noted(model: Model) -> list[str]:

@@ -114,6 +114,12 @@ class Sampler(Protocol):
         ...
 
 
+def inner(model: Any) -> Any:
+    """The model that draws: the one that was kept, of a model that has chosen among several."""
+    kept = getattr(model, "winner_", None)
+    return model if kept is None else kept
+
+
 def in_turn(model: Sampler) -> Sampler:
     """What blocks are drawn from that follow one another, from `start=0` on: `model`, or what its own `in_turn` returns, which remembers
     the blocks before where rows of one must be unlike those of another."""

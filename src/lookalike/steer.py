@@ -17,10 +17,12 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike import fair, rare
+from lookalike._account import Account, Line
 from lookalike.condition import ORDERED, Condition, unknown_level
 from lookalike.data import Dataset, columns_of
 from lookalike.errors import CannotError, SettingError
 from lookalike.plan import Plan, Share
+from lookalike.protocol import inner
 from lookalike.rules import Rules, Seen
 from lookalike.store import sound
 
@@ -36,54 +38,12 @@ LEAST_TRIED, MOST_TRIED, AT_ONCE = 200_000, 400, 262_144
 """Rows that are tried before a plan is given up, at least, and for each row that is wanted; rows tried at once at most."""
 SPARE = 1.03
 """How many more rows are tried than should be needed."""
+MANY, FEW_EACH, POOL = 64, 1_000, 4
+"""Strata from which on, if so few rows are due of each on average, rows are drawn for all of them together first; how many times as many."""
 REDRAWN = 50
 """Times that a row is drawn anew whose given part and drawn part together break a rule."""
 TURNS, NEAR = 500, 1e-7
 """Rounds of proportional fitting at most, and by how much margins may be missed."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One thing that was asked, and what came of it."""
-
-    what: str
-    asked: str
-    achieved: str
-    met: bool = True
-
-    def to_json(self) -> dict[str, Any]:
-        """The line as JSON values."""
-        return {"what": self.what, "asked": self.asked, "achieved": self.achieved, "met": self.met}
-
-
-@dataclass(frozen=True)
-class Account:
-    """What a plan asked and what was achieved. tried: rows that the model drew under the conditions; obeyed: those that met all the rest of
-    the plan; kept: those that are given out."""
-
-    lines: tuple[Line, ...]
-    tried: int
-    obeyed: int
-    kept: int
-    notes: tuple[str, ...] = ()
-
-    @property
-    def accepted(self) -> float:
-        """Share of the rows tried that obeyed."""
-        return self.obeyed / max(self.tried, 1)
-
-    def to_json(self) -> dict[str, Any]:
-        """The account as JSON values."""
-        lines = [line.to_json() for line in self.lines]
-        counts = {"tried": self.tried, "obeyed": self.obeyed, "kept": self.kept, "accepted": round(self.accepted, 6)}
-        return {"lines": lines, **counts, "notes": list(self.notes)}
-
-    def text(self) -> str:
-        """The account in lines of text."""
-        width = max((len(line.what) for line in self.lines), default=0)
-        told = [f"{'✓' if line.met else '✗'} {line.what:<{width}}  asked {line.asked}, got {line.achieved}" for line in self.lines]
-        told.append(f"{self.kept:,} rows; of {self.tried:,} that were tried {100 * self.accepted:.3g} % obeyed")
-        return "\n".join([*told, *(f"note: {note}" for note in self.notes)])
 
 
 @dataclass
@@ -133,7 +93,8 @@ class Steering:
             CannotError: hardly any row obeys; names what hinders.
         """
         due = self._due(first + rows, rows)
-        parts = [self._stratum(k, count, rng=rng) for k, count in enumerate(due) if count]
+        parts = self._together(due, rng) if MANY <= np.count_nonzero(due) and rows < FEW_EACH * np.count_nonzero(due) else []
+        parts += [self._stratum(k, count, rng=rng) for k, count in enumerate(due) if count]
         table = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
         table = table.take(pa.array(rng.permutation(table.num_rows)))
         table = self._renewed(table, first, rng)
@@ -275,6 +236,25 @@ class Steering:
         self.given += counts
         return counts.tolist()
 
+    def _together(self, due: list[int], rng: np.random.Generator) -> list[pa.Table]:
+        """Rows of many strata out of one lot that the model draws freely; `due` is lowered by them. A row is of its stratum as it would be
+        if it had been drawn under the conditions of that, and each lot that is drawn under conditions costs as much as a large one."""
+        size, parts = min(POOL * sum(due), AT_ONCE), []
+        table = self._candidates(self.plan.given, size, rng=rng, key=-1, start=self.drawn)
+        self.drawn += size
+        sides = tuple(len(share.cells) for share in self.targets)
+        cells = [np.argmax(_memberships(table, share, self.schema), axis=0) for share in self.targets]
+        whose = np.ravel_multi_index(cells, sides)
+        order = np.argsort(whose, kind="stable")
+        for k, stratum in enumerate(self.strata):
+            low, high = np.searchsorted(whose[order], np.ravel_multi_index(stratum.cells, sides) + np.arange(2))
+            if due[k] and high > low:
+                kept, last = self._accepted(table.take(pa.array(order[low:high])), stratum, rng=rng, most=due[k])
+                due[k] -= kept.num_rows
+                self.tried, self.obeyed = self.tried + last, self.obeyed + kept.num_rows
+                parts.append(kept)
+        return parts
+
     def _stratum(self, k: int, rows: int, *, rng: np.random.Generator) -> pa.Table:
         """`rows` rows of a stratum."""
         stratum, found, got, tried, rate = self.strata[k], [], 0, 0, 1.0
@@ -296,7 +276,7 @@ class Steering:
     def _renewed(self, table: pa.Table, first: int, rng: np.random.Generator) -> pa.Table:
         """`table` with keys that follow one another and people of their own, as refused rows took some with them; rules that speak of such
         a column were met by its values as they are, which stay."""
-        codebook = getattr(getattr(self.model, "winner_", self.model), "codebook_", None)
+        codebook = getattr(inner(self.model), "codebook_", None)
         if codebook is None:
             return table
         free = [name for name in table.column_names if name not in self.rules.columns]
@@ -388,7 +368,7 @@ class Steering:
 def _native(model: Sampler) -> Any:
     """The model that draws under conditions, if it can: the one that was kept, of a model that chose among several; one whose rows are
     recast, if the model of the recast rows can."""
-    drawing = getattr(model, "winner_", model)
+    drawing = inner(model)
     able = getattr(getattr(getattr(drawing, "inner_", drawing), "can", None), "given", False)
     return drawing if able and hasattr(drawing, "within") else None
 
@@ -399,7 +379,7 @@ def _known(model: Sampler, column: Column, condition: Condition) -> None:
     Raises:
         UnknownName: there is no such level; names the near matches.
     """
-    drawing, levels = getattr(model, "winner_", model), set()
+    drawing, levels = inner(model), set()
     codebook = getattr(drawing, "codebook_", None)
     for known, book in zip(codebook.table, codebook.books, strict=True) if codebook is not None else ():
         levels |= set(book.get("levels", ())) if known.name == column.name else set()
@@ -433,7 +413,7 @@ def check(plan: Plan, schema: Schema, *, private: bool) -> tuple[fair.Parity | N
 
 
 def _is_private(model: Sampler) -> bool:
-    return getattr(getattr(model, "winner_", model), "privacy_", None) is not None
+    return getattr(inner(model), "privacy_", None) is not None
 
 
 def _rules(plan: Plan, model: Sampler) -> Rules:
@@ -546,7 +526,7 @@ def completed(model: Sampler, plan: Plan, n: int | None, *, rng: np.random.Gener
         SettingError: there are no rows, or `n` is not how many there are.
     """
     check(plan, model.schema, private=_is_private(model))
-    drawing, rules = getattr(model, "winner_", model), _rules(plan, model)
+    drawing, rules = inner(model), _rules(plan, model)
     if not hasattr(drawing, "complete"):
         what = "the model cannot draw the rest of a row that is given in part"
         raise CannotError(what, where="fix", fix="fit the model forest, autoregressive or diffusion")

@@ -301,3 +301,15 @@ def test_a_plan_tells_of_keys_that_repeat(sales: tuple[pd.DataFrame, Any]) -> No
     model = la.fit(rows, schema=schema, model="independent")
     (note,) = la.steer(model, {"given": {"sold": {"high": 60}}}, n=300).account.notes
     assert "(shop+day) that an earlier row has" in note
+
+
+def test_a_key_of_two_columns_and_a_rule_of_no_repeats_hold_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that are drawn again for their key do not make the model forget the rows before."""
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"shop": rng.choice(list("abcdef"), 300), "day": rng.integers(0, 30, 300), "ticket": rng.permutation(600)[:300]})
+    rows = rows.drop_duplicates(["shop", "day"], ignore_index=True).astype({"ticket": float})
+    schema = la.schema(rows).amend("ticket", kind="integer").amend_table("table", key=["shop", "day"])
+    model = la.fit(rows, schema=schema, model=la.model("ruled", inner="independent", rules=["unique(ticket)"]))
+    monkeypatch.setattr(_drawing, "BLOCK", 40)
+    drawn = la.sample(model, 120)
+    assert not drawn.duplicated(["shop", "day"]).any() and not drawn.ticket.duplicated().any()

@@ -136,9 +136,8 @@ class Table:
     def abort(self) -> None:
         """Forget all; a database file that was not there before is removed."""
         self._base.close()
-        if self._fresh and self._place.path is not None:
-            for tail in ("", "-journal", "-wal", ".wal"):
-                Path(f"{self._place.path}{tail}").unlink(missing_ok=True)
+        if self._fresh:
+            self._place.remove()
 
 
 def plain(table: pa.Table) -> pa.Table:
@@ -191,6 +190,11 @@ class Place:
             )
         with self.engine.told(self.shown):
             return self.engine(self.address, write=write)
+
+    def remove(self) -> None:
+        """Remove the database, if it is a file, with what its driver keeps beside it."""
+        for tail in ("", "-journal", "-wal", ".wal") if self.path is not None else ():
+            Path(f"{self.path}{tail}").unlink(missing_ok=True)
 
     @contextmanager
     def open(self, *, write: bool) -> Iterator[Engine]:

@@ -227,9 +227,8 @@ class _Database:
 
     def abort(self, error: BaseException) -> None:
         self._base.close()
-        if self._fresh and self._place.path is not None:
-            for tail in ("", "-journal", "-wal", ".wal"):
-                Path(f"{self._place.path}{tail}").unlink(missing_ok=True)
+        if self._fresh:
+            self._place.remove()
 
 
 class _Plan:

@@ -13,6 +13,7 @@ from lookalike.compare.frame import LABELS, ORDERED, code
 from lookalike.data import Dataset
 from lookalike.errors import DataError, SettingError
 from lookalike.fair.parity import effects, ordered
+from lookalike.protocol import inner
 
 Edges = Sequence[tuple[str, str]]
 
@@ -73,7 +74,7 @@ def twins(model: Any, rows: Any, group: str | Sequence[str], *, rng: np.random.G
         at = table.schema.get_field_index(name)
         table = table.set_column(at, table.schema.field(at), table[name].take(pa.array(donor)))
     follow = effects(ordered(tuple(graph)), names) if graph is not None else frozenset()
-    drawing = getattr(model, "winner_", model)  # of a model that chose among several, the one that was kept
+    drawing = inner(model)
     able = hasattr(drawing, "complete")
     redrawn = tuple(name for name in schema.table.names if name in follow and able)
     if redrawn:
