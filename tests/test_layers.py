@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("schema", "_folder", "_whole"),
     ("data",),
     ("condition", "privacy", "rules"),
-    ("plan", "protocol", "score"),
+    ("_account", "plan", "protocol", "score"),
     ("encode", "nets", "compare"),
     ("models", "simulate", "metrics", "attacks"),
     ("augment", "fair", "federated", "impute", "pseudonyms", "rare", "report", "scenario", "store", "audit", "private"),

@@ -39,7 +39,7 @@ LEAST_TRIED, MOST_TRIED, AT_ONCE = 200_000, 400, 262_144
 SPARE = 1.03
 """How many more rows are tried than should be needed."""
 MANY, FEW_EACH, POOL = 64, 1_000, 4
-"""Strata from which on, if so few rows are due of each on average, rows are drawn for all of them together first; how many times as many."""
+"""Strata from which on, if so few rows are due of each, rows are first drawn for all of them together; how many times as many."""
 REDRAWN = 50
 """Times that a row is drawn anew whose given part and drawn part together break a rule."""
 TURNS, NEAR = 500, 1e-7
