@@ -53,7 +53,7 @@ def small_pilot(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def network() -> Any:
     pytest.importorskip("torch")
-    return la.fit(REAL, model=la.model("autoregressive", epochs=4), seed=0)
+    return la.fit(REAL, model=la.model("autoregressive", epochs=12), seed=0)
 
 
 @pytest.fixture(scope="module")
