@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 import lookalike as la
+from lookalike import _drawing
 from lookalike.data import Dataset
 from lookalike.errors import StoreError
 from lookalike.models import _boost, _grow, _stage, _ties, _trees, _walk
@@ -191,6 +192,21 @@ def test_rows_that_walk_side_by_side_end_where_each_would_alone(levels: int) -> 
     assert (cut[~leaf] < 0).any(), "some cuts are between sets of levels"
     assert leaf[ends].all()
     assert all(ends[i] == k for k in np.flatnonzero(leaf) for i in rows[low[k] : high[k]]), "in the leaf that they were put in"
+
+
+@pytest.mark.parametrize("rows", [2_000, 999])
+def test_blocks_drawn_side_by_side_are_those_drawn_in_turn(rows: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"id": range(300), "a": np.arange(300) % 7, "b": np.arange(300) % 4, "x": np.arange(300.0) ** 2})
+    model = la.fit(frame.assign(c=frame.a * frame.b), settings={"trees": 2}, seed=0)
+    drawn, begun, plain = [], [], Forest.alone
+    monkeypatch.setattr(_drawing, "BLOCK", 100)
+    monkeypatch.setattr(Forest, "alone", lambda self, n, **how: begun.append(how["start"]) or plain(self, n, **how))
+    for cores in (1, 2):
+        monkeypatch.setattr(_drawing.os, "cpu_count", lambda cores=cores: cores)
+        la.sample(model, rows, seed=3, out=tmp_path / f"{cores}.csv")
+        drawn.append((tmp_path / f"{cores}.csv").read_text())
+        assert sorted(begun) == (list(range(0, rows, 100)) if cores == 2 else [])
+    assert drawn[0] == drawn[1] and drawn[0].count("\n") == rows + 1
 
 
 @pytest.mark.parametrize("rows", [5_000, 100_000])

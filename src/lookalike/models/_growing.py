@@ -213,11 +213,11 @@ def _shared(values: pa.ChunkedArray) -> np.ndarray | None:
     return numbers if numbers.max(initial=-1) + 1 >= FEW_SUBJECTS else None
 
 
-def each(work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-    """`work` of each item, on as many threads as there are cores; the first error ends it."""
-    if len(items) == 1:
-        return [work(items[0])]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+def each(work: Callable[[Any], Any], items: Sequence[Any], *, threads: int | None = None) -> list[Any]:
+    """`work` of each item, on as many threads as there are cores, or as are asked for; the first error ends it."""
+    if len(items) == 1 or threads == 1:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         futures = [pool.submit(work, item) for item in items]
         try:
             return [f.result() for f in futures]
