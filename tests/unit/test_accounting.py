@@ -32,7 +32,6 @@ from lookalike.privacy.accounting import (
     epsilon_of,
     least_noise,
     most_rho,
-    noise_for,
     total,
 )
 
@@ -346,23 +345,6 @@ def test_several_trainings_compose() -> None:
 
 
 # --------------------------------------------------------------------------------------------------------------------- noise
-
-
-@pytest.mark.parametrize(("epsilon", "rate", "steps"), [(0.3, 0.01, 1000), (1.0, 0.02, 2000), (10.0, 0.005, 500), (3.0, 1.0, 10)])
-def test_noise_spends_the_budget_and_no_more(epsilon: float, rate: float, steps: int) -> None:
-    noise = noise_for(Budget(epsilon, 1e-6), rate=rate, steps=steps)
-    assert total([Cost(sampled=Sampled(noise, rate, steps))], delta=1e-6) <= epsilon
-    assert total([Cost(sampled=Sampled(noise / 1.003, rate, steps))], delta=1e-6) > epsilon
-
-
-def test_noise_leaves_room_for_other_looks() -> None:
-    budget, other = Budget(1.0, 1e-6), [Cost(rho=0.002, delta=1e-7)]
-    noise = noise_for(budget, rate=0.01, steps=100, besides=other)
-    assert noise > noise_for(budget, rate=0.01, steps=100)
-    training = Cost(sampled=Sampled(noise, 0.01, 100))
-    assert total([*other, training], delta=1e-6) <= 1.0
-    with pytest.raises(SettingError, match="leave no budget"):
-        noise_for(budget, rate=0.01, steps=100, besides=[Cost(rho=1.0)])
 
 
 def test_a_search_that_cannot_end_is_refused() -> None:

@@ -23,7 +23,7 @@ from lookalike.errors import BudgetError, DataError, SettingError
 from lookalike.privacy import mechanisms
 from lookalike.privacy.accounting import Budget, delta_of
 from lookalike.privacy.ledger import Allowance, Ledger
-from lookalike.privacy.mechanisms import best, counts, laplace, levels, threshold
+from lookalike.privacy.mechanisms import best, counts, levels, threshold
 
 ALARM = 1e-8
 DRAWS = 20_000
@@ -42,12 +42,6 @@ def gaussian(scale: float, centre: int = 0) -> Callable[[np.ndarray], np.ndarray
     reach = math.ceil(45 * scale) + 5
     whole = math.fsum(math.exp(-x * x / (2 * scale * scale)) for x in range(-reach, reach + 1))
     return lambda x: np.exp(-((np.asarray(x, float) - centre) ** 2) / (2 * scale * scale)) / whole
-
-
-def double_geometric(scale: float, centre: int = 0) -> Callable[[np.ndarray], np.ndarray]:
-    """The probability of each whole number under the discrete Laplace distribution."""
-    p = math.exp(-1 / scale)
-    return lambda x: (1 - p) / (1 + p) * p ** np.abs(np.asarray(x, float) - centre)
 
 
 def differs(draws: np.ndarray, pmf: Callable[[np.ndarray], np.ndarray]) -> bool:
@@ -162,10 +156,10 @@ def test_seeds_steer_nothing(allowance: Allowance) -> None:
         else:
             torch.manual_seed(1)
         lot = np.zeros(40, int)
-        noisy = counts(lot, allowance, rho=1e-4, what="counts")[0], laplace(lot, allowance, epsilon=0.01, what="laplace")[0]
+        noisy = counts(lot, allowance, rho=1e-4, what="counts")[0]
         named = levels({str(i): 10**6 for i in range(40)}, allowance, rho=1e-4, delta=1e-7, what="levels")
         picked = [best(np.zeros(1000), allowance, rho=0.01, what="best", sensitivity=1.0) for _ in range(20)]
-        return noisy[0].tolist(), noisy[1].tolist(), list(named.values()), picked
+        return noisy.tolist(), list(named.values()), picked
 
     state = np.random.get_state(), random.getstate()
     try:
@@ -193,7 +187,6 @@ def test_nothing_is_looked_at_when_the_budget_is_spent() -> None:
 
     for use in (
         lambda: counts(np.zeros(3, int), allowance, rho=1.0, what="counts"),
-        lambda: laplace(np.zeros(3, int), allowance, epsilon=2.0, what="laplace"),
         lambda: best(np.zeros(3), allowance, rho=1.0, what="best", sensitivity=1.0),
         lambda: levels(Watched(a=1), allowance, rho=1.0, delta=1e-7, what="levels"),
         lambda: levels(Watched(a=1), allowance, rho=1e-3, delta=1e-6, what="levels"),
@@ -205,10 +198,9 @@ def test_nothing_is_looked_at_when_the_budget_is_spent() -> None:
 
 @pytest.mark.parametrize("values", [np.zeros(3), np.array(["1"]), np.zeros((2, 2), int), np.array([True, False])])
 def test_counts_of_something_else(allowance: Allowance, values: np.ndarray) -> None:
-    for look in (lambda: counts(values, allowance, rho=0.1, what="c"), lambda: laplace(values, allowance, epsilon=0.1, what="c")):
-        with pytest.raises(SettingError) as caught:
-            look()
-        assert caught.value.where == "c" and caught.value.fix
+    with pytest.raises(SettingError) as caught:
+        counts(values, allowance, rho=0.1, what="c")
+    assert caught.value.where == "c" and caught.value.fix
     assert allowance.entries == ()
 
 
@@ -218,7 +210,6 @@ def test_numbers_that_are_none(allowance: Allowance, bad: float) -> None:
     for look in (
         lambda: counts(some, allowance, rho=bad, what="c"),
         lambda: counts(some, allowance, rho=0.1, what="c", sensitivity=bad),
-        lambda: laplace(some, allowance, epsilon=bad, what="c"),
         lambda: best(some.astype(float), allowance, rho=bad, what="c", sensitivity=1.0),
         lambda: best(some.astype(float), allowance, rho=0.1, what="c", sensitivity=bad),
         lambda: levels({"a": 1}, allowance, rho=bad, delta=1e-7, what="c"),
@@ -238,28 +229,6 @@ def test_large_and_empty(allowance: Allowance) -> None:
         counts(np.array([2**62]), allowance, rho=0.1, what="too large")
     tiny, sigma = counts(np.arange(50), allowance, rho=5e3, what="hardly any noise")
     assert tiny.tolist() == list(range(50)) and sigma < 0.02
-
-
-# ------------------------------------------------------------------------------------------------------------------- laplace
-
-
-@pytest.mark.parametrize(("epsilon", "sensitivity"), [(1.0, 1), (0.1, 1), (1.0, 3)])
-def test_laplace_noise_is_exact_and_costs_half_the_square(allowance: Allowance, epsilon: float, sensitivity: int) -> None:
-    noisy, scale = laplace(np.full(DRAWS, 7), allowance, epsilon=epsilon, what="laplace", sensitivity=sensitivity)
-    assert scale == pytest.approx(sensitivity / epsilon, rel=1e-9) and scale >= sensitivity / epsilon * (1 - 1e-15)
-    assert not differs(noisy, double_geometric(scale, 7))
-    assert differs(noisy, double_geometric(scale / 1.2, 7)) and differs(noisy, gaussian(scale * math.sqrt(2), 7))
-    assert allowance.entries[0].cost.rho == epsilon**2 / 2
-    assert exact_delta(lambda c: double_geometric(scale, c), sensitivity, epsilon * (1 + 1e-12), 400) < 1e-15  # pure
-
-
-def test_laplace_neighbours(allowance: Allowance) -> None:
-    one, other = (laplace(np.full(DRAWS, n), allowance, epsilon=0.5, what="laplace")[0] for n in (3, 4))
-    assert not leaks(one, other, 0.5, 0.0)
-    half = [laplace(np.full(DRAWS, n), allowance, epsilon=1.0, what="laplace")[0] for n in (3, 4)]
-    assert leaks(*half, 0.5, 0.0)
-    with pytest.raises(SettingError, match="whole numbers"):
-        laplace(np.zeros(2, int), allowance, epsilon=1.0, what="laplace", sensitivity=1.5)
 
 
 # ---------------------------------------------------------------------------------------------------------------------- best

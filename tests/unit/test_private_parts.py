@@ -182,7 +182,6 @@ def test_unless_it_is_said_a_unit_has_one_row() -> None:
     assert mechanisms.levels({"a": 2, "b": 1}, allowance, rho=SURE, delta=1e-9, what="x") == {"a": 2}  # one person's level is not told
     assert mechanisms.levels({"a": 3, "b": 2}, allowance, rho=SURE, delta=1e-9, what="x", sensitivity=2) == {"a": 3}
     assert mechanisms.counts(np.arange(3), allowance, rho=0.5, what="x")[1] == pytest.approx(1, rel=1e-6)
-    assert mechanisms.laplace(np.arange(3), allowance, epsilon=0.25, what="x")[1] == pytest.approx(4, rel=1e-6)
     assert mechanisms.threshold(1e-3, 1e-9) == 2 and mechanisms.threshold(1e-3, 1e-9, sensitivity=5) == 6
 
 

@@ -84,9 +84,9 @@ class Sampled:
     def __post_init__(self) -> None:
         noise, rate = _number(self.noise, "noise"), _number(self.rate, "rate")
         if not 0 < noise < math.inf:
-            raise SettingError(f"a noise multiplier must be above 0 and finite, not {self.noise!r}", where="noise", fix="see noise_for")
+            raise SettingError(f"a noise multiplier must be above 0 and finite, not {self.noise!r}", where="noise", fix="see least_noise")
         if not _NOISES[0] <= noise <= _NOISES[1]:
-            raise SettingError(f"a noise multiplier must be from 2⁻⁴⁰ to 2⁴¹, not {self.noise!r}", where="noise", fix="see noise_for")
+            raise SettingError(f"a noise multiplier must be from 2⁻⁴⁰ to 2⁴¹, not {self.noise!r}", where="noise", fix="see least_noise")
         if not 0 < rate <= 1:
             fix = "give the chance with which a row is in a batch: expected batch size over number of rows"
             raise SettingError(f"a sampling rate must be above 0 and at most 1, not {self.rate!r}", where="rate", fix=fix)
@@ -271,25 +271,6 @@ def most_rho(epsilon: float, delta: float) -> float:
 
 
 # -------------------------------------------------------------------------------------------------------------- DP-SGD
-
-
-def noise_for(budget: Budget, *, rate: float, steps: int, besides: Iterable[Cost] = ()) -> float:
-    """The least noise multiplier of `steps` Poisson-sampled sums at `rate` that stays in `budget`, to a thousandth above.
-
-    With `besides`, other looks that the same budget pays for: what is left for the training is then less.
-
-    Raises:
-        SettingError: `rate` or `steps` cannot be, or `besides` leave nothing.
-    """
-    other = Sum.of(besides)
-
-    def fits(noise: float) -> bool:
-        return other.plus(Cost(sampled=Sampled(noise, rate, steps))).within(budget)
-
-    if other.room(budget) <= 0:
-        fix = "give the training a larger budget, or look less before it"
-        raise SettingError("the other looks leave no budget for the training", where="epsilon", fix=fix)
-    return least_noise(fits)
 
 
 def least_noise(fits: Callable[[float], bool]) -> float:

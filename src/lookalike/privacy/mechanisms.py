@@ -1,6 +1,6 @@
 """Looks at private data: each is booked first, and then answered with exact noise on whole numbers.
 
-The noise is OpenDP's discrete Gaussian, discrete Laplace and Gumbel, drawn without floating point from the operating system's
+The noise is OpenDP's discrete Gaussian and Gumbel, drawn without floating point from the operating system's
 randomness (Canonne, Kamath and Steinke, 2020, arXiv 2004.00010). There is no seed: who knows the seed knows the noise. What may
 depend on the data is only what a function returns; what it is asked (sensitivity, cost, how many values) must be public.
 """
@@ -39,26 +39,6 @@ def counts(values: np.ndarray, allowance: Allowance, *, rho: float, what: str, s
     _positive(sensitivity, "sensitivity"), _positive(rho, "rho")
     allowance.spend(Cost(rho=rho), what)
     noisy, scale = _gaussian(rho, sensitivity)
-    return _answer(noisy, values, what), scale
-
-
-def laplace(values: np.ndarray, allowance: Allowance, *, epsilon: float, what: str, sensitivity: int = 1) -> tuple[np.ndarray, float]:
-    """`values` (int64 [k]) with discrete Laplace noise on each, and its scale: `epsilon`-DP, booked as ε²/2 of zCDP.
-
-    `sensitivity` is by how much one unit moves all values together, as a sum of absolute differences (a whole number).
-
-    Raises:
-        BudgetError: the budget does not allow it; nothing was looked at.
-        SettingError: values or sensitivity are not whole numbers, or epsilon is not above 0.
-    """
-    values = _whole(values, what)
-    _positive(sensitivity, "sensitivity"), _positive(epsilon, "epsilon")
-    if sensitivity != int(sensitivity):
-        raise SettingError(f"a sensitivity in whole numbers is needed, not {sensitivity!r}", where=what, fix="round it up")
-    dp = _library()
-    space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="i64")
-    noisy, scale = _least(lambda s: dp.m.make_laplace(*space, scale=s), sensitivity / epsilon, int(sensitivity), epsilon)
-    allowance.spend(Cost(rho=epsilon * epsilon / 2), what)
     return _answer(noisy, values, what), scale
 
 
