@@ -175,7 +175,7 @@ class Drawn:
                 break
         if lacking:
             what = f"{lacking:,} of {made.num_rows:,} rows found no key of their own in {TURNS} draws"
-            fix = "draw fewer rows, or take the key out of the schema"
+            fix = "draw fewer rows, take the key out of the schema, or, if values of few rows are nobody's own, set protect=1"
             raise DataError(what, where=f"{table.name}.{'+'.join(table.key)}", fix=fix)
         if fresh.all():
             return made
