@@ -188,6 +188,7 @@ def test_numbers_beyond_the_declared_bounds_count_as_the_bound() -> None:
     assert abs((rows["price"] == 500).mean() - (data["price"] >= 500).mean()) < 0.05
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_make_tells_neither_the_number_of_rows_nor_hides_the_promise() -> None:
     data = frame(1_000)
     made = la.make(data, schema=public(data), model=la.Private(epsilon=1.0))
