@@ -427,8 +427,7 @@ def dependent(kinds: frozenset[str], rows: int = 300) -> Dataset:
 @cache
 def to_learn(model: str) -> Dataset:
     can, slow = models.find(model).can, "epochs" in models.settings_of(model).model_fields
-    few = slow and not can.sequences
-    return learnable(model, dependent(can.kinds & (SLOW if few else QUICKLY), 300 if few else 700))
+    return learnable(model, dependent(can.kinds & (SLOW if slow else QUICKLY), 300 if slow and not can.sequences else 700))
 
 
 @cache
