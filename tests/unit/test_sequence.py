@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
+import lookalike as la
 from lookalike import models
 from lookalike.data import Dataset
 from lookalike.encode import Coded
@@ -336,3 +339,33 @@ def test_settings_are_checked() -> None:
     with pytest.raises(SettingError, match="not json"):
         models.build("sequence", {"inner_settings": "{"})
     assert models.build("sequence", {"inner_settings": '{"trees": 3}'}).settings.inner_settings == {"trees": 3}
+
+
+def bills(subjects: int, seed: int = 0) -> pd.DataFrame:
+    """Rows of customers whose total is the sum of goods and freight."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(2, 12, subjects)
+    n = int(sizes.sum())
+    goods, freight = rng.gamma(2, 50, n).round(2), rng.gamma(2, 5, n).round(2)
+    return pd.DataFrame(
+        {
+            "who": np.repeat([f"C{k:04d}" for k in range(subjects)], sizes),
+            "day": np.concatenate([np.cumsum(rng.integers(1, 30, k)) for k in sizes]),
+            "goods": goods,
+            "freight": freight,
+            "total": (goods + freight).round(2),
+        }
+    )
+
+
+def test_identities_of_a_row_hold_in_rows_that_are_drawn_and_completed(tmp_path: Path) -> None:
+    model = la.fit(bills(300), subject="who", order="day", seed=0)
+    assert model.exact_.texts == ("total = goods + freight",)
+    for one in (model, la.load(la.save(model, tmp_path / "m.lookalike"))):
+        drawn = la.sample(one, 100, seed=1)
+        assert np.allclose(drawn.total, drawn.goods + drawn.freight, atol=0.0051)
+        table = Dataset.of(drawn, schema=one.schema).table()
+        table = table.set_column(table.column_names.index("total"), "total", pa.nulls(table.num_rows, pa.float64()))
+        made = one.complete(table, ["total"], rng=np.random.default_rng(0), fill=True)
+        assert np.allclose(made["total"].to_numpy(), drawn.total, atol=0.0051)
+        assert abs(drawn.total.mean() - bills(300).total.mean()) < 0.1 * bills(300).total.mean()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lookalike.data import Dataset
     from lookalike.models._chain import Chain, How
     from lookalike.protocol import Model
+    from lookalike.rules import Rules
 
 __all__ = ["Sequence"]
 
@@ -68,7 +69,8 @@ class Sequence:
     """A model of owners, and a chain of their rows.
 
     Fitted attributes: `inner_`, the model of owners; `chain_`; `statics_`, names of the columns that never change within an owner;
-    `longest_`, rows that an owner has at most; `units_`, how many owners were learned from; `told_`, what a reader should be told.
+    `longest_`, rows that an owner has at most; `units_`, how many owners were learned from; `told_`, what a reader should be told;
+    `exact_`, identities of numbers that all rows learned from obey, such as a total: what they give is computed.
     """
 
     can: ClassVar[Can] = Can(kinds=frozenset(KINDS), sequences=True, unit="subject")
@@ -80,6 +82,7 @@ class Sequence:
     longest_: int
     units_: int
     told_: list[str]
+    exact_: Rules
 
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(**settings)
@@ -111,6 +114,7 @@ class Sequence:
         self.inner_ = inner.fit(flat, rng=rng, on_step=part(on_step, 0.0, 0.2))
         self.chain_ = Chain(self._context, self._rows, self._how)
         rows = table.select(list(self._rows.names))
+        self.exact_ = self._identities(rows)
         self.chain_.fit(owners.select(list(self._context.names)), rows, sizes, rng=rng, on_step=part(on_step, 0.2, 1.0))
         if self.chain_.used_ < len(sizes):
             self.told_.append(f"learned the rows of {self.chain_.used_:,} of {len(sizes):,} subjects, chosen at random")
@@ -126,6 +130,7 @@ class Sequence:
         owners = self.inner_.sample(n, rng=rng, start=start).table()
         sizes = np.maximum(owners[ROWS].fill_null(1).to_numpy(), 1)
         rows = self.chain_.draw(owners.select(list(self._context.names)), sizes, rng=rng, start=start * self.longest_)
+        rows = self.exact_.mend(rows)
         whose = pa.array(np.repeat(np.arange(len(sizes)), sizes))
         subject, made = _named(self.schema)[0], []
         for column in self.schema.table:
@@ -173,6 +178,7 @@ class Sequence:
         made = self.chain_.complete(owners, rows.select(kept), sizes, [n for n in kept if n in wanted], rng=rng, fill=fill)
         repeated = owners.take(pa.array(whose[sort]))
         back = pa.array(np.argsort(sort))
+        made = self.exact_.mend(made)
         for name in wanted - {subject.name, order.name}:
             at = table.column_names.index(name)
             drawn = (made if name in kept else repeated)[name].take(back)
@@ -206,6 +212,7 @@ class Sequence:
             "longest": self.longest_,
             "units": self.units_,
             "notes": self.told_,
+            "exact": self.exact_.to_json(),
         }
         arrays = {f"owners/{k}": a for k, a in inner.arrays.items()} | {f"chain/{k}": a for k, a in chain.arrays.items()}
         return State(card=card, arrays=arrays)
@@ -213,6 +220,7 @@ class Sequence:
     def restore(self, schema: Schema, state: State) -> Self:
         """Become the model that `state` was taken from."""
         from lookalike.models._chain import Chain
+        from lookalike.rules import Rules
 
         card = state.card
         self.schema, self.statics_, self.told_ = schema, tuple(card["statics"]), card["notes"]
@@ -222,7 +230,19 @@ class Sequence:
         inner = models.build(card["inner"], card["settings"])
         self.inner_ = inner.restore(Schema(tables=(self._owners,)), State(card=card["owners"], arrays=own))
         self.chain_ = Chain(self._context, self._rows, self._how).restore(State(card=card["chain"], arrays=rows))
+        self.exact_ = Rules.from_json(card.get("exact", {"rules": []}), Schema(tables=(self._rows,)))
         return self
+
+    def _identities(self, rows: pa.Table) -> Rules:
+        """The identities of numbers that all of `rows` obey, and not by chance."""
+        from lookalike.data import Dataset
+        from lookalike.rules import Rules, find
+
+        schema = Schema(tables=(self._rows,))
+        found = find(Dataset.from_arrow({self._rows.name: rows}, schema))
+        order = self._rows.order
+        texts = [one.text for one in found if one.kind == "identity" and one.share == 1 and one.columns[0] != order]
+        return Rules.of(texts, schema)
 
     @property
     def _how(self) -> How:
