@@ -29,7 +29,7 @@ def table(mails: range, seed: int) -> pa.Table:
 
 def test_shares_stand_beside_those_of_held_out_rows() -> None:
     tables = {"real": table(range(400), 1), "synthetic": table(range(300, 700), 2), "holdout": table(range(700, 900), 3)}
-    mail, first, key = fresh.left_out(COLUMNS, ("age",), tables)
+    mail, first, key = fresh.left_out(COLUMNS, ("age",), tables, {})
     assert (mail["copied"], mail["chance"]) == (0.25, 0.0) and 0.2 < mail["low"] < 0.25
     known = set(tables["real"]["first"].to_pylist())
     for role, share in (("synthetic", first["copied"]), ("holdout", first["chance"])):
@@ -42,7 +42,7 @@ def test_shares_stand_beside_those_of_held_out_rows() -> None:
 def test_no_values_and_no_holdout() -> None:
     tables = {"real": table(range(40), 1), "synthetic": table(range(40), 2)}
     tables["synthetic"] = tables["synthetic"].set_column(0, "mail", pa.nulls(40, pa.string()))
-    mail, first, _ = fresh.left_out(COLUMNS, ("age",), tables)
+    mail, first, _ = fresh.left_out(COLUMNS, ("age",), tables, {})
     assert mail["copied"] is None and first["chance"] is None and first["copied"] > 0.8
     assert [s.startswith("9") and "'first'" in s for s in fresh.copied([mail, first])] == [True]
 

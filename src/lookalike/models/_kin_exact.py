@@ -19,7 +19,20 @@ from lookalike.models._family import numbers, taken
 from lookalike.models._kin import positions_of
 from lookalike.schema import Column, Table
 
-__all__ = ["Copy", "Place", "Total", "cast", "copied", "find_copies", "find_places", "find_totals", "from_json", "plain", "to_json"]
+__all__ = [
+    "Copy",
+    "Place",
+    "Total",
+    "cast",
+    "copied",
+    "either",
+    "find_copies",
+    "find_places",
+    "find_totals",
+    "from_json",
+    "plain",
+    "to_json",
+]
 
 ALWAYS = 0.995
 """Share of the rows in which something must hold, to hold always."""
@@ -241,3 +254,12 @@ def from_json(raw: Mapping[str, Any]) -> Copy | Place | Total:
     kinds = {"copy": Copy, "place": Place, "total": Total}
     facts = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k != "is"}
     return kinds[raw["is"]](**facts)
+
+
+def either(choose: Any, yes: pa.Array, no: Any) -> pa.Array:
+    """`yes` where `choose`, else `no`; of the type of `yes`."""
+    choose, no = (x.combine_chunks() if isinstance(x, pa.ChunkedArray) else x for x in (choose, no))
+    choose = pc.fill_null(choose, False)
+    if pa.types.is_dictionary(yes.type):
+        return pc.if_else(choose, yes.cast(pa.string()), no.cast(pa.string())).dictionary_encode()
+    return pc.if_else(choose, yes, no.cast(yes.type))

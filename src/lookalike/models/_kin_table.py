@@ -7,6 +7,7 @@ these are how many rows of other tables it owns, how often it is named, and in w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 from lookalike.data import Dataset, formats
 from lookalike.encode import Codebook, Coded
 from lookalike.models import _kin_exact as exact
+from lookalike.models import _kin_keys as keys
 from lookalike.models._family import VISIBLE, Family, numbers
 from lookalike.models._kin import positions_of, sorted_by
 from lookalike.models._kin_groups import Spread, features, groups, slots
@@ -39,8 +41,6 @@ FEWEST_PAIRS, RISING = 50, 0.2
 """Siblings that follow one another, by which it is told that they are sorted; share of them in which the column must rise."""
 TINY = 10
 """Rows below which a table is too small to learn from."""
-TURNS = 20
-"""Draws of rows whose key is taken; those that find none are left out."""
 
 
 class Branch:
@@ -350,9 +350,14 @@ class Branch:
             sizes = self._left(rows, kept, sizes)
             mine, made = (None if x is None else x.filter(pa.array(kept)) for x in (mine, made))
         if made is None:
-            beside = self._beside(world, np.arange(rows.n), mine)
+            beside, place = self._beside(world, np.arange(rows.n), mine), np.repeat(np.arange(len(sizes)), sizes)
             made = self.own_.draw(context, sizes, rng=rng, beside=beside, start=start)
-            made = self._apart(rows, made, sizes, context, beside, rng=rng, start=start)
+
+            def again(twice: np.ndarray, turn: int) -> pa.Table:
+                few, near = np.bincount(place[twice], minlength=len(sizes)), None if beside is None else beside.take(pa.array(twice))
+                return self.own_.draw(context, few, rng=rng, beside=near, start=start + (turn + 1) * rows.n)
+
+            made = keys.apart(made, partial(self._taken, rows), again)
         if (twice := self._taken(rows, made)).any():
             sizes = self._left(rows, ~twice, sizes)
             mine, made = (None if x is None else x.filter(pa.array(~twice)) for x in (mine, made))
@@ -380,54 +385,8 @@ class Branch:
         return np.bincount(np.repeat(np.arange(len(sizes)), sizes)[kept], minlength=len(sizes))
 
     def _taken(self, rows: Rows, made: pa.Table | None) -> np.ndarray:
-        """bool [n]: rows whose key, of links and of columns that are drawn, an earlier row has.
-
-        Keys of links alone are seen to where the links are drawn, and fresh keys have no repeats.
-        """
-        linking = [k for k in rows.links if set(self.table.links[k].columns) <= set(self.table.key)]
-        own = [c for c in self.table.key if all(c not in self.table.links[k].columns for k in linking)]
-        drawn = set() if made is None else set(made.column_names) - {c.column for c in self.copies_}
-        if len(self.table.key) < 2 or not own or not set(own) <= drawn:
-            return np.zeros(rows.n, bool)
-        key = np.zeros(rows.n, np.int64)
-        for part_of in (*(rows.links[k] for k in linking), *(self._places(made[c]) for c in own)):
-            codes = np.unique(part_of, return_inverse=True)[1]
-            key = np.unique(key * (codes.max(initial=0) + 1) + codes, return_inverse=True)[1]
-        twice = np.ones(rows.n, bool)
-        twice[np.unique(key, return_index=True)[1]] = False
-        return twice
-
-    @staticmethod
-    def _places(values: pa.ChunkedArray) -> np.ndarray:
-        """int64 [n]: equal numbers for equal values."""
-        plain = values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
-        coded = pa.chunked_array([plain]) if isinstance(plain, pa.Array) else plain
-        return pc.fill_null(coded.combine_chunks().dictionary_encode().indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
-
-    def _apart(
-        self,
-        rows: Rows,
-        made: pa.Table | None,
-        sizes: np.ndarray,
-        context: pa.Table | None,
-        beside: pa.Table | None,
-        *,
-        rng: np.random.Generator,
-        start: int,
-    ) -> pa.Table | None:
-        """`made`, with rows whose key an earlier one has drawn again, TURNS times at most."""
-        place = np.repeat(np.arange(len(sizes)), sizes)
-        for turn in range(TURNS):
-            twice = np.flatnonzero(self._taken(rows, made))
-            if not len(twice):
-                break
-            few = np.bincount(place[twice], minlength=len(sizes))
-            near = None if beside is None else beside.take(pa.array(twice))
-            new = self.own_.draw(context, few, rng=rng, beside=near, start=start + (turn + 1) * rows.n)
-            at = np.arange(rows.n)
-            at[twice] = rows.n + np.arange(len(twice))
-            made = pa.concat_tables([made, new]).unify_dictionaries().take(pa.array(at)).combine_chunks()
-        return made
+        """bool [n]: rows whose key of several columns an earlier row has."""
+        return keys.taken(self.table, rows, made, [c.column for c in self.copies_])
 
     def _in_order(self, rows: Rows, made: pa.Table, mine: pa.Table | None, sizes: np.ndarray) -> tuple[pa.Table, pa.Table | None]:
         """Siblings sorted by the column that they are sorted by."""
@@ -491,7 +450,7 @@ class Branch:
             if copy.flagged:
                 choose = drawn[f"(copied) {copy.column}"]
                 choose = choose if table[copy.column].nullable else pc.and_(choose, pc.is_valid(values))
-                values = either(choose, values, drawn[copy.column])
+                values = exact.either(choose, values, drawn[copy.column])
             drawn[copy.column] = values
         if self.keys_ is not None:
             drawn |= self._fresh(rows.n, drawn, start)
@@ -626,15 +585,6 @@ class Branch:
             if self.table[total.column].kind == "integer":
                 made = pa.array(np.rint(np.where(gone, 0, value)).astype(np.int64), mask=gone)
             rows.table[total.column] = made
-
-
-def either(choose: Any, yes: pa.Array, no: Any) -> pa.Array:
-    """`yes` where `choose`, else `no`; of the type of `yes`."""
-    choose, no = (x.combine_chunks() if isinstance(x, pa.ChunkedArray) else x for x in (choose, no))
-    choose = pc.fill_null(choose, False)
-    if pa.types.is_dictionary(yes.type):
-        return pc.if_else(choose, yes.cast(pa.string()), no.cast(pa.string())).dictionary_encode()
-    return pc.if_else(choose, yes, no.cast(yes.type))
 
 
 def _packed(table: pa.Table) -> np.ndarray:

@@ -61,10 +61,7 @@ class Settings(BaseModel):
     trees: int = Field(20, ge=1, le=500, description="trees for each column; more are smoother and slower")
     sample: float = Field(0.6, gt=0, le=1, description="share of the rows that a tree learns from; less remembers less")
     leaf: int = Field(
-        8,
-        ge=1,
-        le=10_000,
-        description="fewest rows in a leaf for a number with many values; more is smoother; below 5: everywhere",
+        8, ge=1, le=10_000, description="fewest rows in a leaf for a number with many values; more is smoother; below 5: everywhere"
     )
     features: float = Field(0.6, gt=0, le=1, description="share of the earlier columns that are tried at each split")
     rounds: int = Field(60, ge=0, le=2_000, description="rounds of boosting for scores, three times as many for the target; 0: no scores")

@@ -18,7 +18,7 @@ WHY = {"key": "a key: values are made afresh", "personal": "personal: values are
 
 
 def left_out(
-    columns: tuple[Column, ...], kept: tuple[str, ...], tables: Mapping[str, pa.Table], why: Mapping[str, str] | None = None
+    columns: tuple[Column, ...], kept: tuple[str, ...], tables: Mapping[str, pa.Table], why: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """Each column that is not compared: `name` and `why`, as given for some; of a personal one also `copied`, the share of synthetic values
     that stand in the training column, and `chance`, the share of held-out real values that do (None without a holdout)."""
@@ -26,7 +26,7 @@ def left_out(
     for column in columns:
         if column.name in kept:
             continue
-        entry: dict[str, Any] = {"name": column.name, "why": (why or {}).get(column.name) or WHY.get(column.kind, "not in all tables")}
+        entry: dict[str, Any] = {"name": column.name, "why": why.get(column.name) or WHY.get(column.kind, "not in all tables")}
         if column.kind == "personal" and all(column.name in t.column_names for t in tables.values()):
             entry |= _copied(column.name, tables)
         found.append(entry)
