@@ -36,7 +36,7 @@ ROOT = HERE.parents[1]
 SHARED = Path(os.environ.get("LOOKALIKE_DATA", ROOT.parent / "shared" / "data"))
 KEPT = RESULTS / "augment.json"
 SEEDS = 10
-CAP = 900
+CAP = 5400
 """Seconds that another tool may take."""
 TENTH, HALF, WHOLE = 0.1, 0.5, 1.0
 """Rows added, as a share of what is missing to balance."""

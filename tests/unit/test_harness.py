@@ -371,19 +371,22 @@ def planted_report() -> dict[str, Any]:
         "note": INSIDE, "detail": {INSIDE: 1},
     }  # fmt: skip
     said = {"tone": "poor", "area": "fidelity", "title": "Single columns", "text": INSIDE}
+    rule = {"text": INSIDE, "kind": "inequality", "columns": [INSIDE], "real": 100.0, "holdout": None, "synthetic": 31.337}
     return {
         "format": "lookalike.report", "version": 2, "audience": "internal", "effort": "quick", "name": "synthetic",
         "rows": {"real": 31337, "synthetic": 31337, "holdout": None}, "about": {"model": "forest", "source": INSIDE},
         "target": {"name": "rich", "given": False, "why": INSIDE}, "protected_columns": ["rich"], "notes": [INSIDE], "seed": 31337,
         "compared": {"columns": ["age", "rich"], "left_out": [{"name": INSIDE, "why": INSIDE}]},
         "split": {"tone": "good", "text": INSIDE, "c2st": {"value": 0.50505}, "overlap": {"rows": 1}, "doubts": []},
-        "verdict": [said], "limits": [INSIDE], "scores": [score, near], "attacks": [attack],
+        "verdict": [said], "limits": [INSIDE], "scores": [score, near], "attacks": [attack], "rules": [rule],
         "columns": [{"name": INSIDE}], "map": {"x": [31337]}, "protected": {INSIDE: {"levels": 1}}, "privacy": None,
         "untested": [{"what": "Text", "why": "not read"}],
         "definitions": [
             {k: "x" for k in audience.DEFINITION} | {"area": area, "kind": "metric"} for area in ("fidelity", "privacy")
         ],
-        "others": [{"name": "b", "rows": {"real": 31337}, "scores": [score, near], "attacks": [attack], "verdict": [said]}],
+        "others": [
+            {"name": "b", "rows": {"real": 31337}, "scores": [score, near], "attacks": [attack], "verdict": [said], "rules": [rule]}
+        ],
         "gates": [{"require": "shape<=1", "table": "synthetic", "met": False, "text": INSIDE}], "added later": INSIDE,
     }  # fmt: skip
 
