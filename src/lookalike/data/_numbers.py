@@ -85,8 +85,9 @@ def read(values: pa.Array, form: NumberFormat, *, whole: bool) -> pa.Array:
         except pa.ArrowInvalid:
             pass  # a cell does not fit, or is spelled differently: look closer
     pattern = _pattern(form)
-    fits = pc.and_(pc.match_substring_regex(values, pattern), pc.match_substring_regex(values, r"\d"))
-    parts = pc.extract_regex(pc.if_else(fits, values, None), pattern)
+    parts = pc.extract_regex(values, pattern)
+    digits = pc.or_(pc.not_equal(parts.field("whole"), ""), pc.not_equal(parts.field("fraction"), ""))
+    fits = pc.fill_null(pc.and_(pc.is_valid(parts), digits), False)  # an exponent alone (e2) is no number
     units = pc.replace_substring(parts.field("whole"), form.thousands, "") if form.thousands else parts.field("whole")
     fraction = pc.replace_substring(parts.field("fraction"), form.point, ".") if form.point != "." else parts.field("fraction")
     minus = pc.if_else(pc.match_substring_regex(values, r"^[^\d]*?[-(][^\d]*\d|-\)?\s*$"), "-", "")
@@ -216,7 +217,15 @@ def _cast_whole(texts: pa.Array) -> pa.Array:
     try:
         return texts.cast(pa.int64())
     except pa.ArrowInvalid:
-        return pa.array([int(t) if t and t != "-" and -(2**63) <= int(t) < 2**63 else None for t in texts.to_pylist()], pa.int64())
+        return pa.array([_fitting(t) for t in texts.to_pylist()], pa.int64())
+
+
+def _fitting(text: str | None) -> int | None:
+    """The number that `text` spells, if it has digits and fits in 64 bits; what has more of them is not even read."""
+    if not text or text == "-" or len(text.lstrip("-0")) > len(str(2**63)):
+        return None
+    number = int(text)
+    return number if -(2**63) <= number < 2**63 else None
 
 
 def to_whole(values: pa.Array) -> pa.Array:

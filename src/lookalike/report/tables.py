@@ -108,7 +108,8 @@ def rules(data: Mapping[str, Any], *, most: int) -> list[Grid]:
         fresh = ("fresh rows",) if told[0]["holdout"] is not None else ()
         lines = [(r["text"], *(number(r[k], "%") for k in ("synthetic", "real", *(["holdout"] if fresh else [])))) for r in broken[:most]]
         more = f" Shown are the worst {most}." if len(broken) > most else ""
-        note = f"{len(told)} rules were found that real rows obey; {len(broken)} are obeyed by fewer synthetic ones.{more}"
+        found = f"{len(told)} rule{' was' if len(told) == 1 else 's were'} found that real rows obey"
+        note = f"{found}; {len(broken) or 'none'} {'is' if len(broken) <= 1 else 'are'} obeyed by fewer synthetic ones.{more}"
         title = "Rules that real rows obey" + (f", in {table['name']}" if several else "")
         out.append(Grid(title, ("rule", "synthetic rows", "real rows", *fresh), lines, (note,)))
     return out
