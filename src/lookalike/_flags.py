@@ -81,9 +81,12 @@ def _pair(text: str, flag: str, example: str) -> tuple[str, str]:
 
 
 def _value(text: str) -> Any:
-    """A value of a cell or a condition: JSON, if it can be; `20..30`, of which one end may be left out, is a range; else the text."""
+    """A value of a cell or a condition: JSON, if it can be; `20..30`, of which one end may be left out, is a range; else the text.
+
+    `1..2..3` is no range, but a text.
+    """
     ends = re.fullmatch(r"(.*?)\.\.(.*)", text)
-    if ends and any(ends.groups()):
+    if ends and any(ends.groups()) and ".." not in ends[2]:
         return {side: _value(end) for side, end in zip(("low", "high"), ends.groups(), strict=True) if end}
     try:
         found = _json.read(text)

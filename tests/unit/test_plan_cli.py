@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import lookalike as la
-from lookalike import _flags
+from lookalike import _flags, _shown
 from lookalike.cli import main
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -78,18 +78,26 @@ def test_rules_are_found_confirmed_and_hold(place: Path, capfd: pytest.CaptureFi
     assert (rows.total == rows.price * rows.quantity).all()
 
 
+@pytest.mark.parametrize(("many", "title"), [(1, "1 rule found: confirm it"), (2, "2 rules found: confirm them")])
+def test_rules_found_are_counted(place: Path, many: int, title: str) -> None:
+    shown: Any = _shown.rules(la.rules(place / "orders.csv")[:1] * many)
+    assert shown.title == title
+
+
 def test_missing_cells_are_drawn(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(capfd, "impute", place / "holey.csv", "--tables", 2, "--out", place / "whole-{}.csv")[0] == 0
     assert all(pd.read_csv(place / f"whole-{k}.csv").notna().all().all() for k in (1, 2))
     code, _, err = run(capfd, "impute", place / "holey.csv", "--out", place / "whole.csv")
     assert code == 2 and "{}" in err
+    code, _, err = run(capfd, "impute", place / "holey.csv", "--tables", 0, "--out", place / "none-{}.csv")
+    assert code == 2 and "--best" in err
 
 
 def test_missing_cells_of_named_columns_are_guessed(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     holey = pd.read_csv(place / "holey.csv")
     holey["price"] = holey["price"].mask(holey.index % 7 == 3)
     holey.to_csv(place / "holey-too.csv", index=False)
-    code, _, err = run(capfd, "impute", place / "holey-too.csv", "--best", "--columns", "price", "--out", place / "best.csv")
+    code, _, err = run(capfd, "impute", place / "holey-too.csv", "--best", "--columns", "price, price", "--out", place / "best.csv")
     assert code == 0 and "price: " in err and "guessed" in err
     best = pd.read_csv(place / "best.csv")
     assert best.price.notna().all() and best.kind.isna().sum() == holey.kind.isna().sum() > 0
@@ -141,6 +149,7 @@ def test_what_makes_no_sense_is_refused(place: Path, capfd: pytest.CaptureFixtur
         ("true", "true"),
         ("null", None),
         ("20..30", {"low": 20, "high": 30}),
+        ("1..2..3", "1..2..3"),
         ("..3.5", {"high": 3.5}),
         ("2020-01-31..", {"low": "2020-01-31"}),
         ('["a", "b"]', ["a", "b"]),
