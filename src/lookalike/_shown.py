@@ -118,7 +118,8 @@ def rules(found: list[Any]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table("rule", "kind", title=f"{len(found)} rules found: confirm them", title_justify="left", box=box.SIMPLE_HEAD)
+    title = "1 rule found: confirm it" if len(found) == 1 else f"{len(found)} rules found: confirm them"
+    shown = Table("rule", "kind", title=title, title_justify="left", box=box.SIMPLE_HEAD)
     shown.add_column("rows", justify="right")
     shown.add_column("hold", justify="right")
     for rule in found:

@@ -405,6 +405,8 @@ def impute(
     lookalike impute patients.csv --out "patients-{}.csv"
     lookalike impute patients.csv --best --columns age,income --out patients-completed.csv
     """
+    if not best and tables == 0:
+        raise la.errors.SettingError("no table would be written", where="--tables", fix="--best for one table of best guesses")
     if not best and tables > 1 and "{}" not in out:
         fix = f'--out "{Path(out).stem}-{{}}{Path(out).suffix}", or --best for one table of best guesses'
         raise la.errors.SettingError(f"{tables} tables need as many files", where="--out", fix=fix)
@@ -413,7 +415,7 @@ def impute(
         made = la.impute(
             source,
             tables=0 if best else tables,
-            columns=None if columns is None else columns.split(","),
+            columns=None if columns is None else [name.strip() for name in columns.split(",")],
             model=la.model(model, **_flags.settings(set, model=model, minutes=None)),
             schema=schema,
             seed=seed,

@@ -602,6 +602,8 @@ def test_a_gap_that_leaves_cannot_tell_is_told_of() -> None:
     wide = close.assign(ended=lambda f: f.begun + pd.to_timedelta(np.arange(2_000) % 200, unit="D"))[["begun", "ended"]]
     far = Forest().fit(Dataset.of(wide), rng=np.random.default_rng(0))
     assert len(far.orders_) == 1 and far.trained_ == {"notes": []}
+    equal = Forest().fit(Dataset.of(close[["begun"]].assign(ended=close.begun)), rng=np.random.default_rng(0))
+    assert len(equal.orders_) == 1 and equal.trained_ == {"notes": []}
     ruled = la.sample(la.fit(close[["ward", "begun", "ended"]], model=la.model("ruled", rules=["begun <= ended"]), seed=0), 1_000)
     assert (ruled.ended - ruled.begun).dt.days.between(0, 8).all()
 

@@ -215,3 +215,13 @@ def test_odd_tables_have_guesses() -> None:
     many["when"] = pd.Timestamp("2024-05-01 12:00") + many.t
     best = la.impute(many.mask(rng.random(many.shape) < 0.1), tables=0).single()
     assert best.notna().all().all() and list(best.dtypes) == list(many.dtypes)
+
+
+def test_a_column_that_no_row_has_together_with_the_guessed_one_is_no_help() -> None:
+    rng = np.random.default_rng(0)
+    paid = rng.random(200) < 0.6
+    money = pd.DataFrame({"debit": rng.gamma(2, 50, 200).round(2), "credit": rng.gamma(2, 90, 200).round(2), "day": np.arange(200)})
+    money["debit"], money["credit"] = money.debit.where(paid), money.credit.where(~paid)
+    best = la.impute(money, tables=0).single()
+    assert best.notna().all().all()
+    assert best.debit.between(money.debit.min(), money.debit.max()).all()

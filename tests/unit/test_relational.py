@@ -646,6 +646,22 @@ def test_a_single_table_that_links_to_itself_keeps_its_links_without_a_model_nam
         assert rows.manager_id.notna().any() and rows.manager_id.dropna().isin(rows.emp_id).all()
 
 
+def test_a_link_of_a_table_to_itself_by_a_column_that_nothing_else_tells_is_refused() -> None:
+    """The branch would be that of the row named, which has it of the row that it names; another link may give it."""
+    up = Link(columns=("branch", "boss"), table="members", references=("branch", "member"))
+    over = Link(columns=("branch",), table="branches", references=("branch",))
+    columns, rows = (key("branch"), key("member"), key("boss", nullable=True)), {"members": 60, "branches": 20}
+
+    def plan(*links: Link) -> Kin:
+        members = Table(name="members", columns=columns, key=("branch", "member"), links=links)
+        schema = Schema(tables=(members, Table(name="branches", columns=columns[:1], key=("branch",))))
+        return Kin.plan(schema, {"members": [np.zeros(60, int) for _ in links], "branches": []}, rows)
+
+    with pytest.raises(CannotError, match="nothing says whence"):
+        plan(up)
+    assert plan(up, over).order == ("branches", "members")
+
+
 @pytest.mark.parametrize("days", [40, 8])
 def test_a_key_of_an_owner_and_a_day_is_drawn_once(days: int) -> None:
     """Redrawn while there are days; of an owner who has more rows than there are, rows are left out and told of."""

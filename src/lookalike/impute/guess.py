@@ -161,6 +161,8 @@ def _boosted(view: _View, beside: Sequence[_View], seed: int) -> np.ndarray:
     """float64 [gone, width]: guesses by boosted trees, which take missing cells as such."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+    shown = _some(view.known, BOOSTED_ROWS, seed)
+    beside = [v for v in beside if not np.isnan(v.rank[shown]).all()]  # debit and credit: neither is known where the other is
     rounds = BOOSTED if view.levels is None else int(np.clip(2 * BOOSTED // view.width, LEAST_BOOSTED, BOOSTED))
     named = np.array([v.levels is not None for v in beside], bool)
     how: dict[str, Any] = {
@@ -177,7 +179,7 @@ def _boosted(view: _View, beside: Sequence[_View], seed: int) -> np.ndarray:
     def seen(rows: np.ndarray) -> np.ndarray:
         return np.column_stack([v.rank[rows] for v in beside])
 
-    return _learned(learner, view, seen if beside else None, rows=_some(view.known, BOOSTED_ROWS, seed))
+    return _learned(learner, view, seen if beside else None, rows=shown)
 
 
 def _randomized(view: _View, beside: Sequence[_View], first: Mapping[str, np.ndarray], seed: int) -> np.ndarray:

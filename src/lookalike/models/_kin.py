@@ -27,6 +27,17 @@ TOWARDS = 1_000.0
 """Preference for a link that leads to the declared subject."""
 
 
+def _check_shared(table: Table, link: Link) -> None:
+    """Refuse a link by which rows have a column of the row that they name, and that row has it of yet another: nobody draws it."""
+    if link.table == table.name:
+        others = {c for other in table.links if other != link for c in other.columns}
+        shared = [c for c in link.columns if c in link.references and c not in others]
+        if shared:
+            what = f"{' and '.join(shared)} would be that of the row of {table.name} that is named, and nothing says whence that has it"
+            fix = "leave this link out: its columns are then drawn as others are"
+            raise CannotError(what, where=named(table, link), fix=fix)
+
+
 @dataclass(frozen=True)
 class Kin:
     """The plan. Links are numbers into `Table.links`.
@@ -45,10 +56,11 @@ class Kin:
         """The plan for tables of so many `rows`, of which `links` says, for each link, the row that is named (-1: none).
 
         Raises:
-            CannotError: a public table names rows of one that is not.
+            CannotError: a public table names rows of one that is not; a table links to itself by a column of the key that is named.
         """
         for t in schema.tables:
             for link in t.links:
+                _check_shared(t, link)
                 if t.public and not schema[link.table].public:
                     what = f"a public table names rows of {link.table!r}, which is not public: its keys will be others"
                     raise CannotError(what, where=named(t, link), fix=f"declare {link.table!r} public, too, or {t.name!r} not")
