@@ -12,6 +12,7 @@ import pytest
 
 import lookalike as la
 from lookalike.errors import BudgetError, CannotError, SchemaError, SettingError
+from lookalike.models._grouped import Groups
 from lookalike.privacy.domain import bounded, skeleton, undeclared
 from lookalike.privacy.ledger import Ledger
 from lookalike.schema import Schema
@@ -195,3 +196,9 @@ def test_make_tells_neither_the_number_of_rows_nor_hides_the_promise() -> None:
     assert len(made.synthetic) == max(round(made.model.counts_[: made.model.codebook_.parts[0].size].sum()), 1)  # noisy
     assert made.report.json()["privacy"]["epsilon"] <= 1.0
     assert made.report.public().json()["privacy"] is not None
+
+
+@pytest.mark.parametrize("of", [[0, 1, 2, 7_000_000], [0, -1, 0, 1], [0, 0, 0]])
+def test_groups_of_other_codes_are_refused(of: list[int]) -> None:
+    with pytest.raises(ValueError, match="not of these codes"):
+        Groups(np.array(of), np.ones(4), [0, 2, 4])

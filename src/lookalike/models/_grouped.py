@@ -22,6 +22,9 @@ class Groups:
 
     def __init__(self, of: np.ndarray, counts: np.ndarray, offsets: Sequence[int]) -> None:
         self.of, self.spans = of, list(pairwise(offsets))
+        sizes = np.repeat(np.diff(offsets), np.diff(offsets))
+        if of.shape != counts.shape or of.shape != sizes.shape or ((of < 0) | (of >= sizes)).any():  # a file may hold anything
+            raise ValueError("the groups are not of these codes")
         self.sizes = tuple(int(of[a:b].max()) + 1 for a, b in self.spans)
         firsts = np.cumsum([0, *self.sizes])
         at = of + np.repeat(firsts[:-1], [b - a for a, b in self.spans])
