@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+import lookalike as la
 from lookalike import models
 from lookalike.data import Dataset, formats
 from lookalike.errors import CannotError, DataError, SettingError
@@ -680,3 +681,48 @@ def test_a_key_of_an_owner_and_a_day_is_drawn_once(days: int) -> None:
     assert not drawn.duplicated(["station_id", "day"]).any() and drawn.station_id.isin(steered.rows["stations"].station_id).all()
     assert len(drawn) == 1_800 if days == 40 else len(drawn) > 1_700
     assert len(drawn) == 1_800 or "or no key" in steered.account.notes[0]
+
+
+def dangling(child: pd.DataFrame, columns: list[str], parent: pd.DataFrame, references: list[str]) -> int:
+    named = set(parent[references].itertuples(index=False, name=None))
+    return sum(key not in named for key in child[columns].dropna().itertuples(index=False, name=None))
+
+
+def test_links_that_share_a_column_name_rows_of_the_same() -> None:
+    rng = np.random.default_rng(0)
+    tenants = pd.DataFrame({"tenant": [f"t{i:02d}" for i in range(30)]})
+    several = [[(t, k + 1, int(rng.integers(1, 80))) for t in tenants.tenant for k in range(rng.integers(4, 9))] for _ in range(2)]
+    customers = pd.DataFrame(several[0], columns=["tenant", "customer", "age"])
+    products = pd.DataFrame(several[1], columns=["tenant", "product", "price"])
+    bought = customers.loc[customers.index.repeat(3), ["tenant", "customer"]].merge(products[["tenant", "product"]], on="tenant")
+    orders = bought.sample(400, random_state=0).assign(order=range(1, 401))[["order", "tenant", "customer", "product"]]
+    of = {"customers": customers, "products": products, "orders": orders}
+    schema = la.schema({"tenants": tenants, **of}).amend_table("tenants", key=["tenant"])
+    for name, key in (("customers", "customer"), ("products", "product")):
+        link = {"columns": ["tenant"], "table": "tenants", "references": ["tenant"]}
+        schema = schema.amend_table(name, key=["tenant", key], links=[link])
+    links = [{"columns": ["tenant", c], "table": f"{c}s", "references": ["tenant", c]} for c in ("customer", "product")]
+    schema = schema.amend_table("orders", key=["order"], links=links)
+    drawn = la.sample(la.fit({"tenants": tenants, **of}, schema=schema, subject="customers", seed=0), len(customers), seed=1)
+    assert len(drawn["orders"]) > 200
+    assert dangling(drawn["orders"], ["tenant", "product"], drawn["products"], ["tenant", "product"]) == 0
+    assert dangling(drawn["orders"], ["tenant", "customer"], drawn["customers"], ["tenant", "customer"]) == 0
+
+
+def test_a_link_to_the_own_table_that_shares_a_column_names_rows_of_the_same() -> None:
+    rng = np.random.default_rng(0)
+    branches = pd.DataFrame({"branch": [f"{i:03d}" for i in range(12)]})
+    rows = [
+        (b, k, int(rng.integers(1, max(2, k // 3))) if k > 1 else None) for b in branches.branch for k in range(1, rng.integers(20, 50))
+    ]
+    members = (
+        pd.DataFrame(rows, columns=["branch", "number", "manager"]).astype({"manager": "Int64"}).assign(age=rng.integers(18, 70, len(rows)))
+    )
+    schema = la.schema({"branches": branches, "members": members}).amend_table("branches", key=["branch"])
+    first = {"columns": ["branch"], "table": "branches", "references": ["branch"]}
+    links = [first, {"columns": ["branch", "manager"], "table": "members", "references": ["branch", "number"]}]
+    schema = schema.amend_table("members", key=["branch", "number"], links=links)
+    drawn = la.sample(la.fit({"branches": branches, "members": members}, schema=schema, subject="members", seed=0), len(members), seed=1)
+    made = drawn["members"]
+    assert made.manager.notna().sum() > 150
+    assert dangling(made, ["branch", "manager"], made, ["branch", "number"]) == 0

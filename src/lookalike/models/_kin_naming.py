@@ -129,21 +129,41 @@ class Naming:
             a = ancestors(world, self.table, up, np.arange(n))
             b = ancestors(world, world.schema[self.table.links[self.link].table], above, np.arange(other.n))
             must, its = _paired([must, a], [its, b])
+        shared = self._shared(world)
+        least = (np.zeros(n, np.int64), np.zeros(other.n, np.int64))
+        if shared:
+            ours, others = zip(*shared, strict=True)
+            least = _paired([*ours], [*others])
+            must, its = _paired([must, *ours], [its, *others])
+        again = self.again_ and not shared  # a sibling may have others of the columns that links share
         fresh = wants.copy()
         leads = np.arange(n)
-        if self.again_:
+        if again:
             leads = self._leads(world, drawn, label, wants, rng)
             fresh &= leads == np.arange(n)
         near = _paired([must, label], [its, theirs])
         wider = [near, (must, its)]
         if self.within is not None or (self.depth and not self.nullable):
-            wider = wider if self.nullable else [*wider, (np.zeros(n, np.int64), np.zeros(other.n, np.int64))]
+            wider = wider if self.nullable else [*wider, least]
         asked = [(np.where(fresh, a, -1), b) for a, b in wider]
         family = self._family(mine, n) if self.apart is not None else None
         row = assign(asked, degree, rng=rng, family=family, once=self.once)
         if self.depth and self.loops:
             row = np.where(level == 0, np.arange(n), row)
-        return np.where(wants, row[leads], row) if self.again_ else row
+        return np.where(wants, row[leads], row) if again else row
+
+    def _shared(self, world: World) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Where columns of the link are told by another link, too: codes of what that says of each row, int64 [n], and of what each
+        row that could be named says, int64 [others]. A key of several columns (branch and number) holds only where both are of one row."""
+        link, found = self.table.links[self.link], []
+        for name, source in zip(link.columns, link.references, strict=True):
+            mine = _told(world, self.table, name, but=self.link)
+            theirs = None if mine is None else _told(world, world.schema[link.table], source)
+            if theirs is not None:
+                both = pa.chunked_array([mine.cast(pa.string()), theirs.cast(pa.string())]).combine_chunks().dictionary_encode().indices
+                said = pc.fill_null(both, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+                found.append((said[: len(mine)], np.where(said[len(mine) :] < 0, -2, said[len(mine) :])))
+        return found
 
     def _family(self, rows: Rows, n: int) -> np.ndarray:
         """int64 [n]: rows that must not name the same row have the same number."""
@@ -174,6 +194,20 @@ class Naming:
         out = np.arange(n)
         out[order] = order[lead]
         return out
+
+
+def _told(world: World, table: Table, column: str, *, but: int | None = None) -> pa.Array | None:
+    """The cells of a column as far as they are drawn: its own, or those of the rows that are named by it, not by the link `but`."""
+    rows = world.rows[table.name]
+    if column in rows.table:
+        cells = rows.table[column]
+        return cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
+    for k, link in enumerate(table.links):
+        if k != but and k in rows.links and column in link.columns and link.table != table.name:
+            theirs = _told(world, world.schema[link.table], link.references[link.columns.index(column)])
+            if theirs is not None:
+                return theirs.take(pa.array(rows.links[k], mask=rows.links[k] < 0))
+    return None
 
 
 def single(table: Table, link: int) -> bool:
