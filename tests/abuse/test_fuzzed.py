@@ -19,7 +19,16 @@ from lookalike.plan import Plan
 from lookalike.rules import Rules
 
 FOUND = sorted(p.relative_to(CORPUS) for p in CORPUS.rglob("*") if p.is_file())
-READ = {"long_number", "long_minutes", "long_training", "endless_training", "backtracking", "bare_exponent", "thousands_of_digits"}
+READ = {
+    "giant_budget",
+    "long_number",
+    "long_minutes",
+    "long_training",
+    "endless_training",
+    "backtracking",
+    "bare_exponent",
+    "thousands_of_digits",
+}
 FEW = {"csv": 12, "gzip": 6, "jsonl": 12, "parquet": 12, "feather": 12, "excel": 4, "keys": 5, "sqlite": 12, "model": 10}
 NAMES = st.text(max_size=6) | st.sampled_from(["sex", "low", "of"])
 WORDS = [*"age sx()+-*/<>=!~\"'`,.019", " and ", " or ", "not ", "if ", " then ", " in "]

@@ -199,6 +199,9 @@ def curve(costs: Iterable[Cost], *, deltas: Sequence[float] = CURVE) -> list[tup
 
 # ---------------------------------------------------------------------------------------------------------------- zCDP
 
+_GREATEST = 2.0**1000
+"""No more ρ than this is asked for; what it costs can still be told."""
+
 
 @lru_cache(maxsize=4096)
 def epsilon_of(rho: float, delta: float) -> float:
@@ -256,7 +259,7 @@ def delta_of(rho: float, epsilon: float) -> float:
 def most_rho(epsilon: float, delta: float) -> float:
     """The largest ρ that implies (`epsilon`, `delta`), up to rounding, which is down; SLACK more is still inside."""
     high = 1.0
-    while epsilon_of.__wrapped__(high, delta) <= epsilon:
+    while epsilon_of.__wrapped__(high, delta) <= epsilon and high < _GREATEST:
         high *= 2
     low = 0.0
     for _ in range(1100):  # as many as it takes to reach the smallest number there is
