@@ -28,7 +28,6 @@ from lookalike.privacy.accounting import (
     _renyi_of,
     believed,
     curve,
-    delta_of,
     epsilon_of,
     least_noise,
     most_rho,
@@ -40,6 +39,30 @@ SANE = [(1.0, 0.01, 2000, 1e-6), (2.0, 0.02, 5000, 1e-6), (0.7, 0.005, 3000, 1e-
 
 
 # ------------------------------------------------------------------------------------------------- what is known to be true
+
+
+def delta_of(rho: float, epsilon: float) -> float:
+    """By the other way round: the smallest δ for which `rho`-zCDP implies (`epsilon`, δ): the minimum over α > 1, where it is convex, of
+
+    exp((α − 1)(α·ρ − ε)) / (α − 1) · (1 − 1/α)^α.
+    """
+    if rho <= 0:
+        return 0.0
+
+    def slope(x: float) -> float:
+        return (2 * x + 1) * rho - epsilon - math.log1p(1 / x)
+
+    low, high = 0.0, 1.0
+    while slope(high) < 0:
+        high *= 2
+    for _ in range(200):
+        middle = low + (high - low) / 2  # their sum may be beyond the largest number
+        if middle in (low, high):
+            break
+        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
+    x = high
+    exponent = x * ((1 + x) * rho - epsilon) - math.log(x) - (1 + x) * math.log1p(1 / x)
+    return min(1.0, math.exp(min(0.0, exponent * (1 - 1e-12))))
 
 
 def gaussian_delta(mu: float, epsilon: float) -> float:

@@ -21,7 +21,7 @@ from scipy.special import logsumexp
 
 from lookalike.errors import BudgetError, DataError, SettingError
 from lookalike.privacy import mechanisms
-from lookalike.privacy.accounting import Budget, delta_of
+from lookalike.privacy.accounting import Budget, epsilon_of
 from lookalike.privacy.ledger import Allowance, Ledger
 from lookalike.privacy.mechanisms import best, counts, levels, threshold
 
@@ -122,7 +122,7 @@ def test_neighbours_look_as_alike_as_was_promised(allowance: Allowance) -> None:
     rho, epsilon = 0.5, 1.0
     one, other = (counts(np.full(DRAWS, n), allowance, rho=rho, what="counts")[0] for n in (10, 11))
     exact = exact_delta(lambda c: gaussian(1.0, c), 1, epsilon, 60)
-    assert exact <= delta_of(rho, epsilon)
+    assert epsilon_of(rho, exact) >= epsilon
     assert not leaks(one, other, epsilon, exact)
     # and the same check notices half the noise, a unit with two rows, and a ρ booked at a quarter of what it is
     half, _ = counts(np.full(DRAWS, 10), allowance, rho=4 * rho, what="counts")

@@ -231,31 +231,6 @@ def epsilon_of(rho: float, delta: float) -> float:
 
 
 @lru_cache(maxsize=4096)
-def delta_of(rho: float, epsilon: float) -> float:
-    """The smallest δ for which `rho`-zCDP implies (`epsilon`, δ): the minimum over α > 1, where it is convex, of
-
-    exp((α − 1)(α·ρ − ε)) / (α − 1) · (1 − 1/α)^α.
-    """
-    if rho <= 0:
-        return 0.0
-
-    def slope(x: float) -> float:
-        return (2 * x + 1) * rho - epsilon - math.log1p(1 / x)
-
-    low, high = 0.0, 1.0
-    while slope(high) < 0:
-        high *= 2
-    for _ in range(200):
-        middle = low + (high - low) / 2  # their sum may be beyond the largest number
-        if middle in (low, high):
-            break
-        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
-    x = high
-    exponent = x * ((1 + x) * rho - epsilon) - math.log(x) - (1 + x) * math.log1p(1 / x)
-    return min(1.0, math.exp(min(0.0, exponent * (1 - _GUARD))))
-
-
-@lru_cache(maxsize=4096)
 def most_rho(epsilon: float, delta: float) -> float:
     """The largest ρ that implies (`epsilon`, `delta`), up to rounding, which is down; SLACK more is still inside."""
     high = 1.0
