@@ -66,7 +66,7 @@ class Score:
         """95 % interval of the skill, from those of value, ceiling and zero (Fieller 1954); None if any is unknown or too wide."""
         value, ceiling, zero = self.value, self.ceiling, self.worthless
         ends = (self.low, self.high), self.ceiling_interval, self.zero_interval
-        if self.skill is None or value is None or ceiling is None or zero is None or any(e is None or None in e for e in ends):
+        if value is None or ceiling is None or zero is None or any(e is None or None in e for e in ends):
             return None
         v, c, z = (_variance(at, end) for at, end in zip((value, ceiling, zero), ends, strict=True))
         found = _fieller((value - ceiling, zero - ceiling), v + c, z + c, c)
@@ -88,7 +88,7 @@ class Score:
 
 def _variance(value: float, interval: Any) -> float:
     """From a 95 % interval; the longer side, as the other may have been cut off at what is possible."""
-    return (max(interval[1] - value, value - interval[0], 0.0) / Z) ** 2
+    return (max(interval[1] - value, value - interval[0]) / Z) ** 2
 
 
 def _fieller(ratio: tuple[float, float], above: float, below: float, common: float) -> Interval | None:

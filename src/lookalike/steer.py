@@ -203,7 +203,7 @@ class Steering:
                     share = self.targets[axis]
                     what = f"the model hardly ever draws {share.text(int(np.flatnonzero((have == 0).ravel() & (margin > 0))[0]))}"
                     raise CannotError(what, where="shares", fix="ask for one share at a time, or give joint shares")
-                joint = joint * np.where(have > 0, wanted / np.where(have > 0, have, 1), 0)
+                joint = joint * (wanted / np.where(have > 0, have, 1))
             if missed < NEAR:
                 return joint
         what = "shares of several columns cannot all be met at once: levels that would have to go together never do"
@@ -523,7 +523,8 @@ def completed(model: Sampler, plan: Plan, n: int | None, *, rng: np.random.Gener
     Raises:
         CannotError: the model cannot draw given any columns; or rows cannot be completed so that they obey the rules.
         UnknownName: a column is not one of the model's.
-        SettingError: there are no rows, or `n` is not how many there are.
+        DataError: there are no rows, or a cell is not of its column's kind.
+        SettingError: `n` is not how many rows there are.
     """
     check(plan, model.schema, private=_is_private(model))
     drawing, rules = inner(model), _rules(plan, model)
@@ -533,9 +534,8 @@ def completed(model: Sampler, plan: Plan, n: int | None, *, rng: np.random.Gener
     if plan.given or plan.parity or plan.rare is not None:
         raise SettingError("rows that are given in part are as they are given", where="fix", fix="leave out given, parity and rare")
     table = given_in_part(plan.fix, model.schema)
-    if not table.num_rows or n not in (None, table.num_rows):
-        what = "there are no rows" if not table.num_rows else f"{table.num_rows:,} rows are given, not {n:,}"
-        raise SettingError(what, where="fix", fix="give rows; as many are drawn")
+    if n not in (None, table.num_rows):
+        raise SettingError(f"{table.num_rows:,} rows are given, not {n:,}", where="fix", fix="ask for as many; all of them are drawn")
     with sound(model):
         made = drawing.complete(table, list(table.column_names), rng=rng)
     tried = table.num_rows

@@ -15,20 +15,25 @@ import pytest
 import lookalike as la
 from lookalike import rare
 from lookalike.condition import Condition
-from lookalike.errors import CannotError, SettingError, UnknownName
+from lookalike.errors import CannotError, DataError, SettingError, UnknownName
 from lookalike.plan import Plan, Share
+from lookalike.rules import Rules
 from lookalike.steer import (
     Account,
     Line,
     Steering,
     Stratum,
+    _apart,
     _apportioned,
     _known,
     _margin,
     _memberships,
+    _native,
     _repaired,
     _share,
     _tilted,
+    check,
+    completed,
     given_in_part,
 )
 
@@ -329,3 +334,272 @@ def test_a_rule_that_always_holds_costs_no_rows(model: Any) -> None:
     made.draw(500, first=0, rng=np.random.default_rng(0))
     told = made.account()
     assert (told.tried, told.obeyed, told.kept) == (500, 500, 500)
+
+
+# ---- what is learned and refused before
+
+
+class Cycling(Scripted):
+    """a is x, y, x, y …, c is k, k, l, l, m, m, and from row `late` on n, n as well."""
+
+    def __init__(self, schema: Any, late: int = 0) -> None:
+        super().__init__(schema, 2)
+        self.late = late
+
+    def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Any:
+        self.asked.append((n, start))
+        i = np.arange(start, start + n)
+        c = np.array(list("klmn"))[i // 2 % 4]
+        frame = pd.DataFrame({"a": np.array(["x", "y"])[i % 2], "b": "x", "c": np.where((c == "n") & (i < self.late), "k", c)})
+        return la.data.Dataset.of(frame, schema=self.schema)
+
+
+HALF = {"x": 0.5, "y": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("every", "least", "plan", "asked", "rows"),
+    [
+        (2, 120, {"shares": {"a": HALF}}, [], 0),
+        (2, 120, {"shares": {"a": HALF, "b": {"x": 1.0}}}, [(50, 0)], 50),  # shares of several columns hang together
+        (3, 120, {"rebalance": ["a"]}, [(50, 0)], 50),
+        (3, 120, {"rebalance": ["a"], "given": {"b": "x"}}, [(50, 0)], 50),
+        (2, 120, {"rebalance": ["a"], "given": {"c": "l"}}, None, 0),
+        (7, 1_000, {"rebalance": ["b", "c"], "given": {"a": "x"}}, [(50, 50 * k) for k in range(7)], 50),
+        (5, 120, {"rebalance": ["b", "c"], "given": {"a": "x"}}, [(50, 0), (50, 50), (50, 100)], 30),
+        (5, 20, {"rebalance": ["b", "c"], "given": {"a": "x"}}, [(50, 0)], 10),
+    ],
+)
+def test_a_pilot_is_as_large_as_it_has_to_be(
+    model: Any, monkeypatch: pytest.MonkeyPatch, every: int, least: int, plan: Any, asked: Any, rows: int
+) -> None:
+    """None where nothing hangs together; of rows that meet what is given, until there are enough or too many were tried."""
+    monkeypatch.setattr(STEER, "PILOT", 50)
+    monkeypatch.setattr(STEER, "LEAST_TRIED", least)
+    monkeypatch.setattr(Steering, "_balanced", lambda self, name, share: Share((name,), (None,), (1.0,)))
+    drawn = Scripted(model.schema, every)
+    if asked is None:
+        with pytest.raises(CannotError, match="0 of 150 rows that were tried obey the plan where c = l; most fail at: the plan as a whole"):
+            steering(drawn, **plan)
+        return
+    made = steering(drawn, **plan)
+    assert drawn.asked == asked
+    assert (0 if made._pilot is None else made._pilot.num_rows) == rows
+    assert rows == 0 or "given" not in plan or "a" not in plan["given"] or set(made._pilot["a"].to_pylist()) == {"x"}
+
+
+def test_parity_is_learned_from_a_pilot_of_its_own(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(STEER, "PARITY_PILOT", 70)
+    drawn = Scripted(model.schema, 2)
+    made = steering(drawn)
+    assert made._try_out(np.random.default_rng(0)) is None
+    made.parity = object()  # type: ignore[assignment]
+    assert made._try_out(np.random.default_rng(0)).num_rows == 70 and drawn.asked == [(70, 0)]
+
+
+def test_two_levels_can_be_balanced(model: Any) -> None:
+    made = steering(Scripted(model.schema, 4), 40, rebalance=["a"])
+    assert made.draw(40, first=0, rng=np.random.default_rng(0))["a"].to_pylist().count("x") == 20
+
+
+def test_a_private_plan_is_refused_for_what_it_read_and_names_it(model: Any) -> None:
+    schema = model.schema
+    assert check(Plan(rules=["a is known"]), schema, private=True) == (None, None)
+    assert check(Plan(rules=["a is known"], found=["rules"], fix="x.csv"), schema, private=False) == (None, None)
+    for plan, named in (
+        (Plan(found=["rules", "given"]), "private, and rules, given of the plan"),
+        (Plan(fix="x.csv"), "private, and fix of the plan"),
+    ):
+        with pytest.raises(CannotError, match=named):
+            check(plan, schema, private=True)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"given": {"a": "x"}},
+        {"rebalance": ["a"]},
+        {"shares": {"a": HALF}},
+        {"counts": {"a": {"x": 3}}},
+        {"shares": [{"columns": ["c", "a"], "of": [[["k", "x"], 0.5], ["*", 0.5]]}]},
+    ],
+)
+def test_an_outcome_is_asked_for_once(model: Any, more: dict[str, Any]) -> None:
+    parity = {"target": "a", "group": "c"}
+    assert check(Plan(parity=parity, given={"b": "x"}), model.schema, private=False)[0].target == "a"
+    with pytest.raises(SettingError, match=r"parity\.a: its shares follow from those of the groups"):
+        check(Plan(parity=parity, **more), model.schema, private=False)
+
+
+def test_which_models_draw_under_conditions() -> None:
+    def of(given: bool, **more: Any) -> Any:
+        return SimpleNamespace(can=SimpleNamespace(given=given), **more)
+
+    able = of(True, within=len)
+    assert _native(able) is able and _native(SimpleNamespace(winner_=able)) is able
+    assert _native(of(False, within=len)) is _native(of(True)) is _native(SimpleNamespace(within=len)) is None
+    recast = SimpleNamespace(inner_=able, within=len)  # rows are recast: it can what the model of the recast rows can
+    assert _native(recast) is recast and _native(of(True, inner_=of(False), within=len)) is None
+
+
+def test_conditions_are_turned_into_codes_once_and_only_of_columns_that_are_drawn_as_they_are(model: Any) -> None:
+    told: list[list[str]] = []
+    made = steering(model)
+    made.native = SimpleNamespace(
+        codebook_=SimpleNamespace(within=lambda given: told.append(sorted(given)) or len(told)), plain_={"a", "c"}
+    )
+    asked = {"a": Condition.of("x"), "b": Condition.of("y")}
+    assert [made._conditions(k, asked) for k in (0, 0, 1)] == [1, 1, 2] and told == [["a"], ["a"]]
+    del made.native.plain_
+    made._conditions(2, asked)
+    assert told[-1] == ["a", "b"]
+
+
+def test_what_a_model_has_learned_of_rules_is_used(model: Any) -> None:
+    texts = ["a is known", "b is known"]
+    learned = Rules.of(texts, model.schema)
+    drawn = Scripted(model.schema, 2)
+    drawn.rules_ = learned  # type: ignore[attr-defined]
+    made = steering(drawn, rules=["c is known", "b is known"])
+    assert [rule.text for rule in made.rules] == ["c is known", "b is known", "a is known"]
+    assert list(made.rules)[1] is list(learned)[1]
+
+
+def test_cells_that_name_other_values_share_no_row() -> None:
+    x, y, both, high = (Condition.of(raw) for raw in ("x", "y", ["x", "y"], {"low": 3}))
+    assert _apart((x,), (y,)) and _apart((x, high), (y, high)) and _apart((high, y), (high, x))
+    assert not _apart((x,), (both,)) and not _apart((high,), (y,)) and not _apart((x,), (high,)) and not _apart((x, x), (x, x))
+
+
+# ---- lots and blocks
+
+
+@pytest.mark.parametrize(("many", "few", "together"), [(8, 3, True), (9, 3, False), (8, 2, False)])
+def test_many_small_strata_come_from_one_lot(model: Any, monkeypatch: pytest.MonkeyPatch, many: int, few: int, together: bool) -> None:
+    """Eight strata of two rows each; of n there are none in the lot, which are drawn after it, with other keys."""
+    monkeypatch.setattr(STEER, "MANY", many)
+    monkeypatch.setattr(STEER, "FEW_EACH", few)
+    size = STEER.POOL * 16
+    drawn = Cycling(model.schema, late=size)
+    made = steering(drawn, 16, shares={"a": HALF, "c": dict.fromkeys("klmn", 0.25)})
+    drawn.asked.clear()
+    table = made.draw(16, first=0, rng=np.random.default_rng(0)).to_pandas()
+    assert pd.crosstab(table.a, table.c).to_numpy().tolist() == [[2] * 4] * 2
+    if together:
+        assert drawn.asked[:2] == [(size, 0), (drawn.asked[1][0], size)] and len(drawn.asked) == 3
+        told = made.account()
+        assert told.obeyed == told.kept == 16 and all(line.met for line in told.lines)
+        assert told.tried == 6 * 2 + 15 + 13  # of each stratum in the lot the first two are looked at; then up to the second n of each
+    else:
+        assert len(drawn.asked) >= 8
+
+
+def test_a_block_comes_mixed_and_its_keys_follow_those_of_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = half().assign(id=[f"P-{k:04d}" for k in range(40)])
+    made = la.fit(frame, model="independent", seed=0)
+    keys = made.sample(60, rng=np.random.default_rng(0)).table()["id"].to_pylist()
+    plan = steering(made, 60, shares={"a": {"x": 0.5, "y": 0.5}})
+    blocks = [plan.draw(30, first=first, rng=np.random.default_rng(first)) for first in (0, 30)]
+    assert [k for block in blocks for k in block["id"].to_pylist()] == keys
+    runs = [np.diff(block["a"].to_pandas() == "x", prepend=False).sum() for block in blocks]
+    assert min(runs) > 5
+    ruled = steering(made, 30, given={"a": "x"}, rules=['id ~ "P-.*"']).draw(30, first=0, rng=np.random.default_rng(0))
+    assert sorted(ruled["id"].to_pylist()) != sorted(keys[:30])  # a rule has looked at them: they stay as they were drawn
+    assert len(set(ruled["id"].to_pylist())) == 30
+
+
+def test_what_is_repaired_is_judged_and_counted_as_it_is_then(model: Any) -> None:
+    """Repaired first, then mended, then looked at; counts of kept rows add up over lots."""
+    made = steering(model, given={"a": "x"})
+    seen: list[tuple[list[str], list[str]]] = []
+
+    def turned(table: Any, *, rng: Any) -> Any:
+        a = ["x" if v == "y" else "y" for v in table["a"].to_pylist()]
+        return table.set_column(0, table.schema.field("a"), pa.array(a).cast(table.schema.field("a").type))
+
+    def counts(before: Any, after: Any) -> int:
+        seen.append((before["a"].to_pylist(), after["a"].to_pylist()))
+        return after.num_rows
+
+    made.repair = SimpleNamespace(
+        apply=turned, counts=counts, notes=["repaired"], told=lambda n: [{"what": "cells", "achieved": n, "of": 9}]
+    )
+    lot = Scripted(model.schema, 4).sample(8, rng=np.random.default_rng(0)).table()
+    kept = [made._accepted(lot, made.strata[0], rng=np.random.default_rng(0), most=most) for most in (4, 9)]
+    assert [(t.num_rows, last) for t, last in kept] == [(4, 6), (6, 8)]  # six of eight are y, and x when they are repaired
+    assert seen == [(["y"] * n, ["x"] * n) for n in (4, 6)]
+    made._count(kept[0][0])
+    told = made.account()
+    assert told.lines[-1] == Line("cells", "as few as can be", "10 of 9") and told.notes == ("repaired",)
+
+
+def test_the_account_of_rare_rows_is_of_those_drawn() -> None:
+    frame = pd.DataFrame({"n": np.arange(400) % 100, "a": ["x", "y"] * 200})
+    model = la.fit(frame, model="independent", seed=0)
+    made = steering(model, 200, rare={"columns": {"n": "high"}, "share": 0.5, "beyond": 0.9}, given={"a": "x"})
+    table = made.draw(200, first=0, rng=np.random.default_rng(0))
+    rows = int(made.tilt.rare(table).sum())
+    assert 70 < rows < 130 and made.account().lines[-1].achieved == f"{rows / 2:g} %"
+    assert made.refused["the tilt towards rare rows"] > 0 and "says nothing of how frequent" in made.account().notes[0]
+    with pytest.raises(SettingError, match=r"rare\.a: a category has no order"):
+        steering(model, rare={"a": "high"})
+
+
+# ---- rows given in part
+
+
+class Completing:
+    """Completes rows: c stays missing in the first of each call, b is y but in as many rows as `mends` says for each call."""
+
+    def __init__(self, schema: Any, mends: list[int]) -> None:
+        self.schema, self.mends, self.asked = schema, mends, []
+
+    def complete(self, table: Any, columns: list[str], *, rng: np.random.Generator, start: int = 0) -> Any:
+        assert columns == ["a", "b", "c"] and table["b"].null_count == table["c"].null_count == table.num_rows
+        n, mended = table.num_rows, self.mends[min(len(self.asked), len(self.mends) - 1)]
+        self.asked.append((n, start))
+        b = pa.array(["x" if k < mended else "y" for k in range(n)]).cast(table.schema.field("b").type)
+        c = pa.array([None, *"k" * (n - 1)]).cast(table.schema.field("c").type)
+        return pa.table([table["a"], b, c], names=columns)
+
+
+RULE = 'if a = "x" then b = "x"'
+PART = pd.DataFrame({"a": ["y", "x", "x", "y", "x"]})
+
+
+def test_rows_that_break_a_rule_are_completed_anew_in_their_place(model: Any) -> None:
+    drawn = Completing(model.schema, [0, 1, 9])
+    table, told = completed(drawn, Plan(fix=PART, rules=[RULE]), 5, rng=np.random.default_rng(0))
+    assert drawn.asked == [(5, 0), (3, 5), (2, 8)]  # no key twice
+    assert table["a"].to_pylist() == PART.a.to_list() and table["b"].to_pylist() == ["y", "x", "x", "y", "x"]
+    assert table["c"].to_pylist() == [None, None, None, "k", "k"]
+    assert (told.tried, told.obeyed, told.kept) == (10, 5, 5)
+    assert told.lines == (Line("cells", "10 not given", "7 drawn, the others missing"), Line("rule", RULE, "0 violations"))
+    plain, told = completed(Completing(model.schema, [2]), Plan(fix=PART), None, rng=np.random.default_rng(0))
+    assert plain["b"].to_pylist() == ["x", "x", "y", "y", "y"] and len(told.lines) == 1 and told.tried == 5
+
+
+def test_rows_that_cannot_be_completed_are_counted_and_the_first_is_named(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(STEER, "REDRAWN", 2)
+    drawn = Completing(model.schema, [0, 1, 0])
+    with pytest.raises(CannotError) as told:
+        completed(drawn, Plan(fix=PART, rules=['if a = "y" then b = "y"', RULE]), None, rng=np.random.default_rng(0))
+    assert drawn.asked == [(5, 0), (3, 5), (2, 8)]
+    assert str(told.value).startswith(f"fix, row 3: 2 of 5 rows cannot be completed so that they obey: {RULE}")
+
+
+@pytest.mark.parametrize(
+    ("plan", "n", "error", "what"),
+    [
+        ({"given": {"b": "x"}}, None, SettingError, "leave out given, parity and rare"),
+        ({"parity": {"target": "b", "group": "c"}}, None, SettingError, "leave out given, parity and rare"),
+        ({"rare": lambda frame: frame["a"]}, None, SettingError, "leave out given, parity and rare"),
+        ({}, 4, SettingError, "5 rows are given, not 4"),
+        ({"fix": PART.head(0)}, 0, DataError, "there are no rows"),
+    ],
+)
+def test_what_does_not_go_with_rows_given_in_part(model: Any, plan: Any, n: int | None, error: type, what: str) -> None:
+    with pytest.raises(error, match=what):
+        completed(Completing(model.schema, [0]), Plan(**{"fix": PART} | plan), n, rng=np.random.default_rng(0))
+    with pytest.raises(CannotError, match="cannot draw the rest of a row"):
+        completed(Scripted(model.schema, 2), Plan(**{"fix": PART} | plan), n, rng=np.random.default_rng(0))
