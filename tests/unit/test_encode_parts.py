@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import zlib
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from lookalike.encode import (
     _within,
     category,
     constant,
+    encoder,
     key,
     moment,
     number,
@@ -37,9 +39,10 @@ from lookalike.encode._round import Grid
 from lookalike.encode._tally import Tally
 from lookalike.errors import CannotError, DataError
 from lookalike.privacy.look import Ranges
-from lookalike.schema import Column
+from lookalike.schema import Column, NumberFormat
 
 INT = np.int64
+DAY = moment.DAY
 
 
 def ints(*x: int) -> np.ndarray:
@@ -517,3 +520,127 @@ def test_names_are_told_apart() -> None:
     told = _manner.classes(pa.array(["Anna Smith", "Peter Jones", "Qwxq Zzyzx", "Smith, Mary", "Dr. John Miller"]), column).to_pylist()
     assert told == ["female", "male", "unknown", "female", "male"]
     assert moment._midnight({"rows": 3, "missing": 5})["rows"] == [0] and moment._midnight({"rows": 5, "missing": 3})["rows"] == [2]
+
+
+# ---- what a private fit is told
+
+
+class Exact:
+    """A look without noise, which keeps what was asked of it: how much of the whole each question may spend."""
+
+    def __init__(self, share: float = 1.0, spent: list[float] | None = None) -> None:
+        self.share, self.spent = share, [] if spent is None else spent
+        self.rows = SimpleNamespace(estimate=20.0)
+
+    def part(self, share: float, what: str) -> Exact:
+        return Exact(self.share * share, self.spent)
+
+    def counts(self, ids: np.ndarray, size: int) -> np.ndarray:
+        self.spent.append(self.share)
+        return np.bincount(ids, minlength=size).astype(float)
+
+    def levels(self, found: dict[str, int], missing: int) -> tuple[dict[str, float], float]:
+        self.spent.append(self.share)
+        return {level: float(n) for level, n in found.items()}, float(missing)
+
+    def span(self, values: np.ndarray, *, otherwise: tuple[float, float] = (0.0, 1.0)) -> tuple[float, float]:
+        self.spent.append(self.share)
+        return (float(values.min()), float(values.max())) if len(values) else otherwise
+
+    def tree(self, numbers: np.ndarray, size: int, missing: int | None) -> Ranges:
+        self.spent.append(self.share)
+        assert len(numbers) == 0 or (0 <= numbers.min() and numbers.max() < size)
+        at, rows = np.unique(numbers, return_counts=True)
+        return Ranges(at, at, rows.astype(float), float(missing or 0))
+
+
+HOUR = 3_600_000_000
+DAYS = [-3, 0, 0, 4, 5, 6, 7, 40]
+TOLD: dict[str, tuple[pa.Array, dict[str, Any], list[float]]] = {
+    "integer": (pa.array([3, 3, 9, -4, None]), {"low": -5, "high": 10}, [1]),
+    "integer, bounds bought": (pa.array([3, 3, 9, -4]), {"nullable": False}, [0.15, 0.85]),
+    "integer, one bound bought": (pa.array([3, 3, 9]), {"nullable": False, "low": 0}, [0.15, 0.85]),
+    "number": (pa.array([0.25, 0.5, 0.5, None]), {"low": -1, "high": 1, "number": NumberFormat(decimals=2)}, [1]),
+    "date": (pa.array([*DAYS, None], pa.int32()).cast(pa.date32()), {"low": "1969-12-01", "high": "1970-03-01"}, [0.9, 0.1]),
+    "datetime": (
+        pa.array([DAY * d + HOUR * (d % 5) for d in DAYS] + [None], pa.timestamp("us")),
+        {"low": "1969-12-01", "high": "1970-03-01", "format": "%Y-%m-%d %H"},
+        [0.5, 0.1, 0.4],
+    ),
+    "datetime, at midnight": (
+        pa.array([DAY * d for d in DAYS], pa.timestamp("us")),
+        {"low": "1969-12-01", "high": "1970-03-01", "format": "%Y-%m-%d", "nullable": False},
+        [0.9, 0.1],
+    ),
+    "datetime, bounds bought": (pa.array([DAY * d for d in DAYS], pa.timestamp("us")), {"format": "%Y-%m-%d"}, [0.135, 0.765, 0.1]),
+    "time": (pa.array([HOUR, 1_000_000, 23 * HOUR, HOUR, None], pa.time64("us")), {}, [1]),
+    "duration": (pa.array([5_000_000, 0, 5_000_000], pa.duration("us")), {"low": 0, "high": 9_000_000, "nullable": False}, [1]),
+    "boolean": (pa.array([True, False, True, None]), {}, [1]),
+    "category": (pa.array(["a", "b", "a", None]).dictionary_encode(), {"levels": ("b", "a")}, [1]),
+    "category, found": (pa.array(["a", "b", "a", None]).dictionary_encode(), {}, [1]),
+    "constant": (pa.array(["a", None, "a"]), {"levels": ("a",)}, [1]),
+    "constant, found": (pa.array(["a", None, "a"]), {}, [1]),
+    "key": (pa.array(["a", None, "b"]), {}, [1]),
+    "personal": (pa.array(["a", None, "b"]), {"personal": "city"}, [1]),
+}
+
+
+@pytest.mark.parametrize("kind", TOLD)
+def test_without_noise_a_private_fit_is_told_what_is_so_and_spends_all_that_it_may(kind: str) -> None:
+    values, facts, spent = TOLD[kind]
+    column, look = Column(name="x", kind=kind.partition(",")[0], **facts), Exact()
+    module = encoder(column)
+    told, counted = module.noisy(values, column, look), module.measure(values, column)
+    assert look.spent == pytest.approx(spent)
+    assert (told["rows"], told["missing"]) == (len(values), values.null_count)
+    if column.kind in ("key", "personal"):  # nothing of the values
+        assert {k: v for k, v in told.items() if k not in ("rows", "missing", "lot")} == {
+            k: v for k, v in module.measure(values[:0], column).items() if k not in ("rows", "missing")
+        }
+        return
+    assert told == pytest.approx(counted) if column.kind == "boolean" else told["rows"] == counted["rows"]
+    books = [module.freeze(stats, column, protect=1) for stats in (told, counted)]
+    assert books[0] == books[1]
+    codes = module.encode(values, books[0], column)
+    for row, rows in zip(codes, module.held(told, books[0], column), strict=True):
+        assert rows.tolist() == np.bincount(row, minlength=len(rows)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "rows", "missing"),
+    [
+        ("boolean", {"nullable": False}, 3, 0),
+        ("category", {"nullable": False, "levels": ("a", "b")}, 3, 0),
+        ("key", {"nullable": False}, 20, 0),
+        ("personal", {"nullable": False, "personal": "city"}, 20, 0),
+        ("constant", {"nullable": False, "levels": ("a",)}, 20, 0),
+        ("empty", {}, 20, 20),
+    ],
+)
+def test_where_nothing_may_be_missing_nothing_is(kind: str, facts: dict[str, Any], rows: float, missing: float) -> None:
+    """How many rows there are is known of the columns before; a cell that is missing all the same counts as one of the known values, or not
+    at all."""
+    column = Column(name="x", kind=kind, **facts)
+    values = {"boolean": pa.array([True, False, None]), "empty": pa.nulls(3)}.get(kind, pa.array(["a", "a", "b", "c", None]))
+    look = Exact()
+    told = encoder(column).noisy(values.dictionary_encode() if kind == "category" else values, column, look)
+    assert (told["rows"], told["missing"]) == (rows, missing) and len(look.spent) == (kind in ("boolean", "category"))
+    if kind == "boolean":
+        assert told["true"] == 1
+
+
+@pytest.mark.parametrize(("kind", "low", "high"), [("date", -25_567, 47_481), ("duration", 0, 1), ("time", 0, 86_399)])
+def test_where_the_budget_shows_nothing_limits_are_public(kind: str, low: int, high: int) -> None:
+    """Two centuries for days, one second for spans; a time of day needs no limits."""
+    sizes: list[int] = []
+    look = Exact()
+    look.part = lambda share, what: look  # type: ignore[method-assign]
+    tree = look.tree
+    look.tree = lambda numbers, size, missing: sizes.append(size) or tree(numbers, size, missing)  # type: ignore[method-assign, func-returns-value]
+    moment.noisy(
+        pa.array([], pa.int64()).cast({"date": pa.int32()}.get(kind, pa.int64())).cast(MOMENTS[kind]), Column(name="x", kind=kind), look
+    )
+    assert sizes == [high - low + 1]
+
+
+MOMENTS = {"date": pa.date32(), "time": pa.time64("us"), "duration": pa.duration("us")}
