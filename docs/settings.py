@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import lookalike
-from lookalike.schema import Column, Link, NumberFormat, Table
+from lookalike.schema import Column, Limits, Link, NumberFormat, Table
 
 PAGE, FACTS = Path(__file__).with_name("models.md"), Path(__file__).with_name("schema.md")
 
@@ -60,6 +60,7 @@ def facts(page: str) -> str:
     told: dict[str, type[BaseModel]] = {
         "a column": Column,
         "How numbers are written (`number`)": NumberFormat,
+        "How bounds among numbers are marked (`limits` of `number`)": Limits,
         "A table": Table,
         "A link": Link,
     }

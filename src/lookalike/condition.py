@@ -170,6 +170,8 @@ def scalar(value: Any, column: Column, *, where: str = "") -> pa.Array:
         if kind in ("integer", "number"):
             if isinstance(value, bool):
                 raise ValueError
+            if isinstance(value, str) and (value.strip()[:1] in tuple("<>≤≥=") or value.endswith("+")):
+                return formats.parse_column(pa.array([value]), column)  # a bound, if the column has them
             made = float(value)
             if not math.isfinite(made):
                 raise ValueError

@@ -35,6 +35,15 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
+class Limits(_Frozen):
+    """How numbers are marked of which only a bound is known, such as results beyond what was measured: <0.5, >100, 90+."""
+
+    below: str = Field("", pattern=r"^((<=|=<|<|≤)[ \u00a0]?)?$", description="before an upper bound: < writes <0.5")
+    above: str = Field("", pattern=r"^((>=|=>|>|≥)[ \u00a0]?|[ \u00a0]?\+)?$", description="before a lower bound, or after it: 90+")
+    decimals: int = Field(0, ge=0, le=15, description="digits of a bound after the point")
+    pad: int = Field(0, ge=0, le=15, description="digits of a bound after the point at least")
+
+
 class NumberFormat(_Frozen):
     """How a number is written, so that it can be written the same way again."""
 
@@ -51,6 +60,7 @@ class NumberFormat(_Frozen):
     plus: bool = Field(False, description="numbers above zero carry a plus sign")
     zero: bool = Field(True, description="a zero is written before the point: 0.5, not .5")
     width: int | None = Field(None, ge=1, le=100, description="zero-padded to this many digits")
+    limits: Limits | None = Field(None, description="how bounds of numbers that are not known further are marked: <0.5")
 
 
 class Column(_Frozen):
@@ -96,6 +106,8 @@ class Column(_Frozen):
         lost = [] if self.encoder is None or isinstance(self.encoder, str) else [n for n in CODING if not hasattr(self.encoder, n)]
         if lost:
             raise ValueError(f"the encoder has no {', '.join(lost)}: see lookalike.protocol.Encoder")
+        if self.number is not None and self.number.limits is not None and (self.kind != "number" or self.number.decimals is None):
+            raise ValueError("limits (<0.5) are of a column of kind 'number' with a known number of decimals")
         facts = set(type(self).model_fields) - {"name", "declared", "encoder"}
         for fact in self.declared:
             if fact not in facts:

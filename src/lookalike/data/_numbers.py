@@ -20,6 +20,8 @@ _WHOLE = NumberFormat(thousands="", point=".", prefix="", suffix="", negative="-
 """How whole numbers are written mostly."""
 EXACT = 2.0**53
 """Whole numbers up to here are exact in a float64."""
+MOST_DECIMALS = 15
+"""Decimals up to here can be told apart in a float64."""
 _SPACES = (" ", "\u00a0", "\u202f")
 _SEPARATORS = (
     ("", "."),
@@ -50,7 +52,7 @@ def guess(values: pa.Array) -> tuple[NumberFormat, bool] | None:
     if found is None:
         return None
     for form in _with_separators(values, *found):
-        parts = pc.extract_regex(values, _pattern(form))
+        parts = pc.extract_regex(values, pattern(form))
         if parts.null_count:
             continue
         if pc.any(pc.match_substring_regex(parts.field("whole"), r"^0\d")).as_py():
@@ -84,8 +86,7 @@ def read(values: pa.Array, form: NumberFormat, *, whole: bool) -> pa.Array:
             return to_whole(_finite(values.cast(pa.float64()))) if whole and form.decimals else _finite(values.cast(target))
         except pa.ArrowInvalid:
             pass  # a cell does not fit, or is spelled differently: look closer
-    pattern = _pattern(form)
-    parts = pc.extract_regex(values, pattern)
+    parts = pc.extract_regex(values, pattern(form))
     digits = pc.or_(pc.not_equal(parts.field("whole"), ""), pc.not_equal(parts.field("fraction"), ""))
     fits = pc.fill_null(pc.and_(pc.is_valid(parts), digits), False)  # an exponent alone (e2) is no number
     units = pc.replace_substring(parts.field("whole"), form.thousands, "") if form.thousands else parts.field("whole")
@@ -177,7 +178,7 @@ def _digits(values: pa.Array, parts: pa.StructArray, form: NumberFormat) -> tupl
         form, most = form.model_copy(update={"exponent": "auto"}), max(most, _hidden_decimals(parts.filter(powers)))
     fixed = form.model_copy(update={"decimals": most, "pad": least})
     free = form.model_copy(update={"decimals": None, "pad": min(least, 1)})
-    if most > 15:
+    if most > MOST_DECIMALS:
         return free, False
     return max((fixed, free), key=lambda f: _kept(values, f)), False
 
@@ -197,7 +198,7 @@ def _kept(values: pa.Array, form: NumberFormat) -> int:
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _pattern(form: NumberFormat) -> str:
+def pattern(form: NumberFormat) -> str:
     """The regular expression of a whole cell, with groups whole, fraction and exponent."""
     prefix, suffix, t, p = (re.escape(part) for part in (form.prefix, form.suffix, form.thousands, form.point))
     grouped = rf"\d+|[1-9]\d{{0,2}}(?:{t}\d{{3}})+" if t else r"\d+"

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lookalike.data import _dates, _names, _numbers, _personal, formats
+from lookalike.data import _dates, _limits, _names, _numbers, _personal, formats
 from lookalike.errors import DataError
 from lookalike.schema import Column, NumberFormat, Table
 
@@ -169,7 +169,7 @@ def _text(seen: Seen, *, written: bool, day_first: bool | None) -> Facts:
     marks, wide = seen.without(MISSING_MARKS), seen.without(MISSING_AMONG_NUMBERS)
     if facts := _truth(marks):
         return {"missing": _spellings(seen, marks)} | facts
-    if len(wide.values) and (facts := _counted(wide) or _moment(wide, day_first)):
+    if len(wide.values) and (facts := _counted(wide) or _bounded(wide) or _moment(wide, day_first)):
         return {"missing": _spellings(seen, wide)} | facts
     marked = _sentinel(wide) if len(wide.values) == len(seen.values) else None
     if marked:
@@ -223,6 +223,23 @@ def _counted(seen: Seen) -> Facts | None:
     return facts | ({"number": form} if "format" not in facts else {})
 
 
+def _bounded(seen: Seen) -> Facts | None:
+    """Texts that are numbers and bounds of them (<0.5, 90+); numbers that would be a code by themselves are left to be levels."""
+    found = _limits.guess(seen.values, seen.counts)
+    if found is None:
+        return None
+    form, bounds = found
+    facts = _counted(replace(seen, values=seen.values.filter(pa.array(~bounds)), counts=seen.counts[~bounds]))
+    if facts is None or facts["kind"] not in ("integer", "number"):
+        return None
+    marks = " and ".join(mark.strip() for mark in (form.limits.below, form.limits.above) if mark)
+    return {
+        "kind": "number",
+        "number": form,
+        "note": f"cells marked {marks} are bounds: kept so, they count as just beyond the number beside",
+    }
+
+
 def _mostly_counted(seen: Seen) -> Facts:
     """A note on words that are numbers but for a few: a person may know that those few mean that the number is missing.
 
@@ -266,7 +283,8 @@ def _sentinel(seen: Seen) -> Facts | None:
     if often < _USUAL and sum(map(str.isalpha, words[0])) > _ABBREVIATED:
         return None  # it may be somebody's own, and would be written wherever a cell is missing
     left = pc.invert(wordy)
-    facts = _counted(replace(seen, values=seen.values.filter(left), counts=seen.counts[left.to_numpy(zero_copy_only=False)]))
+    rest = replace(seen, values=seen.values.filter(left), counts=seen.counts[left.to_numpy(zero_copy_only=False)])
+    facts = _counted(rest) or _bounded(rest)
     if facts is None or facts["kind"] not in ("integer", "number"):
         return None
     return facts | {"missing": (words[0],), "note": f"{words[0]!r} among numbers was taken as missing"}

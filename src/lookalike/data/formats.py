@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lookalike.data import _dates, _numbers
+from lookalike.data import _dates, _limits, _numbers
 from lookalike.errors import DataError, SchemaError, near_matches
 from lookalike.schema import Column, NumberFormat, Table
 
@@ -281,7 +281,7 @@ def _only(texts: pa.Array, column: Column) -> pa.Array:
 
 _FROM_TEXT: dict[str, Callable[[pa.Array, Column], pa.Array]] = {
     "integer": lambda t, c: _numbers.read(t, c.number or _numbers.PLAIN, whole=True),
-    "number": lambda t, c: _numbers.read(t, c.number or _numbers.PLAIN, whole=False),
+    "number": lambda t, c: _limits.read(t, c.number or _numbers.PLAIN),
     "boolean": _truth_from_text, "duration": _spans_from_text,
     "date": _moments_from_text, "datetime": _moments_from_text, "time": _moments_from_text,
     "category": _same, "text": _same, "key": _key_from_text, "personal": _same, "constant": _only, "empty": _same,
@@ -374,7 +374,7 @@ def _to_text(values: pa.Array, column: Column) -> pa.Array:
         return values.cast(pa.string())
     if column.kind in ("integer", "number"):
         form = column.number or NumberFormat()
-        return _distinct(values, lambda v: _numbers.write(v, form))
+        return _distinct(values, lambda v: _limits.write(v, form))
     if column.kind == "boolean":
         no, yes = column.labels or ("False", "True")
         return pc.if_else(values, yes, no)

@@ -120,7 +120,7 @@ def _as_read(rows: pa.Table, canonical: pa.Table, table: Table) -> pa.Table:
 def _is_plain(column: Column) -> bool:
     """Whether a number is written as a program writes it."""
     n = column.number
-    return n is None or not (n.thousands or n.prefix or n.suffix or n.width or n.point != ".")
+    return n is None or not (n.thousands or n.prefix or n.suffix or n.width or n.limits or n.point != ".")
 
 
 # --------------------------------------------------------------------------------------------------------------- pandas

@@ -8,6 +8,7 @@ the curve, and a position in [0, 1) inside it is mass: reading the curve there g
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,21 +43,30 @@ class Curve:
     value: np.ndarray
 
 
-def freeze(t: Tally, grid: _round.Grid, *, protect: int, cells: int, bounds: Bounds = (None, None), neutral: float = 0) -> dict[str, Any]:
+def freeze(
+    t: Tally,
+    grid: _round.Grid,
+    *,
+    protect: int,
+    cells: int,
+    bounds: Bounds = (None, None),
+    neutral: float = 0,
+    alone: Sequence[float] | np.ndarray = (),
+) -> dict[str, Any]:
     """Cells of a tally as JSON: {"cuts", "low", "high", "key", "value", "coarse", "tails", "thin", grid}.
 
     cells: at most so many. bounds: publicly known limits; the tail is drawn out towards them, and no value leaves them.
-    neutral: what is told where nothing may be told, within the bounds. tails, thin: rows beyond the outermost knots, and in
-    runs too thin to keep.
+    neutral: what is told where nothing may be told, within the bounds. alone: values that have cells of their own beyond those. tails,
+    thin: rows beyond the outermost knots, and in runs too thin to keep.
     """
-    points = _points(t, protect, cells)
-    pieces = _pieces(t, points, grid, protect=protect, cells=cells)
+    points = _points(t, protect, cells) | (t.exact & np.isin(t.low, alone))
+    pieces = _apart(_pieces(t, points, grid, protect=protect, cells=cells), alone)
     if not pieces:
         only = [_neutral(neutral, bounds, grid)] if len(t.low) else []
         flat = [float(v) for v in only for _ in "ab"]
         return _empty(only, flat) | {"tails": 0, "thin": int(t.rows.sum()), **replace(grid, base=0).to_json()}
     curve = _join(_extend(pieces, bounds))
-    cuts = _cuts(pieces, curve, grid, protect=protect, cells=cells)
+    cuts = _cuts(pieces, curve, grid, protect=protect, cells=cells, alone=alone)
     book = _cells(curve, cuts, t, grid)
     kept = sum(p.rows[-1] for p in pieces)
     outside = (t.high < book["low"][0]) | (t.low > book["high"][-1])
@@ -202,6 +212,19 @@ def _pieces(t: Tally, points: np.ndarray, grid: _round.Grid, *, protect: int, ce
     return pieces
 
 
+def _apart(pieces: list[Curve], alone: Sequence[float] | np.ndarray) -> list[Curve]:
+    """Runs that end beside a point of `alone`, not half a step beyond it."""
+    made = list(pieces)
+    for at, point in enumerate(pieces):
+        if point.value[0] == point.value[-1] and point.value[0] in alone:
+            low, high = (float(np.nextafter(point.value[0], side)) for side in (-np.inf, np.inf))
+            if at:
+                made[at - 1] = replace(made[at - 1], value=np.minimum(made[at - 1].value, low))
+            if at + 1 < len(made):
+                made[at + 1] = replace(made[at + 1], value=np.maximum(made[at + 1].value, high))
+    return made
+
+
 def _run(
     values: np.ndarray, rows: np.ndarray, weight: np.ndarray, grid: _round.Grid, *, protect: int, step: float, edges: tuple[bool, bool]
 ) -> Curve:
@@ -252,17 +275,20 @@ def _join(pieces: list[Curve]) -> Curve:
     )
 
 
-def _cuts(pieces: list[Curve], curve: Curve, grid: _round.Grid, *, protect: int, cells: int) -> np.ndarray:
+def _cuts(
+    pieces: list[Curve], curve: Curve, grid: _round.Grid, *, protect: int, cells: int, alone: Sequence[float] | np.ndarray
+) -> np.ndarray:
     """Values at which a new cell begins: on both sides of a heavy point, and at even mass in the stretches between."""
     total = curve.rows[-1]
     flat = np.array([p.value[0] == p.value[-1] for p in pieces])
     heavy = flat & (len(pieces) <= cells)
     if len(pieces) > cells:
-        heavy = flat & (np.array([p.rows[-1] for p in pieces]) > 2 * total / max(cells - 2, 1))
+        heavy = np.array([p.rows[-1] for p in pieces]) > 2 * total / max(cells - 2, 1)
+        heavy = flat & (heavy | np.isin([p.value[0] for p in pieces], alone))
     own = np.where(heavy, -1 - np.arange(len(pieces)), np.cumsum(heavy) if len(pieces) > cells else np.arange(len(pieces)))
     ends = np.flatnonzero(np.append(own[1:] != own[:-1], True))
     starts = np.concatenate([[0], ends[:-1] + 1])
-    spare = cells - len(ends)
+    spare = max(cells - len(ends), 0)
     at = np.cumsum([0, *(len(p.rows) for p in pieces)])
     loose = sum(curve.rows[at[e + 1] - 1] - curve.rows[at[s]] for s, e in zip(starts, ends, strict=True) if not heavy[s])
     cuts: list[float] = []

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lookalike.data.holders import Holders
 
 CAP = 65_536
+_COUNTED = ("low", "high", "rows", "holders", "weight")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class Tally:
     def exact(self) -> np.ndarray:
         """bool [buckets]: the bucket holds one value only."""
         return self.low == self.high
+
+    def __getitem__(self, chosen: np.ndarray) -> Tally:
+        return Tally(self.level, *(getattr(self, k)[chosen] for k in _COUNTED))
 
     def middle(self, base: int = 0) -> np.ndarray:
         """float64 [buckets]: the value, or the midpoint of a bucket that holds several; less `base`, if integers."""
@@ -72,6 +76,12 @@ def merge(a: Tally, b: Tally) -> Tally:
     order = np.argsort(_image(low) >> level, kind="stable")
     both = (np.concatenate([getattr(a, k), getattr(b, k)])[order] for k in ("high", "rows", "holders", "weight"))
     return _fit(_group(Tally(level, low[order], *both), level))
+
+
+def beside(a: Tally, b: Tally) -> Tally:
+    """The buckets of both in order, none of them joined."""
+    order = np.argsort(np.concatenate([a.middle(), b.middle()]), kind="stable")
+    return Tally(max(a.level, b.level), *(np.concatenate([getattr(a, k), getattr(b, k)])[order] for k in _COUNTED))
 
 
 def base(t: Tally) -> int:

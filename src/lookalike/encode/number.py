@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from lookalike.encode import _arrow, _cells, _noisy, _tally
+from lookalike.data._limits import beside
+from lookalike.encode import _arrow, _cells, _noisy, _round, _tally
 from lookalike.encode._round import Grid, tens
 from lookalike.encode._tally import Tally
 from lookalike.schema import Column
@@ -23,6 +24,8 @@ MOST = 0.995
 """A column has as many decimals as this share of its rows need."""
 BOUGHT = 0.15
 """Share of a column's budget that buys its bounds, where they are not public."""
+SURE = 0.02
+"""Share of the rows, as far as noise shows it, from which on a private fit takes a bound (<0.5) for one that the data have."""
 _SHORT = ("float", "float32", "halffloat", "float16")
 
 Stats = dict[str, Any]
@@ -32,54 +35,77 @@ Book = dict[str, Any]
 def measure(values: pa.ChunkedArray | pa.Array, column: Column, *, subjects: np.ndarray | Holders | None = None) -> Stats:
     """{"rows", "missing", "tally", "digits": rows that need 0, 1, … decimals}; NaN and infinities count as missing."""
     x, present = _plain(values, column)
-    stats = _arrow.count_missing(values) | {"missing": int(len(x) - present.sum())}
-    held = None if subjects is None else subjects[present]
-    return stats | {"tally": _tally.tally(x[present], held).to_json(), "digits": _digits(x[present], column)}
+    stats = _arrow.count_missing(values) | {"missing": int(len(x) - present.sum()), "digits": _digits(x[present], column)}
+    told = {"tally": present}
+    if _limited(column):
+        limit = beside(x, column.number) != 0
+        told = {"tally": present & ~limit, "limits": present & limit}
+    return stats | {name: _tally.tally(x[at], None if subjects is None else subjects[at]).to_json() for name, at in told.items()}
 
 
 def merge(a: Stats, b: Stats) -> Stats:
     """The statistics of both."""
-    joined = _tally.merge(Tally.from_json(a["tally"]), Tally.from_json(b["tally"])).to_json()
+    joined = {n: _tally.merge(Tally.from_json(a[n]), Tally.from_json(b[n])).to_json() for n in ("tally", "limits") if n in a}
     digits = [x + y for x, y in zip(a["digits"], b["digits"], strict=True)]
-    return _arrow.add_counts(a, b) | {"tally": joined, "digits": digits}
+    return _arrow.add_counts(a, b) | joined | {"digits": digits}
 
 
 def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) -> Book:
-    """Cells, see `_cells.freeze`; one part."""
-    t = Tally.from_json(stats["tally"])
-    line = _cells.freeze(t, _grid(stats, t, column), protect=protect, cells=cells, bounds=_bounds(column))
+    """Cells, see `_cells.freeze`; one part. Bounds (<0.5) that may be told have cells of their own: "limits" lists them."""
+    t, limits = _told(stats)
+    common = np.flatnonzero(limits.exact & (limits.holders >= protect))
+    told = limits.low[np.sort(common[np.argsort(-limits.rows[common], kind="stable")][: cells // 2])]
+    line = _cells.freeze(t, _grid(stats, t, column), protect=protect, cells=cells, bounds=_bounds(column), alone=told)
     protected = {"tails": line.pop("tails"), "thin": line.pop("thin")}
-    return {"parts": [_arrow.part(_cells.size(line), ordered=True)], "protected": protected, "line": line}
+    book = {"parts": [_arrow.part(_cells.size(line), ordered=True)], "protected": protected, "line": line}
+    return book | ({"limits": told.tolist()} if _limited(column) else {})
 
 
 def noisy(values: pa.ChunkedArray | pa.Array, column: Column, look: Look) -> Stats:
-    """The statistics as a private fit may have them: noisy rows by ranges between public (or bought) bounds, on the declared grid."""
+    """The statistics as a private fit may have them: noisy rows by ranges between public (or bought) bounds, on the declared grid.
+
+    Where numbers may be marked as bounds, each number on the grid has places just below and above it.
+    """
     x, present = _plain(values, column)
     low, high = _bounds(column)
     if low is None or high is None:
         look, part = look.part(1 - BOUGHT, ""), look.part(BOUGHT, "")
         seen = part.span(x[present].astype(np.float64))
         low, high = (seen[0] if low is None else low), (seen[1] if high is None else high)
-    decimals = 0 if column.kind == "integer" else column.number.decimals if column.number else None
+    form, bounded = column.number, _limited(column)
+    decimals = 0 if column.kind == "integer" else form.decimals if form else None
+    if bounded:
+        decimals = max(decimals, form.limits.decimals)
     exact = decimals is not None and (high - low) * 10.0**decimals < _noisy.MOST
     step = 10.0**-decimals if exact and decimals is not None else max(high - low, 1e-300) / _noisy.GRID
     size = max(int(np.rint((high - low) / step)) + exact, 1)
     numbers = np.clip(np.rint((x[present] - low) / step) if exact else np.floor((x[present] - low) / step), 0, size - 1).astype(np.int64)
-    ranges = look.tree(numbers, size, int(len(x) - present.sum()) if column.nullable else None)
+    places = 3 if exact and bounded else 1
+    if places > 1:
+        numbers = places * numbers + 1 + beside(x[present], form)
+    ranges = look.tree(numbers, places * size, int(len(x) - present.sum()) if column.nullable else None)
 
     def value(at: np.ndarray) -> np.ndarray:
-        made = low + at * step
-        return np.rint(made).astype(np.int64) if column.kind == "integer" else np.round(made, decimals) if exact else made
+        made = low + at // places * step
+        made = np.rint(made).astype(np.int64) if column.kind == "integer" else np.round(made, decimals) if exact else made
+        return made if places == 1 else _moved(made, at % places - 1)
 
     tally, rows = _noisy.tally(ranges, value, open_above=not exact)
     digits = [0] * (DIGITS + 1)
     digits[DIGITS if decimals is None else min(decimals, DIGITS)] = rows
-    return {"rows": rows + round(ranges.missing), "missing": round(ranges.missing), "tally": tally.to_json(), "digits": digits}
+    stats = {"rows": rows + round(ranges.missing), "missing": round(ranges.missing), "digits": digits}
+    limit = tally.exact & (beside(tally.low, form) != 0) & (tally.rows >= SURE * rows) if bounded else None
+    return stats | ({"tally": tally.to_json()} if limit is None else {"tally": tally[~limit].to_json(), "limits": tally[limit].to_json()})
+
+
+def _moved(x: np.ndarray, side: np.ndarray) -> np.ndarray:
+    """The floats just below `x` where `side` is -1, just above where it is 1; `x` where it is 0."""
+    return np.where(side == 0, x, np.nextafter(x, np.where(side > 0, np.inf, -np.inf)))
 
 
 def held(stats: Stats, book: Book, column: Column) -> list[np.ndarray]:
     """Rows of each code, float64 [size], as the statistics have them."""
-    return [_noisy.held(Tally.from_json(stats["tally"]), book["line"], stats["missing"])]
+    return [_noisy.held(_told(stats)[0], book["line"], stats["missing"])]
 
 
 def encode(values: pa.ChunkedArray | pa.Array, book: Book, column: Column) -> np.ndarray:
@@ -91,6 +117,8 @@ def encode(values: pa.ChunkedArray | pa.Array, book: Book, column: Column) -> np
 def decode(codes: np.ndarray, inside: np.ndarray, book: Book, column: Column, *, start: int = 0) -> pa.Array:
     """The values at positions `inside` of the cells; null where the code is 0."""
     x = _cells.value(codes[0], inside, book["line"])
+    if "limits" in book:  # nothing else is just beside a number
+        x = np.where(np.isin(x, book["limits"]), x, _round.Grid.from_json(book["line"]).snap(x))
     if column.kind == "number" and column.storage in _SHORT:
         x = x.astype(np.float32).astype(np.float64)  # what the source can hold
     return _arrow.join(x, codes[0] > 0)
@@ -110,6 +138,20 @@ def _plain(values: pa.ChunkedArray | pa.Array, column: Column) -> tuple[np.ndarr
     finite = np.isfinite(x)
     x = x + 0.0  # -0.0 becomes 0.0
     return (x, present) if finite.all() else (np.where(finite, x, 0.0), present & finite)
+
+
+def _limited(column: Column) -> bool:
+    """Some numbers are known as bounds only, and are marked as such."""
+    return column.number is not None and column.number.limits is not None
+
+
+def _told(stats: Stats) -> tuple[Tally, Tally]:
+    """`(all, limits)`: the tally of numbers and bounds, in order, and of bounds alone, which are never joined with numbers near them."""
+    plain = Tally.from_json(stats["tally"])
+    if "limits" not in stats:
+        return plain, _tally.tally(plain.low[:0], None)
+    limits = Tally.from_json(stats["limits"])
+    return _tally.beside(plain, limits), limits
 
 
 def _digits(x: np.ndarray, column: Column) -> list[int]:
