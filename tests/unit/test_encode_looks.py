@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from lookalike.encode import _fresh, _manner, _shape, _spell
+from lookalike.encode import _fresh, _manner, _shape, _spell, _steps, text
+from lookalike.encode import personal as _personal
+from lookalike.encode._people import UNIT
 from lookalike.schema import Column
 
 DIGITS, HEX = "0123456789", "0123456789abcdef"
@@ -201,3 +204,132 @@ def test_only_steps_of_enough_people_are_learned_and_words_are_short() -> None:
     assert all(_spell.SHORTEST <= len(w) <= _spell.LONGEST and set(w) <= set("ab") for w in words) and len(set(words)) > 40
     assert all("aa" in w or "bb" in w for w in words if len(w) > 4), "once in each word letters follow as they do in none"
     assert _spell.spell(_fresh.mix(np.arange(3)), _spell.learn({}, {}, 1)) == ["", "", ""]
+
+
+# ---- texts
+
+TEXT = Column(name="x", kind="text")
+COUNTED = {"rows": 13, "missing": 1, "texts": {"ab cd": [6, 6 * UNIT], "ab cd ef": [5, 5 * UNIT], "ab zz": [1, UNIT]}}
+TALES = [
+    *["The cat sees 12 dogs.", "A dog likes 7 cats!", "The mayor calls Mr Corvin, 40 times."] * 6,
+    *(
+        f"The {n} sees the cat, 0{k} times."
+        for k, n in enumerate(["Bramont", "Delric", "Fenstad", "Galler", "Homvin", "Junmont", "Kelric"])
+    ),
+]
+
+
+def test_what_a_book_of_texts_tells() -> None:
+    """Words, steps and ends of five subjects or more, and how long texts are; the longest as the mean of five."""
+    book = text.freeze(COUNTED, TEXT)
+    assert book["words"] == ["", "", " ab", " cd", " ef"] and book["protected"] == {"words": 1}
+    start, end, ab, cd, ef = range(5)
+    assert book["one"] == _steps.table({(start, ab): [12], (ab, cd): [11], (cd, ef): [5], (end, ab): [12], (end, cd): [11], (end, ef): [5]})
+    assert book["two"] == _steps.table({(start, start, ab): [12], (start, ab, cd): [11], (ab, cd, ef): [5]})
+    assert book["ends"] == [cd, ef]
+    lengths = np.quantile(np.repeat([1, 2, 3], [1, 6, 5]), np.linspace(0, 1, 33))
+    assert book["lengths"] == pytest.approx(lengths, abs=0.01) and book["parts"][0]["size"] == 2
+    shy = text.freeze(COUNTED, TEXT, protect=6)
+    assert shy["words"] == ["", "", " ab", " cd", f" {_spell.MARK}a"]  # ef is of five, and zz of one: some such word is of six
+    assert shy["ends"] == [cd, 4] and shy["lengths"][-1] == 2.83 and shy["protected"] == {"words": 2}
+    assert text.freeze({"rows": 2, "missing": 2, "texts": {}}, TEXT)["parts"][0]["size"] == 1
+    long = {"rows": 9, "missing": 0, "texts": {"ab " * k: [1, UNIT] for k in range(1, 10)}}
+    assert text.freeze(long, TEXT, protect=4)["lengths"][-1] == 7.5  # of 6, 7, 8 and 9
+
+
+def test_texts_are_counted_by_subjects_and_merged() -> None:
+    values, who = pa.array(["a b", "a b", None, "c"]), np.array([1, 1, 2, 3])
+    stats = text.measure(values, TEXT, subjects=who)
+    assert stats == {"rows": 4, "missing": 1, "texts": {"a b": [2, UNIT], "c": [1, UNIT]}}
+    assert text.merge(stats, stats) == {"rows": 8, "missing": 2, "texts": {"a b": [4, 2 * UNIT], "c": [2, 2 * UNIT]}}
+    assert list(text.measure(pa.array(["é" * 3_000]), TEXT)["texts"]) == ["é" * text.LONGEST]
+
+
+def test_words_as_they_are_told() -> None:
+    told = {" 12": " 00", "\n12": "\n00", "  7": " 0", "\t\nab": "\nab", ".": ".", "a1": "a1", " Ab": " Ab"}
+    assert {word: text._shade(word) for word in told} == told
+    assert text._WORD.findall(" It's 5 o’clock – Zoë_!") == [" It's", " 5", " o’clock", " –", " Zoë_", "!"]
+
+
+@pytest.mark.parametrize(
+    ("zeros", "pattern"), [((), r" [1-9]\d\d"), ((1.0,), r" 0[1-9]\d"), ((1.0, 1.0), r" 00[1-9]"), ((1.0,) * 3, " 000")]
+)
+def test_numbers_have_their_zeros_and_other_digits(zeros: tuple[float, ...], pattern: str) -> None:
+    lots = _fresh.mix(np.arange(400)).tolist()
+    made = [text._number(" 000", lot, zeros) for lot in lots]
+    assert all(re.fullmatch(pattern, m) for m in made)
+    varies = len(zeros) < 3 and {m[len(zeros) + 1] for m in made} == set("123456789")
+    assert varies == (len(zeros) < 3) and (len(zeros) > 1 or {m[-1] for m in made} == set(DIGITS))
+    half = [text._number("00", lot, (0.5,)) for lot in lots]
+    assert 150 < sum(m[0] == "0" for m in half) < 250
+    assert {len(text._number("0" * 25, lot, ())) for lot in lots[:9]} == {25}
+
+
+def test_how_often_numbers_begin_with_zeros_is_told_of_enough() -> None:
+    """Seven of 19 numbers of two digits; of one digit none; too few, or all but too few, are not told apart."""
+    assert text.freeze(text.measure(pa.array(TALES), TEXT), TEXT)["zeros"] == {" 00": [round(7 / 19, 4)]}
+    cases = {(4, 20): {}, (5, 20): {"000": [0.2]}, (21, 4): {"000": [1.0]}, (20, 5): {"000": [0.8]}}
+    for (led, plain), told in cases.items():
+        values = [f"in {k:03d}" for k in range(10, 10 + led)] + [f"in {k}" for k in range(100, 100 + plain)]
+        found = text.freeze(text.measure(pa.array(values), TEXT), TEXT)["zeros"]
+        assert found == {f" {word}": shares for word, shares in told.items()}
+    two = text.freeze(text.measure(pa.array([f"in 00{k % 10} {k}" for k in range(20)]), TEXT), TEXT)["zeros"]
+    assert two[" 000"] == [1.0, 1.0]
+
+
+def test_sentences_that_must_not_come_out_whole() -> None:
+    words = ["", "", *(f" {c}" for c in "abcdefg"), ".", "\nh", ","]
+    a, b, c, d, e, f, g, dot, h, comma = range(2, 12)
+    found = text._sentences([a, b, c, d, e, f, dot, g, a, b, comma, c, d, e, h, b, c, d, e, f, -1, dot, h, a, b, c, d, e, dot], words)
+    assert list(found) == [[a, b, c, d, e, f, dot], [g, a, b, comma, c, d, e], [h, a, b, c, d, e, dot]]  # by full stop, by line, all known
+    assert not list(text._sentences([a, b, c, d, e, dot, a, b, c, d, e], words))  # five words are not a sentence that is anyone's
+
+
+def test_texts_end_where_texts_end_and_are_as_long() -> None:
+    book = text.freeze(text.measure(pa.array(TALES), TEXT), TEXT)
+    lot = _fresh.mix(np.arange(2_000))
+    paths = text._walk(lot, book)
+    sizes = (paths > 1).sum(axis=1)
+    last = paths[np.arange(len(lot)), np.maximum(sizes - 1, 0)]
+    drawn = np.interp(_steps.uniform(lot, 0), np.linspace(0, 1, 33), book["lengths"])
+    assert sizes.min() > 0 and np.isin(last, book["ends"]).mean() > 0.5
+    assert (sizes <= np.rint(drawn) + text.PATIENCE).all()
+    over = sizes > np.rint(drawn)
+    assert over.any() and np.isin(last[over & (sizes < np.rint(drawn) + text.PATIENCE)], book["ends"]).all()
+    assert {book["words"][w] for w in np.unique(paths[:, 0])} == {" The", " A"}
+
+
+def test_where_nothing_may_be_told_a_text_is_a_filler_and_what_is_missing_stays_so() -> None:
+    book = text.freeze({"rows": 3, "missing": 1, "texts": {"ab cd": [2, 2 * UNIT]}}, TEXT)
+    codes = text.encode(pa.array(["ab", None, "zz"]), book, TEXT)
+    assert text.decode(codes, np.full(3, 0.5), book, TEXT).to_pylist() == [text.FILLER, None, text.FILLER]
+    one = text.freeze({"rows": 9, "missing": 0, "texts": {"7": [9, 9 * UNIT]}}, TEXT)
+    made = text.decode(np.ones((1, 60), np.int32), np.linspace(0, 0.99, 60), one, TEXT).to_pylist()
+    assert {len(m) for m in made} == {1} and set(made) == set("123456789")
+
+
+def test_what_a_version_wrote_the_next_one_writes() -> None:
+    """A seed gives the same texts, words and numbers in later versions too."""
+    book = text.freeze(text.measure(pa.array(TALES), TEXT), TEXT)
+    assert text.decode(np.ones((1, 6), np.int32), np.linspace(0, 0.9, 6), book, TEXT, start=3).to_pylist() == [
+        "The cat, 69 times Mr Corvin, A dog likes sees 57",
+        "The cat, 61 times Ssg sees the the cat",
+        "A dog cats! The mayor calls Mr calls Mr",
+        "The cat, 26 times The cat sees the cat",
+        "The Cayor times. A dog likes 9 The Cgs",
+        "A dog The cat sees the cat, times.",
+    ]
+    masks = {"phone": "+49 ### #######", "card": "4### #### #### ####", "iban": "DE## #### #### #### #### ##", "postcode": "@## &##"}
+    made = {}
+    for what, mask in masks.items():
+        column = personal(what)
+        stats = _personal.measure(pa.array([], pa.string()), column) | {"rows": 9, "classes": {mask: [9, 9]}}
+        made[what] = _personal.decode(
+            np.ones((1, 2), np.int32), np.array([0.25, 0.75]), _personal.freeze(stats, column), column
+        ).to_pylist()
+    assert made == {
+        "phone": ["+49 268 5294512", "+49 432 8077948"],
+        "card": ["4268 5294 5127 1958", "4132 8077 9488 5575"],
+        "iban": ["DE24 2685 2945 1271 9561 97", "DE76 1328 0779 4885 5771 22"],
+        "postcode": ["Q68 x29", "V32 m07"],
+    }

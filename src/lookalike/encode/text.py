@@ -42,7 +42,7 @@ SENTENCE = 6
 TRIES = 12
 """Draws of a word that breaks a run; where none will do, the text ends."""
 FILLER = "text"
-_WORD = re.compile(r"\s*(?:\d+|[^\W\d]+(?:['’][^\W\d]+)*|[^\w\s]|_)")
+_WORD = re.compile(r"\s*(?:\d+|[^\W\d]+(?:['’][^\W\d]+)*|[^\w\s])")
 _START, _END = 0, 1
 
 Stats = dict[str, Any]
