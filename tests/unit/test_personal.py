@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import zlib
 from typing import Any
 
 import numpy as np
@@ -384,3 +385,193 @@ def test_companies_can_be_named_in_every_locale() -> None:
     assert set(_person.WEIGHTED) <= set(AVAILABLE_LOCALES)
     for locale in ("es_CL", "de_DE", "pt_BR"):
         assert len(_person.pools("company", (locale,)).values) > 50
+
+
+# ── who stands behind a row ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def category(*levels: str | None, name: str = "x", kind: str = "category") -> dict[str, tuple[Column, pa.Array]]:
+    values = pa.array(levels, pa.string())
+    return {name: (Column(name=name, kind=kind), values.dictionary_encode() if kind == "category" else values)}
+
+
+def located(beside: Any, *masked: tuple[str, list[str], list[int]], n: int, **facts: Any) -> list[str]:
+    """The locale of each row; masked: (what, classes, code of each row) of personal columns beside a name."""
+    columns = [of("name", **facts), *(of(what) for what, *_ in masked)]
+    books = [{"classes": ["unknown"], "locale": None}, *({"classes": classes, "locale": None} for _, classes, _ in masked)]
+    codes = [np.ones((1, n), int), *(np.array([code]) for *_, code in masked)]
+    table, at = _person._locales(columns, books, codes, beside, n)
+    return [table[k] for k in at]
+
+
+@pytest.mark.parametrize(
+    ("name", "levels", "told"),
+    [
+        ("home country", ["Germany", "FRANCE ", None, "Atlantis"], ["de_DE", "fr_FR", "en_US", "en_US"]),
+        ("nation", ["DE", "us", "FR"], ["de_DE", "en_US", "fr_FR"]),
+        ("x", ["Germany", "France", "Spain", "Italy", "Atlantis"], ["de_DE", "fr_FR", "es_ES", "it_IT", "en_US"]),  # four of five
+        ("x", ["Germany", "France", "Spain", "Atlantis"], ["en_US"] * 4),  # three of four: these may be anything
+        ("x", ["DE", "FR", "USA"], ["en_US"] * 3),  # short ones too
+        ("x", ["DE", "FR", "Peru"], ["de_DE", "fr_FR", "es_CO"]),
+    ],
+)
+def test_a_column_of_countries_tells_where_people_are_from(name: str, levels: list[str], told: list[str]) -> None:
+    assert located(category(*levels, name=name), n=len(levels)) == told
+    assert located(category(*levels, name=name, kind="text"), n=len(levels)) == ["en_US"] * len(levels)
+
+
+def test_phone_numbers_and_accounts_tell_where_people_are_from_if_no_country_does() -> None:
+    masks = ["+49 ## #######", "+420 ### ###", "+1 (###) ###", "+4930#####", "0049 ### ##", "+###"]
+    codes = list(range(7))
+    assert located({}, ("phone", masks, codes), n=7) == ["en_US", "de_DE", "cs_CZ", "en_US", "de_DE", "en_US", "en_US"]
+    assert located({}, ("iban", ["FR## ####", "XX## ####"], [1, 2, 0]), n=3) == ["fr_FR", "en_US", "en_US"]
+    both = category("Italy", None, None, name="country"), ("phone", masks, [1, 1, 0])
+    assert located(*both, n=3) == ["it_IT", "de_DE", "en_US"]
+    assert located({}, ("city", masks, [1]), n=1) == ["en_US"]
+    assert located({}, n=1, locale="pl_PL") == ["pl_PL"]
+    assert located(category("Switzerland", "Austria", name="country"), n=2, locale="fr_CH") == ["fr_CH", "de_AT"]
+    looks = _person._locales([of("name"), of("city")], [{"locale": None}, {"locale": "sv_SE"}], [np.ones((1, 1), int)] * 2, {}, 1)
+    assert looks[0] == ("sv_SE",)
+
+
+def test_women_and_men_by_what_the_table_says_then_by_the_name_then_by_chance() -> None:
+    lot = _fresh.mix(np.arange(400))
+    code = np.tile([0, 1, 2, 3], 100)
+    named = ([of("first_name")], [{"classes": ["male", "unknown", "female"]}], [code[None]])
+
+    def sexes(*beside: tuple[str, list[Any]], named: Any = named) -> np.ndarray:
+        columns = {name: (Column(name=name, kind="category"), pa.array(values * (400 // len(values)))) for name, values in beside}
+        return _person._sexes(*named, columns, lot)
+
+    drawn = sexes(named=([], [], []))
+    assert 170 < drawn.sum() < 230
+    by_name = np.where(code == 1, 1, np.where(code == 3, 0, drawn))
+    assert (sexes() == by_name).all()
+    told = np.array([0, 1, -1, 1, -1])
+    assert (sexes(("Sex", [" Female", "M", "?", "mr", None])) == np.where(np.tile(told, 80) >= 0, np.tile(told, 80), by_name)).all()
+    assert (
+        sexes(("is_male", [True, False, None, True, False]))
+        == np.where(np.tile([1, 0, -1, 1, 0], 80) >= 0, np.tile([1, 0, -1, 1, 0], 80), by_name)
+    ).all()
+    assert (sexes(("woman", [True, False])) == np.tile([0, 1], 200)).all()
+    assert (sexes(("size", ["f", "m"])) == by_name).all() and (sexes(("ok", [True, False])) == by_name).all()
+    two = ([of("name"), of("first_name")], [{"classes": ["male"]}, {"classes": ["female"]}], [np.ones((1, 400), int)] * 2)
+    assert (sexes(named=two) == 1).all()  # the first column says
+
+
+def test_people_come_back_as_the_surest_column_says_and_are_then_the_same_whatever_the_seed() -> None:
+    books = {
+        what: {"repeats": [k], "classes": ["any"], "locale": None} for k, what in enumerate(("city", "name", "phone", "email"), start=2)
+    }
+
+    def repeats(*columns: str) -> list[int]:
+        return _person._repeats([of(c) for c in columns], [books[c] for c in columns])
+
+    assert (repeats("city"), repeats("city", "name"), repeats("name", "phone"), repeats("email", "phone")) == ([1], [3], [4], [5])
+    codes = [np.ones((1, 10), int)]
+    one, other = (_person.people([of("email")], [books["email"]], codes, [np.full(10, u)], 5, {}) for u in (0.1, 0.2))
+    assert one.number.tolist() == [1] * 5 + [2] * 5 and (one.lot == other.lot).all() and len(np.unique(one.lot)) == 2
+    alone = [_person.people([of("city")], [books["city"]], codes, [np.full(10, u)], 5, {}) for u in (0.1, 0.2)]
+    assert alone[0].number.tolist() == list(range(5, 15)) and not (alone[0].lot == alone[1].lot).any()
+
+
+def test_values_are_picked_by_weight_within_their_group() -> None:
+    pool = _person.Pool(pa.array(["a", "Ü", "c"]), np.array([0, 0.25, 1.0, 2.0]), np.array([0, 2, 3]))
+    assert pool.pick(np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0.2, 0.25, 0.999, 0, 0.999])).tolist() == [0, 0, 1, 1, 2, 2]
+    assert pool.slugs.to_pylist() == ["a", "ue", "c"]
+    names = _people.names("de_DE")
+    both = _person.pools("first", ("en_US", "de_DE"))
+    assert both.values[both.first[2].item() : both.first[3].item()].to_pylist() == list(names.female)
+    share = np.diff(both.edge)[both.first[2] : both.first[3]]
+    assert share.sum() == pytest.approx(1) and share[0] == pytest.approx(next(iter(names.female.values())) / sum(names.female.values()))
+    assert len(both.first) == 5 and len(_person.pools("city", ("en_US", "de_DE")).first) == 3
+    untitled = next(k for k in _people.locales() if not _people.names(k).titles_male)
+    assert _person.pools("title", (untitled,)).values.to_pylist()[-1] == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("Jürgen", "juergen"), ("Ju\u0308rgen", "juergen"), ("Ærø-Åse", "aeroeaase"), ("O'Neil 2nd", "oneil2nd"), ("王", "wang"), ("–", "x")],
+)
+def test_names_as_an_address_has_them(name: str, written: str) -> None:
+    assert _person.slug(name) == written
+
+
+# ── what a book tells, and what is written of it ────────────────────────────────────────────────────────────────────
+
+
+def test_classes_of_enough_people_are_told_and_others_stand_in() -> None:
+    column = of("phone")
+    cells = ["+49 30 123"] * 6 + ["030/55"] * 9 + ["(0)1"] * 4 + ["call 5"] * 7 + [None] * 3
+    who = np.array([*range(6), *range(5), *[99] * 4, *range(7), *range(4), *range(3)])
+    stats = personal.measure(pa.array(cells), column, subjects=who)
+    book = personal.freeze(stats, column)
+    assert (book["classes"], book["share"], book["parts"][0]["size"]) == (["0##/##", "+49 ## ###"], [9, 6], 3)
+    assert (book["protected"], book["locale"]) == ({"personal": 26}, None)
+    assert personal.held(stats, book, column)[0].tolist() == pytest.approx([3, 26 * 9 / 15, 26 * 6 / 15])
+    codes = personal.encode(pa.array(cells), book, column)[0]
+    assert codes[:15].tolist() == [2] * 6 + [1] * 9 and codes[-3:].tolist() == [0] * 3
+    for at, mask in ((15, "(0)#"), (19, "call #")):
+        assert codes[at] == (1 if zlib.crc32(mask.encode()) / 2**32 * 15 < 9 else 2)
+    both = personal.merge(stats, stats)
+    assert (both["rows"], both["missing"], both["classes"]["0##/##"], both["classes"]["(0)#"]) == (58, 6, [18, 12], [8, 8])
+    assert sorted(both["repeats"].values()) == sorted(2 * n for n in stats["repeats"].values())
+    nobody = personal.freeze(personal.measure(pa.array(["Zed"] * 3), of("name")), of("name"))
+    assert (nobody["classes"], nobody["share"], nobody["forms"], nobody["form_share"]) == (["unknown"], [3], ["{first} {last}"], [1])
+    none = personal.freeze(personal.measure(pa.array([None] * 3, pa.string()), column), column)
+    assert none["parts"][0]["size"] == 1 and none["protected"] == {"personal": 0}
+    assert personal.encode(pa.array(["030/55"]), none, column).tolist() == [[0]]
+
+
+@pytest.mark.parametrize(("rows", "told"), [(9, ""), (10, "de")])
+def test_where_names_are_from_is_told_of_twice_as_many(rows: int, told: str) -> None:
+    names = pa.array(["Heike", "Jürgen", "Uwe", "Heike", "Holger"] * 2)[:rows]
+    stats = personal.measure(names, of("first_name"))
+    assert (personal.freeze(stats, of("first_name"))["locale"] or "")[:2] == told
+    assert personal.merge(stats, stats)["locales"]["first"]["de_DE"] == 2 * stats["locales"]["first"]["de_DE"] == 2 * rows
+    assert _manner.likeliest({"first": {"de_DE": 3, "en_US": 2}}, 4) == "de_DE"
+
+
+@pytest.mark.parametrize(
+    ("what", "fine", "bad"),
+    [
+        (
+            "card",
+            ["4### #### #### ####", "34##-######-#####"],
+            ["#### #### #### ####", "4#######", "4### #### #### ###x", "45678###########"],
+        ),
+        ("iban", ["DE## #### #### #### ##", "GB##@@@@##########"], ["##########", "DE## ####", "DE##&&&&#######"]),
+        ("phone", ["+49 (##) ###-####", "###.#### x ##", "0##/### ext. #"], ["call ###", "+49 30", "###-#### x"]),
+        ("postcode", ["#####", "@# #@@", "##-###"], ["12345", "A# #@@", "-- --"]),
+        ("city", ["any"], []),
+    ],
+)
+def test_masks_that_tell_nothing_and_can_be_filled(what: str, fine: list[str], bad: list[str]) -> None:
+    assert [personal.fits(mask, of(what)) for mask in fine] == [True] * len(fine)
+    assert [personal.fits(mask, of(what)) for mask in bad] == [False] * len(bad)
+
+
+def test_addresses_of_the_net_are_of_ranges_that_are_nobodys() -> None:
+    """All of 10/8, and all of 198.18/15; of unique ones, as many as the smaller has."""
+    for cells, first, second in ((["192.168.0.7"] * 9, "10", range(256)), (["8.8.8.8"] * 9, "198", (18, 19))):
+        octets = [v.split(".") for v in made(cells, of("ipv4"), 3_000)]
+        assert {o[0] for o in octets} == {first} and {int(o[1]) for o in octets} == set(second)
+        assert all({int(o[k]) for o in octets} == set(range(256)) for k in (2, 3))
+    assert len(set(made(["8.8.8.8"] * 9, of("ipv4", unique=True), 3_000))) == 3_000
+
+
+def test_what_may_come_once_ends_in_the_persons_number() -> None:
+    column = of("url", unique=True)
+    fresh = made([f"http://a{k}.org/b/c/" for k in range(9)], column, 30, start=4)
+    assert [re.fullmatch(r"http://\w+\.example/\w+/\w+/(\d+)", v)[1] for v in fresh] == [str(k) for k in range(5, 35)]
+    assert len({v.split("/")[3] for v in fresh}) > 20 and any(v.split("/")[3] != v.split("/")[4] for v in fresh)
+    names = made([f"asmith{k}" for k in range(10, 19)], of("user_name", unique=True), 12, start=4)
+    assert [re.fullmatch(r"[a-z]+?(\d+)", v)[1] for v in names] == [str(k) for k in range(5, 17)]
+
+
+def test_houses_are_small_more_often_than_large() -> None:
+    numbers = np.array([int(v.split()[0]) for v in made(["12 Elm St, 10115 Berlin"] * 9, of("street"), 4_000)])
+    assert numbers.min() == 1 and 200 < numbers.max() < 240
+    assert abs((numbers < np.sqrt(240)).mean() - 0.5) < 0.06
+    codes = [v.split(", ")[1][:5] for v in made(["12 Elm St, 10115 Berlin"] * 9, of("street"), 400)]
+    assert all(c[0] != "0" for c in codes) and len(set(codes)) > 390
