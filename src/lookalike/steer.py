@@ -103,7 +103,7 @@ class Steering:
 
     def account(self) -> Account:
         """What was asked and achieved so far."""
-        lines, met = [], np.sum(self.met, axis=0) if self.met else np.zeros(0)
+        lines, met = [], np.sum(self.met, axis=0)
         at = 0
         for name, condition in self.plan.given.items():
             lines.append(Line(f"given {name}", condition.text(), _share(met[at], self.kept), bool(met[at] == self.kept)))
@@ -119,7 +119,7 @@ class Steering:
             lines.append(Line("rule", rule.text, f"{self.kept - int(met[at]):,} violations", bool(met[at] == self.kept)))
             at += 1
         if self.tilt is not None:
-            lines.append(_tilted(self.rare, met[at] if self.kept else 0, self.kept))
+            lines.append(_tilted(self.rare, met[at], self.kept))
         for told in [] if self._repaired is None else self.repair.told(self._repaired):
             lines.append(_repaired(told, self.kept))
         return Account(tuple(lines), self.tried, self.obeyed, self.kept, tuple(self._notes()))

@@ -176,9 +176,16 @@ class Scripted:
 
     def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Any:
         self.asked.append((n, start))
-        a = np.where(np.arange(start, start + n) % self.every == 0, "x", "y")
-        frame = pd.DataFrame({"a": a, "b": "x", "c": "k"})
-        return la.data.Dataset.of(frame, schema=self.schema)
+        return self.rows(np.arange(start, start + n))
+
+    def rows(self, i: np.ndarray) -> Any:
+        return drawn(i % self.every != 0, np.zeros(len(i), int), np.zeros(len(i), int))
+
+
+def drawn(*codes: np.ndarray) -> Any:
+    """Rows of a, b and c by the numbers of their levels, as a model gives them."""
+    made = [pa.DictionaryArray.from_arrays(pa.array(c, pa.int32()), list(of)) for c, of in zip(codes, ("xy", "xy", "klmn"), strict=True)]
+    return SimpleNamespace(table=lambda: pa.table(made, names=list("abc")))
 
 
 def test_no_more_is_tried_than_is_needed_and_no_key_twice(model: Any) -> None:
@@ -230,6 +237,11 @@ def test_rows_that_are_refused_are_counted_by_what_refuses_them(model: Any) -> N
     kept, last = made._accepted(table, stratum, rng=np.random.default_rng(0), most=40)
     assert kept.num_rows == last == 0
     assert made.refused == {"a = x": 30, "b = y": 40, "the rest of a share": 40}
+    ruled = steering(model, rules=['a = "x"', 'b = "x"'])
+    for _ in range(2):  # rows that were refused before do not count
+        kept, last = ruled._accepted(table, Stratum({"a": Condition.of("y")}, 1.0), rng=np.random.default_rng(0), most=40)
+        assert kept.num_rows == last == 0
+    assert ruled.refused == {"a = y": 20, 'rule a = "x"': 60, 'rule b = "x"': 0}
 
 
 # ---- the account
@@ -277,10 +289,7 @@ def test_the_account_of_shares_counts_and_rules(model: Any) -> None:
     assert [line.achieved for line in told.lines] == ["90 %", "40 %", "60 %", "5 rows", "5 rows", "1 violations"]
 
 
-def test_nothing_drawn_yet(model: Any) -> None:
-    told = steering(model, shares={"a": {"x": 0.5, "y": 0.5}}).account
-    with pytest.raises(IndexError):
-        told()
+def test_nothing_asked_and_nothing_drawn(model: Any) -> None:
     assert steering(model).account() == Account((), 0, 0, 0)
 
 
@@ -309,6 +318,8 @@ def test_rows_given_in_part_are_a_table_of_all_columns(model: Any) -> None:
     assert made.column_names == ["a", "b", "c"] and [made[c].null_count for c in "abc"] == [2, 2, 1]
     with pytest.raises(UnknownName, match="cc"):
         given_in_part(pd.DataFrame({"cc": ["k"]}), model.schema)
+    keyed = la.schema(half().assign(id=[f"P-{k}" for k in range(40)]))
+    assert keyed.table["id"].unique and given_in_part(pd.DataFrame({"id": ["P-9", "P-9", None]}), keyed).num_rows == 3
 
 
 def test_shares_in_words() -> None:
@@ -346,12 +357,9 @@ class Cycling(Scripted):
         super().__init__(schema, 2)
         self.late = late
 
-    def sample(self, n: int, *, rng: np.random.Generator, start: int = 0) -> Any:
-        self.asked.append((n, start))
-        i = np.arange(start, start + n)
-        c = np.array(list("klmn"))[i // 2 % 4]
-        frame = pd.DataFrame({"a": np.array(["x", "y"])[i % 2], "b": "x", "c": np.where((c == "n") & (i < self.late), "k", c)})
-        return la.data.Dataset.of(frame, schema=self.schema)
+    def rows(self, i: np.ndarray) -> Any:
+        c = i // 2 % 4
+        return drawn(i % 2, np.zeros(len(i), int), np.where((c == 3) & (i < self.late), 0, c))
 
 
 HALF = {"x": 0.5, "y": 0.5}
@@ -427,6 +435,8 @@ def test_a_private_plan_is_refused_for_what_it_read_and_names_it(model: Any) -> 
 def test_an_outcome_is_asked_for_once(model: Any, more: dict[str, Any]) -> None:
     parity = {"target": "a", "group": "c"}
     assert check(Plan(parity=parity, given={"b": "x"}), model.schema, private=False)[0].target == "a"
+    with pytest.raises(UnknownName, match="zz"):
+        check(Plan(parity={"target": "a", "group": "zz"}), model.schema, private=False)
     with pytest.raises(SettingError, match=r"parity\.a: its shares follow from those of the groups"):
         check(Plan(parity=parity, **more), model.schema, private=False)
 
@@ -469,6 +479,34 @@ def test_cells_that_name_other_values_share_no_row() -> None:
     x, y, both, high = (Condition.of(raw) for raw in ("x", "y", ["x", "y"], {"low": 3}))
     assert _apart((x,), (y,)) and _apart((x, high), (y, high)) and _apart((high, y), (high, x))
     assert not _apart((x,), (both,)) and not _apart((high,), (y,)) and not _apart((x,), (high,)) and not _apart((x, x), (x, x))
+
+
+class Native(Scripted):
+    """A model that draws under conditions, and keeps which."""
+
+    can = SimpleNamespace(given=True)
+
+    def __init__(self, schema: Any) -> None:
+        super().__init__(schema, 1)
+        self.codebook_ = SimpleNamespace(within=dict, table=(), books=(), renewed=lambda table, **_: table)
+
+    def within(self, n: int, told: dict[str, Condition], *, rng: np.random.Generator, start: int) -> Any:
+        self.asked.append(" ".join(f"{name}={told[name].text()}" for name in sorted(told)))
+        of = [
+            np.full(n, levels.index(told[name].values[0])) if name in told else (np.arange(n) // (1 + (name == "c"))) % 2
+            for name, levels in zip("abc", ("xy", "xy", "klmn"), strict=True)
+        ]
+        return drawn(*of).table(), None
+
+
+def test_each_stratum_is_drawn_under_its_own_conditions(model: Any) -> None:
+    """The pilot under what is given, and no stratum under what another was."""
+    model = Native(model.schema)
+    made = steering(model, 8, given={"b": "x"}, shares={"a": HALF, "c": {"k": 0.5, "l": 0.5}})
+    assert model.asked == ["b=x"]
+    table = made.draw(8, first=0, rng=np.random.default_rng(0))
+    assert sorted(model.asked[1:]) == [f"a={a} b=x c={c}" for a in "xy" for c in "kl"] and table.num_rows == 8
+    assert all(line.met for line in made.account().lines)
 
 
 # ---- lots and blocks
@@ -533,10 +571,11 @@ def test_what_is_repaired_is_judged_and_counted_as_it_is_then(model: Any) -> Non
     assert told.lines[-1] == Line("cells", "as few as can be", "10 of 9") and told.notes == ("repaired",)
 
 
-def test_the_account_of_rare_rows_is_of_those_drawn() -> None:
+def test_the_account_of_rare_rows_is_of_those_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(STEER, "PILOT", 1_500)
     frame = pd.DataFrame({"n": np.arange(400) % 100, "a": ["x", "y"] * 200})
     model = la.fit(frame, model="independent", seed=0)
-    made = steering(model, 200, rare={"columns": {"n": "high"}, "share": 0.5, "beyond": 0.9}, given={"a": "x"})
+    made = steering(model, 200, rare={"columns": {"n": "high"}, "share": 0.5, "beyond": 0.9}, given={"a": "x"}, rules=["n >= 0", "n < 100"])
     table = made.draw(200, first=0, rng=np.random.default_rng(0))
     rows = int(made.tilt.rare(table).sum())
     assert 70 < rows < 130 and made.account().lines[-1].achieved == f"{rows / 2:g} %"
@@ -601,5 +640,9 @@ def test_rows_that_cannot_be_completed_are_counted_and_the_first_is_named(model:
 def test_what_does_not_go_with_rows_given_in_part(model: Any, plan: Any, n: int | None, error: type, what: str) -> None:
     with pytest.raises(error, match=what):
         completed(Completing(model.schema, [0]), Plan(**{"fix": PART} | plan), n, rng=np.random.default_rng(0))
+    private = Completing(model.schema, [0])
+    private.privacy_ = {}  # type: ignore[attr-defined]
+    with pytest.raises(CannotError, match="the model is private, and fix of the plan"):
+        completed(private, Plan(fix=PART), None, rng=np.random.default_rng(0))
     with pytest.raises(CannotError, match="cannot draw the rest of a row"):
         completed(Scripted(model.schema, 2), Plan(**{"fix": PART} | plan), n, rng=np.random.default_rng(0))
