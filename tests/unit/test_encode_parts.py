@@ -644,3 +644,135 @@ def test_where_the_budget_shows_nothing_limits_are_public(kind: str, low: int, h
 
 
 MOMENTS = {"date": pa.date32(), "time": pa.time64("us"), "duration": pa.duration("us")}
+
+
+# ---- cells by hand
+
+WHOLE = Grid(unit=1)
+
+
+def cut(x: Any, *, protect: int = 5, cells: int = 4, grid: Grid = WHOLE, **more: Any) -> dict[str, Any]:
+    return _cells.freeze(_tally.tally(np.asarray(x), None), grid, protect=protect, cells=cells, **more)
+
+
+def lines(book: dict[str, Any]) -> tuple[list[Any], list[Any], list[Any]]:
+    return book["cuts"], book["low"], book["high"]
+
+
+def test_even_values_are_cut_at_even_mass_and_the_outermost_are_not_told() -> None:
+    book = cut(np.arange(100))
+    assert lines(book) == ([25, 50, 75], [2, 25, 50, 75], [24, 49, 74, 97]) and (book["tails"], book["thin"]) == (4, 0)
+    second = [(k, v) for k, v in zip(book["key"], book["value"], strict=True) if 2 < k < 3 and v > 25]
+    assert np.array(second) == pytest.approx(np.array([[2.2, 29.5], [2.6, 39.5]]))  # four knots a cell, each the mean of five, less a half
+    assert (book["value"][0], book["value"][-1]) == (1.5, 97.5)
+    assert lines(cut(np.arange(100), bounds=(50, None))) == ([51, 75], [50, 51, 75], [50, 74, 97])  # what is beyond goes to the bound
+    assert lines(cut(np.arange(100), bounds=(None, 50))) == ([25, 50], [2, 25, 50], [24, 49, 50])
+    wide = cut([*range(100), 1_000], bounds=(0, 2_000))
+    assert (wide["low"][0], wide["high"][-1], wide["tails"]) == (0, 466, 1)  # by as much again as the last two knots differ
+    assert lines(cut([1, 2, 3], protect=1)) == ([2, 3], [1, 2, 3], [1, 2, 3])
+    spike = cut([*range(100), *[50] * 60])
+    assert lines(spike) == ([49, 52], [2, 50, 53], [47, 50, 97])  # a spike has a cell of its own
+
+
+def test_more_points_than_cells_share_them() -> None:
+    x = np.repeat(np.arange(8), [10, 10, 10, 200, 10, 10, 10, 10])
+    assert lines(cut(x, cells=8))[1] == list(range(8))
+    assert lines(cut(x, cells=5)) == ([3, 4, 7], [0, 3, 4, 7], [2, 3, 6, 7])  # what has twice a cell's rows keeps one for itself
+    few = cut(x, cells=4)
+    assert lines(few) == ([3], [0, 3], [2, 7])
+    at = ints(0, 1, 2, 3, 7)
+    assert _cells.locate(at, _cells.code(at, few), few) == pytest.approx([1 / 6, 1 / 2, 5 / 6, 5 / 12, 47 / 48])  # the middle of its rows
+    back = _cells.value(_cells.code(x, few), np.random.default_rng(0).random(len(x)), few)
+    assert abs((back == 3).mean() - 200 / 270) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("shared", "single", "cells", "points"),
+    [
+        ([5] * 8, 40, 1, 8),  # few values of half the rows
+        ([5] * 8, 41, 1, 0),  # of less than half: only spikes, and no more than four for each cell, but none is above the fifth
+        ([5] * 9, 40, 1, 0),
+        ([9, 8, 7, 6, 5, 5, 5, 5], 60, 1, 4),
+        ([5, 5, 4], 60, 1, 2),  # four are not enough
+        ([5, 5, 5], 60, 1, 3),
+    ],
+)
+def test_which_values_stand_alone(shared: list[int], single: int, cells: int, points: int) -> None:
+    t = _tally.tally(np.concatenate([np.repeat(np.arange(len(shared)), shared), 1_000 + np.arange(single)]), None)
+    assert _cells._points(t, 5, cells).sum() == points
+    spread = _tally.tally(np.repeat(np.arange(30), [*[20] * 2, *[6] * 28]), None)
+    assert (
+        _cells._points(spread, 5, 1).sum() == 0
+        and _cells._points(_tally.tally(np.repeat(np.arange(30), [24, *[6] * 29]), None), 5, 1).sum() == 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("edges", "ends"), [((True, False), (5, 15)), ((False, True), (-5, 5)), ((True, True), (-5, 5)), ((False, False), (-5, 5))]
+)
+def test_a_run_between_two_places_of_the_grid_goes_to_the_inner_one(edges: tuple[bool, bool], ends: tuple[int, int]) -> None:
+    """All means lie between 0 and 10: the first run of a column has 10, the last 0, half a step around."""
+    made = _cells._run(np.array([0.0, 10.0]), ints(6, 6), np.array([6.0, 6.0]), Grid(unit=10), protect=10, step=1e-9, edges=edges)
+    assert tuple(made.value) == ends and made.rows.tolist() == [0, 12]
+
+
+def test_stretches_are_cut_evenly_with_enough_people_on_each_side() -> None:
+    even = _cells.Curve(*[np.arange(101.0)] * 3)
+    assert _cells._even(even, 3, Grid(), 5) == [25, 50, 75] and _cells._even(even, 3, WHOLE, 5) == [24.5, 50.5, 74.5]
+    assert _cells._even(even, 9, Grid(), 5) == [20, 40, 60, 80] and _cells._even(even, 3, Grid(), 10) == [
+        50
+    ]  # four times as many rows a cell
+    assert _cells._even(even, 0.9, Grid(), 5) == [] and _cells._even(even, 1, Grid(), 5) == [50]
+    steep = _cells.Curve(np.array([0, 10, 90, 100.0]), np.array([0, 10, 20, 30.0]), np.array([0, 1, 9, 10.0]))
+    assert _cells._even(steep, 5, Grid(), 5) == pytest.approx([10 / 3])  # between 3.3 and 6.7 there are too few
+    assert _cells._even(steep, 5, Grid(), 4) == pytest.approx([10 / 3, 20 / 3])
+    below = _cells._mass_below(np.array([0, 1, 1.5, 5, 9]), np.array([0, 1, 1, 9.0]), np.array([0, 1, 5, 9.0]))
+    assert below.tolist() == [0, 1, 5.25, 7, 9]  # what is flat at 1 is not below it
+
+
+@pytest.mark.parametrize("most", [1e-300, 1.0, 1e300])
+def test_places_in_a_cell_come_back_however_large_numbers_are(most: float) -> None:
+    x = np.linspace(0.1, 1, 1_000) * most
+    book = cut(x, grid=Grid(), cells=8)
+    codes = _cells.code(x, book)
+    inside = _cells.locate(x, codes, book)
+    told = (x >= book["low"][0]) & (x <= book["high"][-1])
+    assert np.allclose(_cells.value(codes, inside, book)[told], x[told], rtol=1e-6) and told.mean() > 0.98
+    assert 0.2 < np.std(inside) < 0.4 and len(np.unique(codes)) == 8
+
+
+def test_cells_in_the_columns_own_type_do_not_overlap() -> None:
+    t = _tally.tally(np.arange(10), None)
+    assert _round.settle(np.array([5.5]), [0, 5], [5, 9], t, WHOLE) == ([5], [0, 5], [4, 9])
+    assert _round.settle(np.array([2.5, 7.5]), [0, 3, 8], [2, 7, 9], t, WHOLE) == ([3, 8], [0, 3, 8], [2, 7, 9])
+    assert _round.settle(np.array([2.5, 3.5]), [0, 3, 3], [4, 7, 9], t, WHOLE) == ([2, 3], [0, 2, 3], [1, 2, 9])
+    based = _round.settle(np.array([2.5]), [0, 3], [2, 9], _tally.tally(100 + np.arange(10), None), Grid(unit=1, base=100))
+    assert based == ([103], [100, 103], [102, 109])
+    floats = _tally.tally(np.arange(10.0), None)
+    cuts, low, high = _round.settle(np.array([4.5]), [0.0, 4.0], [4.0, 9.0], floats, Grid())
+    assert (cuts, low, high) == ([4.0], [0.0, 4.0], [np.nextafter(4.0, -np.inf), 9.0])
+    exact = (1 << 60) + 1
+    point = _round.settle(np.zeros(0), [1.0], [1.0], _tally.tally(ints(exact), None), Grid(unit=1, base=1 << 60))
+    assert point == ([], [exact], [exact])  # a point is as it was counted
+
+
+def test_rounder_numbers_are_told_cell_by_cell() -> None:
+    """Of 100 rows in the first cell all are tens, of 200 in the second as many as chance has; a base or half steps tell nothing."""
+    t = _tally.tally(np.concatenate([np.repeat(np.arange(0, 100, 10), 10), np.arange(100, 300)]), None)
+    cell = (t.low >= 100).astype(INT)
+    told = _round.ladder(t, np.ones(len(t.low), bool), cell, 2, Grid(unit=1, steps=(5, 10)))
+    assert told == [[1.0, 1.0], [0.0, 0.0]]
+    assert _round.ladder(t, cell == 1, cell, 2, Grid(unit=1, steps=(5, 10))) == []  # points do not count
+    fives = _round.ladder(t, np.ones(len(t.low), bool), cell, 2, Grid(unit=5, steps=(2,)))  # in steps of five, where others lie between
+    assert fives == [[1.0], [0.0]]
+    assert [all(b % a == 0 for a, b in itertools.pairwise(_round.tens(d))) for d in (0, 2, 3, 6)] == [True] * 4
+
+
+def test_noisy_rows_of_cells_go_by_the_middle_of_their_range() -> None:
+    near = 1 << 60
+    t = Tally(0, ints(near, near + 1), ints(near, near + 2), ints(4, 5), ints(4, 5), ints(4, 5))
+    assert _noisy.held(t, {"low": [near, near + 1], "high": [near, near + 2], "cuts": [near + 1]}, 1.0).tolist() == [1, 4, 5]
+    f = Tally(0, np.array([0.2]), np.array([0.8]), ints(5), ints(5), ints(5))
+    assert _noisy.held(f, {"low": [0.0, 0.4], "high": [0.3, 1.0], "cuts": [0.4]}, 0.0).tolist() == [0, 0, 5]
+    made, rows = _noisy.tally(Ranges(ints(0, 3, 7), ints(2, 6, 9), np.array([3.0, 0.2, 3.0]), 0.0), lambda at: at, open_above=False)
+    assert (made.low.tolist(), made.high.tolist(), rows) == ([0, 1, 2, 7, 8, 9], [0, 1, 2, 7, 8, 9], 6)  # ranges without rows are left out
