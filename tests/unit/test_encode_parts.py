@@ -13,18 +13,22 @@ import pyarrow as pa
 import pytest
 
 import lookalike as la
+from lookalike import encode
 from lookalike.condition import Condition
 from lookalike.encode import (
     Codebook,
     _arrow,
     _cells,
+    _found,
     _fresh,
+    _looks,
     _manner,
     _noisy,
     _people,
     _round,
     _steps,
     _tally,
+    _turn,
     _turns,
     _within,
     category,
@@ -37,9 +41,11 @@ from lookalike.encode import (
 from lookalike.encode import _fill as fill
 from lookalike.encode._round import Grid
 from lookalike.encode._tally import Tally
-from lookalike.errors import CannotError, DataError
+from lookalike.errors import CannotError, DataError, LookalikeError, StoreError
+from lookalike.privacy.accounting import Budget
+from lookalike.privacy.ledger import Ledger
 from lookalike.privacy.look import Ranges
-from lookalike.schema import Column, NumberFormat
+from lookalike.schema import Column, NumberFormat, Schema, Table
 
 INT = np.int64
 DAY = moment.DAY
@@ -776,3 +782,212 @@ def test_noisy_rows_of_cells_go_by_the_middle_of_their_range() -> None:
     assert _noisy.held(f, {"low": [0.0, 0.4], "high": [0.3, 1.0], "cuts": [0.4]}, 0.0).tolist() == [0, 0, 5]
     made, rows = _noisy.tally(Ranges(ints(0, 3, 7), ints(2, 6, 9), np.array([3.0, 0.2, 3.0]), 0.0), lambda at: at, open_above=False)
     assert (made.low.tolist(), made.high.tolist(), rows) == ([0, 1, 2, 7, 8, 9], [0, 1, 2, 7, 8, 9], 6)  # ranges without rows are left out
+
+
+# ---- conditions on wide cells
+
+
+@pytest.fixture(scope="module")
+def quarters() -> Codebook:
+    """200 rows in about four cells of 25 or 50 values each; cells of t are of days and of four hours."""
+    i = np.arange(200)
+    start = pd.Timestamp("2020-01-01")
+    frame = pd.DataFrame(
+        {
+            "x": i / 2 + 0.123456789 * np.sin(i),
+            "n": pd.array(np.where(i % 50 == 49, None, i // 2), dtype="Int64"),
+            "t": start + pd.to_timedelta((i % 20) * 86_400 + (i % 4) * 3_600, unit="s"),
+            "d": start + pd.to_timedelta(i, unit="D"),
+            "c": pd.array(np.where(i % 50 == 49, None, np.array(list("pqrr"))[i % 4])),
+            "b": i % 3 == 0,
+        }
+    )
+    return Codebook.measure_all(la.Dataset.of(frame), cells=4)
+
+
+def asked(book: Codebook, **given: Any) -> _within.Within:
+    return book.within({name: Condition.of(raw) for name, raw in given.items()})
+
+
+def test_what_will_do_of_a_wide_cell_is_its_share(quarters: Codebook) -> None:
+    """Cells of x begin at about 1, 24.7, 49.7 and 74.7; within 30 to 60 are 0.79 of the second and 0.41 of the third."""
+    made = asked(quarters, x={"low": 30, "high": 60})
+    assert made.weight[0].tolist() == pytest.approx([0, 0, (49.73 - 30) / 25, (60 - 49.73) / 25, 0], abs=2e-3)
+    low, high = made.inside[0]
+    assert low[2] == pytest.approx(1 - made.weight[0][2], abs=1e-6) and high[3] == made.weight[0][3] and low[3] == 0 and high[2] == 1
+    codes = np.repeat(ints(2, 3), 300)
+    at = made.place(np.tile(np.linspace(0, 1, 300, dtype=np.float32), 2), codes, 0)
+    drawn = _cells.value(codes, at, quarters.books[0]["line"])
+    assert drawn.min() == pytest.approx(30, abs=0.01) and drawn.max() == pytest.approx(60, abs=0.01)
+    whole = asked(quarters, n={"low": 30, "high": 60})  # of integers those next to the bounds are let in, and refused later
+    drawn = _cells.value(codes, whole.place(np.tile(np.linspace(0, 1, 300, dtype=np.float32), 2), codes, 1), quarters.books[1]["line"])
+    assert (drawn.min(), drawn.max()) == (29, 61)
+    days = asked(quarters, d={"low": "2020-02-05"})
+    assert days.weight[4].tolist() == pytest.approx([0, 0.31, 1, 1, 1], abs=5e-3) and days.inside[3][0].tolist()[1] == pytest.approx(
+        0.69, abs=5e-3
+    )
+    ends = asked(quarters, x={"low": 49.8, "high": 49.8001})
+    assert ends.weight[0][3] == pytest.approx(_within.THIN) and ends.weight[0].sum() == ends.weight[0][3]
+    assert np.flatnonzero(asked(quarters, x={"low": -7, "high": 1.5}).weight[0]).tolist() == [1]
+
+
+def test_values_that_are_named_stand_for_their_share_of_a_cell(quarters: Codebook) -> None:
+    made = asked(quarters, n=[30, 31, 60, None])
+    low, high = quarters.books[1]["line"]["low"], quarters.books[1]["line"]["high"]
+    widths = [h - a + 1 for a, h in zip(low, high, strict=True)]
+    assert made.weight[1].tolist() == pytest.approx([1, 0, 2 / widths[1], 1 / widths[2], 0])
+    codes, values = made.put[1]
+    assert codes.tolist() == [2, 2, 3] and values.to_pylist() == [30, 31, 60] and made.inside == {}
+    assert asked(quarters, x=30.0).weight[0].tolist() == pytest.approx([0, 0, _within.THIN, 0, 0])  # without a grid a value has no width
+    many = asked(quarters, n=list(range(25, 50))).weight[1]
+    assert many[2] == 1 and many.sum() == 1
+    moment_ = asked(quarters, t="2020-01-12 02:00:00")
+    when = pa.array([pd.Timestamp("2020-01-12 02:00:00")], pa.timestamp("us"))
+    day, clock = moment.encode(when, quarters.books[2], quarters.table["t"])[:, 0].tolist()
+    assert np.flatnonzero(moment_.weight[2]).tolist() == [day] and moment_.weight[3].tolist() == [float(k == clock) for k in range(5)]
+    assert moment_.put[2][0].tolist() == [day]
+
+
+@pytest.mark.parametrize(
+    ("given", "weight"),
+    [
+        ({"c": "r"}, [0, 1, 0, 0]),
+        ({"c": ["p", None]}, [1, 0, 1, 0]),
+        ({"c": {"none_of": ["r"]}}, [0, 0, 1, 1]),
+        ({"c": None}, [1, 0, 0, 0]),
+        ({"c": {"missing": False}}, [0, 1, 1, 1]),
+        ({"b": True}, [0, 0, 1]),
+        ({"n": [None]}, [1, 0, 0, 0, 0]),
+        ({"n": {"none_of": [None]}}, [0, 1, 1, 1, 1]),
+        ({"n": {"none_of": [30, 31]}}, [0, 1, 1, 1, 1]),
+        ({"t": {"low": "2020-01-06"}}, [0, 0, 1, 1, 1]),
+    ],
+)
+def test_levels_and_what_is_missing(quarters: Codebook, given: dict[str, Any], weight: list[float]) -> None:
+    made = asked(quarters, **given)
+    assert [w.tolist() for w in made.weight.values()] == [weight] and list(made.weight) == [
+        {"n": 1, "t": 2, "b": 6, "c": 5}[next(iter(given))]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ({"x": {"low": 300}}, r"never draws at least 300\s.*draws 1\.\d+ to 98\.5\d+, and nothing is missing"),
+        ({"n": {"high": -5}}, r"never draws at most -5\s.*draws 1 to 97$"),
+        ({"t": "2021-01-01"}, r"never draws 2021-01-01\s.*draws 2020-01-01 00:00:00 to 2020-01-20 03:00:00, and nothing is missing"),
+        ({"n": [30, 200]}, "never draws 200"),
+        ({"c": {"none_of": ["p", "q", "r"]}}, r"never draws none of p, q, r\s.*ask for something that occurs"),
+        ({"c": "z"}, "named 'z'"),
+    ],
+)
+def test_what_is_never_drawn_is_refused_and_what_is_drawn_told(quarters: Codebook, given: dict[str, Any], what: str) -> None:
+    with pytest.raises(LookalikeError, match=what):
+        asked(quarters, **given)
+
+
+def test_of_a_column_that_is_always_missing_nothing_can_be_asked() -> None:
+    book = Codebook.measure_all(la.Dataset.of(pd.DataFrame({"n": pd.array([1, 2], dtype="Int64"), "b": [True, False]})))
+    none = number.freeze(number.measure(pa.array([None] * 9, pa.int64()), book.table["n"]), book.table["n"])
+    with pytest.raises(CannotError, match="the column is always missing"):
+        Codebook(book.table, (none, book.books[1])).within({"n": Condition.of({"missing": False})})
+
+
+# ---- a codebook of several columns
+
+
+def test_what_a_budget_is_shared_by_and_in_which_turn() -> None:
+    """Columns of few values first; those of many need twice as much, those of which nothing is looked at none."""
+    facts: dict[str, dict[str, Any]] = {
+        "e": {"kind": "empty"}, "k": {"kind": "key", "nullable": False}, "i": {"kind": "integer"}, "v": {"kind": "category"},
+        "w": {"kind": "category", "levels": ("a", "b", "c")}, "b": {"kind": "boolean"}, "o": {"kind": "constant", "nullable": False},
+        "p": {"kind": "personal", "personal": "city"},
+    }  # fmt: skip
+    columns = {name: Column(name=name, **more) for name, more in facts.items()}
+    assert {name: _looks(c) for name, c in columns.items()} == {"e": 0, "k": 0, "i": 2, "v": 2, "w": 2, "b": 1, "o": 1, "p": 1}
+    order = "".join(sorted(columns, key=lambda name: _turn(columns[name])))
+    assert order[:3] == "bop" and order[3:] == "wviek"
+    assert [name for name, c in columns.items() if _found(c)] == ["v", "o"]
+    frame = pd.DataFrame({"b": [True, False] * 50, "i": np.arange(100) // 2})
+    schema = la.schema(frame).amend("i", low=0, high=100, nullable=False).amend("b", nullable=False)
+    ledger = Ledger(Budget(1e6, 1e-6))
+    Codebook.private(la.Dataset.of(frame, schema=schema), ledger.allow(), rho=30.0)
+    spent = [(e.what, e.cost.rho) for e in ledger.entries]
+    assert spent[0] == ("b", pytest.approx(10, rel=1e-6)) and sum(r for _, r in spent[1:]) == pytest.approx(20, rel=1e-6)
+    assert {w for w, _ in spent[1:]} == {"i"}
+    bare = Schema(tables=(Table(columns=(Column(name="c", kind="category"),)),))
+    assert Codebook.chance(bare, ledger.allow()) == pytest.approx(1e-7)
+    assert Codebook.chance(schema, ledger.allow()) == 0
+
+
+def test_of_keys_alone_only_the_number_of_rows_is_looked_at() -> None:
+    table = pa.table({"k": pa.array([f"A{i}" for i in range(500)])})
+    schema = Schema(tables=(Table(columns=(Column(name="k", kind="key", nullable=False, unique=True),)),))
+    ledger = Ledger(Budget(1e6, 1e-6))
+    _, counts = Codebook.private(la.Dataset.from_arrow({"table": table}, schema), ledger.allow(), rho=1e5)
+    assert [e.what for e in ledger.entries] == ["number of rows"] and counts[0].sum() == pytest.approx(500, abs=2)
+
+
+class Read:
+    """Rows of one column of subjects, which counts how often they are read."""
+
+    def __init__(self, who: list[Any], subject: str | None = "who", holders: Any = None) -> None:
+        column = Column(name="who", kind="key", unique=False)
+        self.table, self.times, self.holders = pa.table({"who": pa.array(who, pa.string())}), 0, holders
+        self.schema = Schema(tables=(Table(columns=(column,)),), subject=subject)
+
+    def batches(self, name: str | None = None, *, rows: int = 0) -> Any:
+        self.times += 1
+        return iter(self.table.to_batches(max_chunksize=rows))
+
+
+def test_subjects_are_parted_over_as_many_readings_as_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encode, "BATCH", 16)
+    monkeypatch.setattr(encode, "MOST_ROWS", 60)
+    who = [f"p{k % 40}" if k % 41 else None for k in range(200)]
+    data = Read(who)
+    found = [(batch.column("who").to_pylist(), subjects) for batch, subjects in encode._batches(data)]
+    assert data.times in (4, 8) and len(found) <= data.times and all(len(names) == len(s) for names, s in found)
+    assert sorted(str(name) for names, _ in found for name in names) == sorted(map(str, who))
+    parts = [set(names) for names, _ in found]
+    assert sum(map(len, parts)) == len(set(who))  # nobody is in two
+    assert max(len(names) for names, _ in found) <= 60 + 16
+    for names, subjects in found:
+        assert len(set(subjects.tolist())) == len(set(names)) and subjects.min() >= 0
+    one = Read(["p"] * 200)
+    assert [len(s) for _, s in encode._batches(one)] == [200] and one.times == 1  # one subject cannot be parted
+    rows = Read(who, subject=None)
+    assert [(batch.num_rows, s) for batch, s in encode._batches(rows)] == [(16, None)] * 12 + [(8, None)]
+    held = Read(who, holders="those")
+    assert [(batch.num_rows, s) for batch, s in encode._batches(held)] == [(200, "those")]
+
+
+def test_subjects_have_the_same_number_in_every_batch() -> None:
+    plain, coded = (encode._hashes(x) for x in (pa.array(["a", None, "", "b"]), pa.array(["b", "a", None, ""]).dictionary_encode()))
+    assert len(set(plain.tolist())) == 4 and coded.tolist() == plain[[3, 0, 1, 2]].tolist() and plain.min() >= 0
+    assert encode._divisible([(None, ints(3, 7))], 4) and not encode._divisible([(None, ints(3)), (None, ints(7, 3))], 2)
+    assert not encode._divisible([(None, ints(3, 7))], 1) and encode._divisible([(None, ints(3, 5))], 2)
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [65_537], [True], ["3"], [2.0], [2] * 17, [3, -1]])
+def test_books_with_parts_that_no_column_has_are_refused(quarters: Codebook, sizes: list[Any]) -> None:
+    raw = quarters.to_json()
+    books = raw["books"] | {"b": raw["books"]["b"] | {"parts": [{"name": "", "size": size, "ordered": True} for size in sizes]}}
+    with pytest.raises(StoreError, match="b: the codebook has parts that no column has"):
+        Codebook.from_json(raw | {"books": books}, quarters.table)
+    fine = [{"name": "", "size": 65_536, "ordered": True}] * 16
+    assert len(Codebook.from_json(raw | {"books": raw["books"] | {"b": {"parts": fine}}}, quarters.table).parts) == 6 + 16
+    for fewer in (raw["books"] | {"z": {}}, {k: v for k, v in raw["books"].items() if k != "d"}):
+        with pytest.raises(StoreError, match=r"no book for (some columns|d): fit the model anew"):
+            Codebook.from_json(raw | {"books": fewer}, quarters.table)
+
+
+def test_who_codes_a_column() -> None:
+    own = SimpleNamespace()
+    assert encoder(SimpleNamespace(kind="text", encoder=own, name="x")) is own and encoder(Column(name="x", kind="integer")) is number
+    with pytest.raises(CannotError, match="x: is coded by Icd, which is not here"):
+        encoder(SimpleNamespace(kind="text", encoder="Icd", name="x"))
+    with pytest.raises(CannotError, match="no encoder for kind 'sound'"):
+        encoder(SimpleNamespace(kind="sound", encoder=None, name="x"))
+    book = Codebook.measure_all(la.Dataset.of(pd.DataFrame({"c": ["a"] * 9 + ["b"], "n": [1] * 10})), protect=5)
+    assert book.protected() == {"c": {"levels": 1, "rows": 1}} and book.owners.tolist() == [0, 1]
