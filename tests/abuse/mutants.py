@@ -277,9 +277,20 @@ def _session(loop: Any, *names: str) -> int:
     settings.load_profile("mutants")
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT / "src"))
+    _plain("lookalike.encode._curve")
     chosen = list(names) or [str(p) for p in test_files()]
     how = "-q -s --no-header --tb=no -p no:cacheprovider -p no:xdist -W ignore::pytest.PytestAssertRewriteWarning"
     return pytest.main([*how.split(), *chosen], plugins=[loop])
+
+
+def _plain(name: str) -> None:
+    """Import a module of compiled code as plain Python: machine code has no lines to follow, and would be kept on disk, faults and all."""
+    import numba
+
+    importlib.import_module(name.rpartition(".")[0])
+    numba.config.DISABLE_JIT = True
+    importlib.import_module(name)
+    numba.config.DISABLE_JIT = False
 
 
 def _in_child(work: Callable[[], int], *, wall: float | None, processor: float | None = None) -> int | None:
