@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -283,6 +284,20 @@ def test_sentences_that_must_not_come_out_whole() -> None:
     found = text._sentences([a, b, c, d, e, f, dot, g, a, b, comma, c, d, e, h, b, c, d, e, f, -1, dot, h, a, b, c, d, e, dot], words)
     assert list(found) == [[a, b, c, d, e, f, dot], [g, a, b, comma, c, d, e], [h, a, b, c, d, e, dot]]  # by full stop, by line, all known
     assert not list(text._sentences([a, b, c, d, e, dot, a, b, c, d, e], words))  # five words are not a sentence that is anyone's
+
+
+def test_no_whole_sentence_is_put_together_of_common_steps() -> None:
+    """Of four words in any order every two are common, and no three: then what would still come out whole is forbidden, and no more."""
+    rng = np.random.default_rng(7)
+    told = [" ".join(rng.choice(list("abcd"), 6)) + "." for _ in range(60)]
+    book = text.freeze(text.measure(pa.array(told), TEXT), TEXT)
+
+    def whole(book: dict[str, Any]) -> set[str]:
+        made = text.decode(np.ones((1, 6_000), np.int32), np.random.default_rng(1).random(6_000), book, TEXT).to_pylist()
+        return {s for m in made for s in re.findall(r"[a-d](?: [a-d]){5,}\.", m)}
+
+    assert 0 < len(book["never"]) < 10 and not whole(book) & set(told) and len(whole(book)) > 200
+    assert whole(book | {"never": []}) & set(told)
 
 
 def test_texts_end_where_texts_end_and_are_as_long() -> None:

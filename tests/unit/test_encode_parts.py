@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import zlib
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +27,7 @@ from lookalike.encode import (
     _noisy,
     _people,
     _round,
+    _shape,
     _steps,
     _tally,
     _turn,
@@ -113,6 +115,7 @@ def test_noisy_ranges_become_a_tally() -> None:
     assert made.low[1:9].tolist() == [10, 30, 50, 70, 90, 110, 130, 150] and made.high[1:9].tolist() == [20, 40, 60, 80, 100, 120, 140, 160]
     assert made.rows[1:9].tolist() == [2] * 8 and made.low[9:].tolist() == [170, 180]
     assert made.weight.tolist() == (made.rows * _people.UNIT).tolist() and made.holders.tolist() == made.rows.tolist()
+    assert Tally.from_json(made.to_json()).high.tolist() == made.high.tolist()  # ranges stay ranges
     above, _ = _noisy.tally(ranges, lambda at: at * 10, open_above=True)
     assert above.high[:3].tolist() == [10, 30, 50]
     empty, none = _noisy.tally(Ranges(ints(), ints(), np.zeros(0), 0.0), lambda at: at, open_above=False)
@@ -991,3 +994,145 @@ def test_who_codes_a_column() -> None:
         encoder(SimpleNamespace(kind="sound", encoder=None, name="x"))
     book = Codebook.measure_all(la.Dataset.of(pd.DataFrame({"c": ["a"] * 9 + ["b"], "n": [1] * 10})), protect=5)
     assert book.protected() == {"c": {"levels": 1, "rows": 1}} and book.owners.tolist() == [0, 1]
+
+
+# ---- moments by hand
+
+
+def test_in_cells_of_weeks_weekdays_are_as_frequent_as_they_are() -> None:
+    column = Column(name="x", kind="date")
+    days = pa.array(np.arange(364), pa.int32()).cast(pa.date32())
+    book = moment.freeze(moment.measure(days, column), column, cells=2)
+    assert book["protected"] == {"tails": 4, "thin": 0} and book["week"] == [0.1429] * 7
+    codes, inside = np.repeat([[1, 2]], 500, axis=1).astype(np.int32), np.tile(np.linspace(0, 0.999, 500), 2)
+
+    def made(week: list[float]) -> np.ndarray:
+        return moment.decode(codes, inside, book | {"week": week}, column).cast(pa.int32()).to_numpy()
+
+    even, none = made([1 / 7] * 7), made([0.0] * 7)
+    assert np.abs(np.bincount((even + 3) % 7) / 1_000 - 1 / 7).max() < 0.03 and np.abs(even - none).max() <= 7
+    low, high = (np.array(book["day"][k])[codes[0] - 1] for k in ("low", "high"))
+    for weekday in (0, 3, 6):
+        only = made([float(k == weekday) for k in range(7)])
+        assert set(((only + 3) % 7).tolist()) == {weekday} and ((low <= only) & (only <= high)).all()
+        assert np.abs(only - none).max() <= 12 and len(np.unique(only)) > 45  # moved within their week, but for weeks cut by an edge
+    two = made([0.75, 0.25, 0, 0, 0, 0, 0])
+    assert abs(((two + 3) % 7 == 0).mean() - 0.75) < 0.06
+    short = moment.freeze(moment.measure(pa.array(np.repeat(np.arange(40), 3), pa.int32()).cast(pa.date32()), column), column, cells=4)
+    told = moment.decode(np.full((1, 100), 2, np.int32), np.linspace(0, 0.99, 100), short | {"week": [1, 0, 0, 0, 0, 0, 0]}, column)
+    assert len(set((told.cast(pa.int32()).to_numpy() + 3) % 7)) == 7  # of so few days the cell itself tells the weekdays
+
+
+def test_a_datetime_is_a_day_and_a_clock_in_its_zone() -> None:
+    berlin = Column(name="x", kind="datetime", zone="Europe/Berlin")
+    utc = pa.array([0, 23 * HOUR, None, 180 * DAY], pa.timestamp("us", "UTC"))
+    day, clock, present = moment._split(utc, berlin)
+    assert (
+        day[present].tolist() == [0, 1, 180]
+        and (clock[present] // HOUR).tolist() == [1, 0, 1]
+        and present.tolist() == [True, True, False, True]
+    )
+    assert (moment._split(utc, Column(name="x", kind="datetime"))[1][present] // HOUR).tolist() == [0, 23, 0]  # else as the source has it
+    before = moment._split(pa.array([-1], pa.timestamp("us")), Column(name="x", kind="datetime"))
+    assert (before[0].tolist(), before[1].tolist()) == ([-1], [DAY - 1])
+    values = pa.array([DAY * (k % 40) + HOUR * (9 + k % 3) for k in range(400)] + [None], pa.timestamp("us"))
+    plain = Column(name="x", kind="datetime")
+    book = moment.freeze(moment.measure(values, plain), plain, cells=8)
+    codes, inside = moment.encode(values, book, plain), moment.locate(values, book, plain)
+    assert [p["name"] for p in book["parts"]] == ["day", "clock"] and codes.shape == (2, 401) and codes[:, -1].tolist() == [0, 0]
+    back = moment.decode(codes, inside, book, plain)
+    gone = back.cast(pa.int64()).to_numpy(zero_copy_only=False)[:-1] - values.cast(pa.int64()).to_numpy(zero_copy_only=False)[:-1]
+    assert (gone % HOUR == 0).all() and np.abs(gone).max() <= 2 * DAY and (gone == 0).mean() > 0.9 and back[-1].as_py() is None
+    zoned = moment.decode(codes, inside, book, berlin)
+    assert str(zoned.type) == "timestamp[us, tz=Europe/Berlin]" and moment._split(zoned, berlin)[1][:9].tolist() == [
+        HOUR * (9 + k % 3) for k in range(9)
+    ]
+    twice = moment.measure(pa.concat_arrays([values, values]), plain)
+    assert moment.merge(*[moment.measure(values, plain)] * 2) == twice and twice["week"] == [
+        2 * n for n in moment.measure(values, plain)["week"]
+    ]
+
+
+# ---- keys by hand
+
+
+def test_leading_characters_are_kept_as_far_as_they_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key, "CAP", 3)
+    assert key._shorten(np.array(["abx", "aby", "ba", "bb"]), 64) == {"length": 2, "used": ["ab", "ba", "bb"]}
+    assert key._shorten(np.array(["ab", "cd", "ef"]), 64) == {"length": 64, "used": ["ab", "cd", "ef"]}
+    assert key._shorten(np.array(["ab"] * 5), 64) == {"length": 64, "used": ["ab"]}
+    assert key._shorten(np.array(["a", "b", "c", "d"]), 64)["length"] <= 1
+    assert key._coarsen(ints(3, 12, 17, 25, 3), 0) == {"level": 1, "blocks": [0, 1, 2]} and key._coarsen(ints(3, 1, 3), 2) == {
+        "level": 2,
+        "blocks": [1, 3],
+    }
+    one, two = ({"level": 1, "blocks": [3, 41]}, {"level": 0, "blocks": [7]})
+    bare = {"rows": 2, "missing": 0, "prefix": {"length": 64, "used": ["a"]}, "shape": {"level": 2, "found": {}}}
+    stats = [bare | {"longest": n, "whole": whole} for n, whole in ((3, one), (2, two))]
+    both = key.merge(*stats)
+    assert both["whole"] == {"level": 1, "blocks": [0, 3, 41]} and both["longest"] == 3
+    assert key.merge(stats[0], stats[1] | {"whole": None})["whole"] is None
+    assert key._at_level({"level": 1, "blocks": [3, 412]}, 3).tolist() == [0, 4]
+
+
+def test_where_integers_have_no_room_between_they_go_on_beyond_in_whole_blocks() -> None:
+    """So that where the last original lies is not told more finely than to a hundred."""
+    tight = key._free_whole({"level": 0, "blocks": list(range(46))}, 46, 0, 255)
+    assert (tight["blocks"], tight["width"], tight["above"], tight["below"]) == ([], 100, 100, -1)
+    assert key._free_whole({"level": 0, "blocks": [150, 199]}, 2, 0, 255)["above"] == 200
+    lone = key._free_whole({"level": 0, "blocks": [150, 199]}, 2, 0, 255)
+    assert key._integers(np.arange(3), lone, Column(name="x", kind="key", storage="uint8")).tolist() == [200, 201, 202]
+    none = key._free_whole({"level": 0, "blocks": []}, 0, -100, 10**18)
+    assert none["ordered"] and none["below"] == -1
+    wide = key._free_whole({"level": 0, "blocks": [5 * 10**8, 10**9]}, 2, -(10**18), 10**18)
+    assert not {b for b in wide["blocks"]} & {5 * 10**8 // wide["width"], 10**9 // wide["width"]} and not wide["ordered"]
+
+
+def test_patterns_and_counters() -> None:
+    assert _fresh.text(_shape._classes(np.array([[ord(c) for c in "a{Z[9:@`/z0A"]], np.uint32))).tolist() == ["a{A[9:@`/a9A"]
+    two = {"alphabets": ["0123456789", "-", *["0123456789"] * 2, "x"]}
+    assert _shape._longer(ints(0, 7), two, 5).to_pylist()[0][1:] == "-100x"  # the last run of digits counts
+    assert all(re.fullmatch(r"\d-1\d\dx", v) for v in _shape._longer(np.arange(50), two, 5).to_pylist())
+    assert [v[3:] for v in _shape._longer(ints(0, 1), {"alphabets": list("ABC")}, 4).to_pylist()] == ["10", "11"]  # none: at the end
+
+
+# ---- numbers by hand
+
+
+def test_numbers_without_a_known_grid_are_told_to_a_millionth_of_their_range() -> None:
+    values, look = pa.array([0.1, 0.4, 0.4, 0.999, None]), Exact()
+    told = number.noisy(values, Column(name="x", kind="number", low=0, high=1), look)
+    t = Tally.from_json(told["tally"])
+    assert (told["rows"], told["missing"], t.rows.tolist(), told["digits"][-1]) == (5, 1, [1, 2, 1], 4)
+    x = np.array([0.1, 0.4, 0.999])
+    assert ((t.low <= x) & (x < t.high)).all() and (t.high - t.low) == pytest.approx(2.0**-20)
+    coarse = number.noisy(pa.array([2.5, 7.5]), Column(name="x", kind="number", low=0, high=10, number=NumberFormat(decimals=0)), Exact())
+    assert coarse["tally"]["low"] == [2.0, 8.0] and coarse["digits"][0] == 2  # the nearest on the grid
+    beyond = number.noisy(pa.array([-5, 50]), Column(name="x", kind="integer", low=0, high=10, nullable=False), Exact())
+    assert beyond["tally"]["low"] == [0, 10]
+
+
+def test_levels_stand_in_by_share_and_numbers_have_an_order() -> None:
+    column = Column(name="x", kind="category")
+    book = {"levels": ["a", "b"], "share": [30, 10], "pool": False}
+    levels = [f"l{k}" for k in range(400)]
+    codes = category.encode(pa.array(levels), book, column)[0]
+    assert set(codes) == {1, 2} and abs((codes == 1).mean() - 0.75) < 0.07
+    assert category.encode(pa.array(levels), book | {"share": [0, 0]}, column)[0].tolist() == [1] * 400
+    assert [category._is_number(text) for text in ("1e3", "-.5", " 7 ", "nan", "inf", "x", "")] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
+    many = {"rows": 9, "missing": 0, "levels": {"10": [5, 5], "9": [6, 6], "9.0": [6, 6]}}
+    assert category.freeze(many, column)["levels"] == ["9", "9.0", "10"]
+    declared = category.freeze(many, Column(name="x", kind="category", levels=("9", "10", "11")))
+    assert (declared["levels"], declared["share"], declared["protected"]) == (["9", "10", "11"], [6, 5, 0], {"levels": 1, "rows": 6})
+    null = pa.DictionaryArray.from_arrays(pa.array([0, 1, None], pa.int32()), pa.array(["a", None]))
+    assert category.measure(null, column)["levels"] == {"a": [1, 1]}
+    shared = pa.chunked_array([pa.array(["b"]).dictionary_encode(), pa.array(["a", "b"]).dictionary_encode()])
+    assert category.measure(shared, column)["levels"] == {"a": [1, 1], "b": [2, 2]}

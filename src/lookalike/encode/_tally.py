@@ -48,7 +48,7 @@ class Tally:
 
     def to_json(self) -> dict[str, Any]:
         columns = {name: getattr(self, name).tolist() for name in ("low", "rows", "holders", "weight")}
-        high = self.high.tolist() if self.level else None
+        high = None if self.exact.all() else self.high.tolist()
         return {"level": self.level, "whole": self.low.dtype == np.int64, "high": high, **columns}
 
     @classmethod
