@@ -283,7 +283,7 @@ class Steering:
         made = codebook.renewed(table.select(free), rng=rng, start=first)
         return pa.table({name: (made if name in free else table)[name] for name in table.column_names})
 
-    def _candidates(self, conditions: Mapping[str, Condition], n: int, *, rng: np.random.Generator, key: int, start: int = 0) -> pa.Table:
+    def _candidates(self, conditions: Mapping[str, Condition], n: int, *, rng: np.random.Generator, key: int, start: int) -> pa.Table:
         """`n` rows or fewer, under `conditions` where the model can."""
         with sound(self.model):
             if conditions and self.native is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import zlib
+from dataclasses import FrozenInstanceError
 from types import SimpleNamespace
 from typing import Any
 
@@ -51,6 +52,7 @@ from lookalike.schema import Column, NumberFormat, Schema, Table
 
 INT = np.int64
 DAY = moment.DAY
+HOUR = 3_600_000_000
 
 
 def ints(*x: int) -> np.ndarray:
@@ -426,10 +428,13 @@ def test_the_unit_that_a_format_writes(pattern: str | None, kind: str, unit: int
     assert moment._public_unit(Column(name="x", kind=kind, format=pattern)) == unit
 
 
-def test_rounder_steps_of_a_clock_divide_each_other_and_the_day() -> None:
-    assert sorted(moment._LADDERS) == [1, 1_000, 1_000_000, 60_000_000]
-    for unit, steps in moment._LADDERS.items():
-        assert all(b % a == 0 for a, b in itertools.pairwise((*steps, moment.DAY // unit)))
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000, 60_000_000, 3_600_000_000])
+def test_rounder_steps_of_a_clock_divide_each_other_and_the_day(unit: int) -> None:
+    column = Column(name="x", kind="time")
+    book = moment.freeze(moment.measure(pa.array(np.arange(20) * unit, pa.time64("us")), column), column)
+    steps = book["clock"]["steps"]
+    assert book["clock"]["unit"] == unit and (len(steps) > 0) == (unit < HOUR)
+    assert all(b % a == 0 for a, b in itertools.pairwise((*steps, DAY // unit)))
 
 
 def test_units_limits_and_packed_positions() -> None:
@@ -563,7 +568,6 @@ class Exact:
         return Ranges(at, at, rows.astype(float), float(missing or 0))
 
 
-HOUR = 3_600_000_000
 DAYS = [-3, 0, 0, 4, 5, 6, 7, 40]
 TOLD: dict[str, tuple[pa.Array, dict[str, Any], list[float]]] = {
     "integer": (pa.array([3, 3, 9, -4, None]), {"low": -5, "high": 10}, [1]),
@@ -1136,3 +1140,100 @@ def test_levels_stand_in_by_share_and_numbers_have_an_order() -> None:
     assert category.measure(null, column)["levels"] == {"a": [1, 1]}
     shared = pa.chunked_array([pa.array(["b"]).dictionary_encode(), pa.array(["a", "b"]).dictionary_encode()])
     assert category.measure(shared, column)["levels"] == {"a": [1, 1], "b": [2, 2]}
+
+
+# ---- what holds unless it is said otherwise
+
+FIVE: dict[str, tuple[dict[str, Any], Any, Any]] = {
+    "integer": ({}, [7] * 40, 9),
+    "number": ({}, [7.5] * 40, 9.25),
+    "date": ({}, [7] * 40, 9),
+    "datetime": ({}, [7 * DAY + HOUR] * 40, 9 * DAY + 3 * HOUR),
+    "time": ({}, [7 * HOUR] * 40, 9 * HOUR),
+    "category": ({}, ["a"] * 40, "b"),
+    "constant": ({}, [], "b"),
+    "text": ({}, ["a"] * 40, "b"),
+    "personal": ({"personal": "postcode"}, ["10115"] * 40, "12-34"),
+    "key": ({"unique": True}, [f"A-{7_919 * k % 100_000:05d}" for k in range(40)], "b"),
+}
+TYPES = {"date": (pa.int32(), pa.date32()), "datetime": (pa.int64(), pa.timestamp("us")), "time": (pa.int64(), pa.time64("us"))}
+
+
+@pytest.mark.parametrize("kind", FIVE)
+def test_what_five_hold_is_told_and_what_four_hold_is_not(kind: str) -> None:
+    """Unless it is said otherwise; the same holds of both halves put together."""
+    facts, most, value = FIVE[kind]
+    column, books = Column(name="x", kind=kind, **facts), []
+    module = encoder(column)
+
+    def canonical(values: list[Any]) -> pa.Array:
+        raw, made = TYPES.get(kind, (None, None))
+        return pa.array(values, raw).cast(made) if made is not None else pa.array(values)
+
+    for n in (4, 5):
+        few = [f"{value}{k:07d}" for k in range(n)] if kind == "key" else [value] * n
+        books.append(module.freeze(module.measure(canonical([*most, *few]), column), column))
+        assert books[-1] == module.freeze(module.measure(canonical([*most, *few]), column), column, protect=5, cells=256)
+    told = [
+        {
+            "personal": book.get("classes"),
+            "key": [len(p["alphabets"]) for p in book.get("patterns", ())],
+            "constant": book.get("value"),
+        }.get(kind, book.get("levels") or book.get("words") or [book[k]["low"] for k in ("line", "day", "clock") if k in book])
+        for book in books
+    ]
+    if kind == "constant":
+        assert told == [None, "b"]
+        return
+    for few, enough in zip(*told, strict=True) if kind == "datetime" else (told,):
+        assert len(enough) == len(few) + 1 or (len(enough) == 1 and len(enough[0]) == len(few[0]) + 1)
+
+
+def test_where_no_day_may_be_told_it_is_the_first_of_2000_and_no_time_midnight() -> None:
+    for kind, values, told in (
+        ("date", pa.array([7, 8], pa.int32()).cast(pa.date32()), "2000-01-01"),
+        ("datetime", pa.array([7 * DAY, 8 * DAY + 5], pa.timestamp("us")), "2000-01-01 00:00:00"),
+        ("time", pa.array([7, 8], pa.time64("us")), "00:00:00"),
+    ):
+        column = Column(name="x", kind=kind)
+        book = moment.freeze(moment.measure(values, column), column)
+        drawn = moment.decode(moment.encode(values, book, column), np.full(2, 0.5), book, column)
+        assert [str(v) for v in drawn.to_pylist()] == [told] * 2
+    late = Column(name="x", kind="date", low="2010-05-05")
+    book = moment.freeze(moment.measure(pa.array([15_000], pa.int32()).cast(pa.date32()), late), late)
+    assert moment.decode(np.ones((1, 1), np.int32), np.full(1, 0.5), book, late).to_pylist()[0].isoformat() == "2010-05-05"
+
+
+def test_rows_are_made_from_the_first_on() -> None:
+    values = {
+        "key": pa.array([f"A-{k}" for k in range(20)]),
+        "text": pa.array(["12345"] * 9),
+        "personal": pa.array([f"1.2.3.{k}" for k in range(9)]),
+    }
+    for kind, x in values.items():
+        column = Column(name="x", kind=kind, personal="ipv4" if kind == "personal" else None, unique=kind == "key")
+        module = encoder(column)
+        book = module.freeze(module.measure(x, column), column)
+        what = (np.ones((1, 4), np.int32), np.linspace(0, 0.9, 4), book, column)
+        assert module.decode(*what).equals(module.decode(*what, start=0)) and not module.decode(*what).equals(module.decode(*what, start=1))
+    table = Table(columns=(Column(name="x", kind="key", unique=True),))
+    keys = Codebook(table, (key.freeze(key.measure(values["key"], table["x"]), table["x"]),))
+    rows = pa.table({"x": values["key"]})
+    assert keys.decode(keys.encode(rows)).equals(keys.decode(keys.encode(rows), start=0))
+    rng = np.random.default_rng
+    assert keys.renewed(rows, rng=rng(0)).equals(keys.renewed(rows, rng=rng(0), start=0)) and keys.renewed(rows, rng=rng(0)) != rows
+
+
+def test_what_threads_share_cannot_be_set(quarters: Codebook) -> None:
+    shared = (
+        quarters,
+        quarters.parts[0],
+        Grid(),
+        _tally.tally(ints(1), None),
+        _within.Within(),
+        fill.Rule(),
+        encode.Coded(ints(1), ints(1)),
+    )
+    for made in shared:
+        with pytest.raises(FrozenInstanceError):
+            made.table = None

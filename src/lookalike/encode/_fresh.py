@@ -33,9 +33,8 @@ def mix(x: np.ndarray) -> np.ndarray:
 
 
 def scatter(i: np.ndarray, size: int) -> np.ndarray:
-    """int64 [n]: a bijection of 0 … size-1 (size < 2^31) in no visible order."""
-    if size < 3:
-        return i % max(size, 1)
+    """int64 [n]: a bijection of 0 … size-1 (size < 2^31) in no visible order; of no size, 0."""
+    size = max(size, 1)
     step = int(size * 0.6180339887) | 1
     while math.gcd(step, size) > 1:
         step += 2

@@ -39,7 +39,7 @@ def freeze(stats: Stats, column: Column, *, protect: int = 5, cells: int = 256) 
 def noisy(values: pa.ChunkedArray | pa.Array, column: Column, look: Look) -> Stats:
     """The statistics as a private fit may have them."""
     x, present = _arrow.split(values, like=pa.int8())
-    codes = np.where(present, x + 1, 0) if column.nullable else np.maximum(x, 0) + 1
+    codes = np.where(present, x + 1, 0) if column.nullable else x + 1
     rows = look.counts(codes.astype(np.int64), 3)
     return {"rows": float(rows.sum()), "missing": float(rows[0]) if column.nullable else 0.0, "true": float(rows[2])}
 
