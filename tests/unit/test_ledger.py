@@ -355,7 +355,7 @@ def test_places_where_no_ledger_can_be(path: Path, tmp_path: Path) -> None:
     with pytest.raises(FileError, match="no such ledger") as caught:
         Ledger.open(path)
     assert caught.value.where == str(path) and "budget" in caught.value.fix
-    with pytest.raises(FileError):
+    with pytest.raises(FileError, match="its folder is not there"):
         Ledger.open(tmp_path / "nowhere" / "ledger.json", budget=BUDGET)
     assert not (tmp_path / "nowhere").exists()
     with pytest.raises(FileError):

@@ -392,12 +392,22 @@ def test_a_training_that_costs_too_much_is_refused_before_it_reads() -> None:
     assert torch.equal(net.layer.weight, before)
 
 
+def test_a_net_is_not_listened_to_any_longer() -> None:
+    net = Ballot(ROWS)
+    drawn = means(net, (np.eye(ROWS),), plan(steps=2, rate=0.5, noise=4.0))
+    next(drawn)
+    assert net.layer._forward_hooks
+    list(drawn)
+    assert not net.layer._forward_hooks
+
+
 def test_what_is_planned_spends_what_is_left_and_no_more() -> None:
     purse = allowance(2.0)
     how = planned(purse, rows=10_000.4, batch=300, steps=100, clip=1.0)
     assert how.rate * 2**32 == round(how.rate * 2**32)
     assert how.rate == pytest.approx(0.03, rel=1e-4)
     assert how.batch == how.rate * 10_000.4
+    assert how.per_unit == 1
     next(means(Ballot(ROWS), (np.eye(ROWS),), how, allowance=purse))
     spent = total([e.cost for e in purse.entries], delta=1e-6)
     assert 1.95 < spent <= 2.0
