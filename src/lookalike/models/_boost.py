@@ -105,27 +105,27 @@ def _by_mean(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 @compiled
-def _split(
-    X: np.ndarray, sizes: np.ndarray, sums: np.ndarray, rows: int, where: np.ndarray, at: tuple, feature: np.ndarray, cut: np.ndarray
-) -> None:
-    """Find the best cut of every node of one level of a tree; `sums` float64 [n, 2]: gradient and curvature; at: (tree, level).
+def _split(X: np.ndarray, sizes: np.ndarray, sums: np.ndarray, rows: int, where: np.ndarray, at: tuple, tree: tuple, spaces: tuple) -> None:
+    """Find the best cut of every node of one level of a tree; `sums` float64 [n, 2]: gradient and curvature; at: (tree, level); tree:
+    its features and cuts; spaces: see `_spaces`.
 
     Each tree looks at about half of the features, or at ABOUT of them where there are many.
     """
-    tree, level = at
+    number, level = at
+    feature, cut = tree
+    best, total, held, table, counts = spaces
     skipping = max(2, X.shape[0] // ABOUT)
     nodes = 1 << level
     first = nodes - 1
-    best = np.full(nodes, 1e-6)
-    total, held = np.zeros((nodes, 2)), np.zeros(nodes, np.int64)
+    best[:nodes], total[:nodes], held[:nodes] = 1e-6, 0, 0
     for i in range(rows):
         total[where[i], 0] += sums[i, 0]
         total[where[i], 1] += sums[i, 1]
         held[where[i]] += 1
     for f in range(X.shape[0]):
-        if sizes[f] < 2 or (X.shape[0] > 4 and ((tree * 2_654_435_761 + f * 40_503) >> 4) % skipping):
+        if sizes[f] < 2 or (X.shape[0] > 4 and ((number * 2_654_435_761 + f * 40_503) >> 4) % skipping):
             continue
-        table, counts = np.zeros((nodes, sizes[f], 2)), np.zeros((nodes, sizes[f]), np.int32)
+        table[:nodes, : sizes[f]], counts[:nodes, : sizes[f]] = 0, 0
         for i in range(rows):
             b = X[f, i]
             table[where[i], b, 0] += sums[i, 0]
@@ -167,20 +167,43 @@ def _loss(pred: float, y: float, logistic: bool) -> float:
     return (pred - y) ** 2
 
 
-@compiled
 def _boost(X: np.ndarray, sizes: np.ndarray, y: np.ndarray, seen: int, logistic: bool, rounds: int) -> tuple:
     """Boost on the first `seen` rows until the loss on the others rises. Returns (base, feature, cut, value, loss, loss of base)."""
-    n = y.size
-    mean = y[:seen].mean()
+    n, cuts = len(y), (1 << DEPTH) - 1
+    trees = np.zeros((rounds, cuts), np.int16), np.full((rounds, cuts), 255, np.uint8), np.zeros((rounds, cuts + 1), np.float32)
+    rows = np.empty(n), np.ones((n, 2)), np.zeros(n, np.int32)
+    base, kept, best, dull = _boosted(X, sizes, y, (seen, logistic), trees, rows, _spaces(int(sizes.max())))
+    return base, *(part[:kept] for part in trees), best, dull
+
+
+def _spaces(bins: int) -> tuple[np.ndarray, ...]:
+    """Scratch: of each node of a level the best gain, its sums and rows, and both by bins; sums float64, rows whole numbers."""
+    nodes = 1 << (DEPTH - 1)
+    by_bin = np.empty((nodes, bins, 2)), np.empty((nodes, bins), np.int32)
+    return np.empty(nodes), np.empty((2 * nodes, 2)), np.empty(nodes, np.int64), *by_bin
+
+
+@compiled
+def _boosted(X: np.ndarray, sizes: np.ndarray, y: np.ndarray, how: tuple, trees: tuple, rows: tuple, spaces: tuple) -> tuple:
+    """See `_boost`, which makes room for all that is written here: what makes arrays is slow to compile. Returns (base, trees, losses).
+
+    how: (seen, logistic); trees: (feature, cut, value), of which cuts are 255 at first: all go left; rows: (what is predicted; sums, at
+    first 1; the node of each).
+    """
+    seen, logistic = how
+    feature, cut, value = trees
+    pred, sums, where = rows
+    n, mean = y.size, 0.0
+    for i in range(seen):
+        mean += y[i]
+    mean = mean / seen if seen > 0 else np.nan
     base = np.log(max(mean, 1e-6) / max(1 - mean, 1e-6)) if logistic else mean
-    feature, cut = np.zeros((rounds, (1 << DEPTH) - 1), np.int16), np.full((rounds, (1 << DEPTH) - 1), 255, np.uint8)  # 255: all go left
-    value = np.zeros((rounds, 1 << DEPTH), np.float32)
-    pred, sums, where = np.full(n, base), np.ones((n, 2)), np.zeros(n, np.int32)
+    pred[:] = base
     dull = 0.0
     for i in range(seen, n):
         dull += _loss(base, y[i], logistic)
     best, kept = dull, 0
-    for t in range(rounds):
+    for t in range(feature.shape[0]):
         for i in range(seen):
             p = 1 / (1 + np.exp(-pred[i])) if logistic else pred[i]
             sums[i, 0] = p - y[i]
@@ -188,16 +211,17 @@ def _boost(X: np.ndarray, sizes: np.ndarray, y: np.ndarray, seen: int, logistic:
                 sums[i, 1] = max(p * (1 - p), 1e-6)
         where[:] = 0
         for level in range(DEPTH):
-            _split(X, sizes, sums, seen, where, (t, level), feature[t], cut[t])
+            _split(X, sizes, sums, seen, where, (t, level), (feature[t], cut[t]), spaces)
             for i in range(seen):
                 at = (1 << level) - 1 + where[i]
                 where[i] = 2 * where[i] + (X[feature[t, at], i] > cut[t, at])
-        g, h = np.zeros(1 << DEPTH), np.zeros(1 << DEPTH)
+        total = spaces[1]
+        total[:] = 0
         for i in range(seen):
-            g[where[i]] += sums[i, 0]
-            h[where[i]] += sums[i, 1]
+            total[where[i], 0] += sums[i, 0]
+            total[where[i], 1] += sums[i, 1]
         for w in range(1 << DEPTH):
-            value[t, w] = -RATE * g[w] / (h[w] + RIDGE)
+            value[t, w] = -RATE * total[w, 0] / (total[w, 1] + RIDGE)
         for i in range(seen):
             pred[i] += value[t, where[i]]
         now = 0.0
@@ -208,7 +232,7 @@ def _boost(X: np.ndarray, sizes: np.ndarray, y: np.ndarray, seen: int, logistic:
             best, kept = now, t + 1
         elif t + 1 - kept >= PATIENCE:
             break
-    return base, feature[:kept], cut[:kept], value[:kept], best, dull
+    return base, kept, best, dull
 
 
 @compiled
@@ -241,33 +265,41 @@ def _leaves(row: np.ndarray, feature: np.ndarray, cut: np.ndarray, way: np.ndarr
             width >>= 1
             for k in range(width):
                 _choose(way[2 * k], way[2 * k + 1], turns[past], way[k])
-        turns[level] = way[0]
+        for i in range(ABREAST):  # one by one: an array put into another is slow to compile
+            turns[level, i] = way[0, i]
     leaf[:] = 0
     for level in range(DEPTH):
         for i in range(ABREAST):
             leaf[i] = np.uint8(leaf[i] << 1) | turns[level, i]
 
 
-@compiled
 def _score(X: np.ndarray, recode: np.ndarray, models: tuple, fold: np.ndarray, out: np.ndarray) -> None:
     """The score of each row of X (uint8 [n, features]), by the model of its fold; models: (base, ends, feature, cut, value)."""
+    block, way = np.zeros((X.shape[1], ABREAST), np.uint8), np.zeros(((1 << (DEPTH - 1)) + DEPTH, ABREAST), np.uint8)
+    spaces = block, np.zeros(ABREAST, np.uint8), way, np.empty(ABREAST)
+    for k in range(len(models[0])):
+        _scored(X, recode, k, models, np.flatnonzero(fold == k), out, spaces)
+
+
+@compiled
+def _scored(X: np.ndarray, recode: np.ndarray, k: int, models: tuple, mine: np.ndarray, out: np.ndarray, spaces: tuple) -> None:
+    """See `_score`: of the rows `mine` (int64), by model `k`. spaces: uint8 [features, ABREAST], two as `_leaves` takes them, float64
+    [ABREAST], scratch.
+    """
     base, ends, feature, cut, value = models
-    row, leaf = np.zeros((X.shape[1], ABREAST), np.uint8), np.zeros(ABREAST, np.uint8)
-    way, score = np.zeros(((1 << (DEPTH - 1)) + DEPTH, ABREAST), np.uint8), np.empty(ABREAST)
-    for k in range(base.size):
-        mine = np.flatnonzero(fold == k)
-        for start in range(0, mine.size, ABREAST):
-            rows = mine[start : start + ABREAST]
-            for i in range(rows.size):
-                for f in range(X.shape[1]):
-                    row[f, i] = recode[f, X[rows[i], f]]
-            score[:] = base[k]
-            for t in range(ends[k], ends[k + 1]):
-                _leaves(row, feature[t], cut[t], way, leaf)
-                for i in range(ABREAST):
-                    score[i] += value[t, leaf[i]]
-            for i in range(rows.size):
-                out[rows[i]] = score[i]
+    row, leaf, way, score = spaces
+    for start in range(0, mine.size, ABREAST):
+        rows = mine[start : start + ABREAST]
+        for i in range(rows.size):
+            for f in range(X.shape[1]):
+                row[f, i] = recode[f, X[rows[i], f]]
+        score[:] = base[k]
+        for t in range(ends[k], ends[k + 1]):
+            _leaves(row, feature[t], cut[t], way, leaf)
+            for i in range(ABREAST):
+                score[i] += value[t, leaf[i]]
+        for i in range(rows.size):
+            out[rows[i]] = score[i]
 
 
 def transfer(

@@ -19,7 +19,7 @@ NAT = 2.0**32
 NONE = 1 << 62
 """More than any entropy: there is no cut."""
 SHORT = 16
-"""So many bins are arranged one by one."""
+"""So many bins are arranged one by one, and merged with the next ones: sorting of others is slow to compile."""
 ENTROPY, STEP, SEEN, TOTALS, PRESENT, BEST, PLACE, SORTED, LEFT, RIGHT, ALL = range(11)
 """Lines of one table, int64 [11, ≥ LOOK + 1], in which a cut is looked for. For numbers of rows: x·log x, and by how much it grows with one
 more row; of rows: their bins, and their groups in the order of bins; of bins: how often each occurs, those that do, those of the best cut,
@@ -43,22 +43,36 @@ def _tally(X: np.ndarray, f: int, rows: np.ndarray, s: np.ndarray) -> int:
 
 
 @compiled
-def _arrange(k: int, groups: np.ndarray, weights: np.ndarray, s: np.ndarray) -> None:
-    """Sort the `k` bins of PRESENT by the mean weight of their rows' groups; bins of one mean keep their order."""
-    mean, present = np.zeros(256), s[PRESENT, :k]
+def _arrange(k: int, groups: np.ndarray, weights: np.ndarray, mean: np.ndarray, s: np.ndarray) -> None:
+    """Sort the `k` bins of PRESENT by the mean weight of their rows' groups; bins of one mean keep their order.
+
+    mean: float64 [256], scratch; so is SORTED.
+    """
+    present = s[PRESENT, :k]
+    for b in present:
+        mean[b] = 0
     for i in range(groups.size):
         mean[s[SEEN, i]] += weights[groups[i]]
     for b in present:
         mean[b] /= s[TOTALS, b]
-    if k > SHORT:
-        present[:] = present[np.argsort(mean[present], kind="mergesort")]
-        return
-    for q in range(1, k):
-        b, p = present[q], q
-        while p > 0 and mean[present[p - 1]] > mean[b]:
-            present[p] = present[p - 1]
-            p -= 1
-        present[p] = b
+    for low in range(0, k, SHORT):
+        for q in range(low + 1, min(low + SHORT, k)):
+            b, p = present[q], q
+            while p > low and mean[present[p - 1]] > mean[b]:
+                present[p] = present[p - 1]
+                p -= 1
+            present[p] = b
+    width = SHORT
+    while width < k:
+        for low in range(0, k, 2 * width):
+            i, j, middle, end = low, low + width, min(low + width, k), min(low + 2 * width, k)
+            for q in range(low, end):
+                first = i < middle and (j >= end or mean[present[i]] <= mean[present[j]])
+                s[SORTED, q] = present[i if first else j]
+                i, j = (i + 1, j) if first else (i, j + 1)
+        for q in range(k):
+            present[q] = s[SORTED, q]
+        width *= 2
 
 
 @compiled
@@ -136,11 +150,11 @@ def _search(
 ) -> tuple[int, int, int]:
     """The best (feature, bins that go left, remaining entropy) among a random choice of features and the always tried; -1 if none.
 
-    `bounds`: (leaf, tried, always, ranked); `spaces`: (int64 [11, .] as named above, with ALL filled; table, shuffled, weights), scratch;
-    the bins of the best cut are left in BEST.
+    `bounds`: (leaf, tried, always, ranked); `spaces`: (int64 [11, .] as named above, with ALL filled; table, shuffled, weights, mean),
+    scratch; the bins of the best cut are left in BEST.
     """
     leaf, tried, always, ranked = bounds
-    s, table, shuffled, weights = spaces
+    s, table, shuffled, weights, mean = spaces
     chosen, bins_left, least = -1, 0, NONE
     k, done = X.shape[1] - always, 0
     last = X.shape[1]
@@ -160,7 +174,7 @@ def _search(
                 if not ranked:
                     for g in range(weights.size):
                         weights[g] = uniform(state)
-                _arrange(found, groups, weights, s)
+                _arrange(found, groups, weights, mean, s)
             for g in range(weights.size):
                 s[LEFT, g], s[RIGHT, g] = 0, s[ALL, g]
             if found * weights.size <= 2 * rows.size:
@@ -192,7 +206,6 @@ def _part(X: np.ndarray, f: int, rows: np.ndarray, groups: np.ndarray, cut: int,
     return a
 
 
-@compiled
 def grow(
     X: np.ndarray, nominal: np.ndarray, groups: np.ndarray, n_groups: int, rows: np.ndarray, limits: tuple, seed: int, entropy: np.ndarray
 ) -> tuple:
@@ -203,25 +216,40 @@ def grow(
     order, nats that a cut must gain; entropy: table of x·log x. Returns (feature, cut, left, low, high, sets).
     """
     leaf, tried, always, ranked, worth = limits
-    most, wanted = 2 * (rows.size // leaf) + 3, np.int64(worth * NAT)
-    feature, cut = np.full(most, -1, np.int16), np.zeros(most, np.int32)
-    left, low, high = np.zeros(most, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32)
+    most, known = 2 * (rows.size // leaf) + 3, min(rows.size, LOOK) + 1
+    feature, numbers = np.full(most, -1, np.int16), np.zeros((4, most), np.int32)
     sets = np.zeros((min(most, 32_000), WORDS), np.uint64)
     s = np.zeros((ALL + 1, max(LOOK, n_groups) + 1), np.int64)
-    known = min(rows.size, LOOK) + 1
-    s[ENTROPY, :known] = np.rint(entropy[:known] * NAT).astype(np.int64)
+    s[ENTROPY, :known] = np.rint(entropy[:known] * NAT)
     s[STEP, : known - 1] = np.diff(s[ENTROPY, :known])
-    spaces = (s, np.zeros((256, n_groups), np.int32), np.arange(X.shape[1]), np.arange(n_groups).astype(np.float64))
-    spare = np.empty((2, rows.size), np.int32)
-    held = groups[rows]
-    state, stack = np.empty(1, np.uint64), np.empty(most, np.int32)
-    state[0] = np.uint64(seed)
+    spaces = (s, np.zeros((256, n_groups), np.int32), np.arange(X.shape[1]), np.arange(n_groups, dtype=np.float64), np.empty(256))
+    held = (groups[rows], np.empty((2, rows.size), np.int32))
+    state, stack = np.full(1, seed, np.uint64), np.zeros(most, np.int32)
+    bounds = (leaf, tried, always, ranked, int(worth * NAT))
+    nodes, n_sets = _grown(X, nominal, rows, held, bounds, (feature, *numbers, sets), spaces, (state, stack))
+    return feature[:nodes], *numbers[:, :nodes], sets[:n_sets]
+
+
+@compiled
+def _grown(
+    X: np.ndarray, nominal: np.ndarray, rows: np.ndarray, held: tuple, limits: tuple, tree: tuple, spaces: tuple, waits: tuple
+) -> tuple[int, int]:
+    """See `grow`, which makes room for all that is written here: what makes arrays is slow to compile. Returns numbers of nodes and sets.
+
+    held: (group of each of `rows`; int32 [2, rows], scratch); tree: what `grow` returns, with room for all nodes and sets; waits: (uint64
+    [1], the state of what is drawn; int32 [nodes], scratch).
+    """
+    leaf, tried, always, ranked, wanted = limits
+    feature, cut, left, low, high, sets = tree
+    grouped, spare = held
+    state, stack = waits
+    s, n_groups = spaces[0], spaces[1].shape[1]
     nodes, n_sets, waiting = 1, 0, 1
     high[0], stack[0] = rows.size, 0
     while waiting > 0:
         waiting -= 1
         node = stack[waiting]
-        mine, mine_groups = rows[low[node] : high[node]], held[low[node] : high[node]]
+        mine, mine_groups = rows[low[node] : high[node]], grouped[low[node] : high[node]]
         if mine.size < 2 * leaf or n_sets >= sets.shape[0]:
             continue
         look = min(mine.size, LOOK)  # rows are in random order: the first will do
@@ -252,4 +280,4 @@ def grow(
         low[nodes], high[nodes], low[nodes + 1], high[nodes + 1] = low[node], middle, middle, high[node]
         stack[waiting], stack[waiting + 1] = nodes, nodes + 1
         waiting, nodes = waiting + 2, nodes + 2
-    return feature[:nodes], cut[:nodes], left[:nodes], low[:nodes], high[:nodes], sets[:n_sets]
+    return nodes, n_sets

@@ -203,18 +203,32 @@ def tell(X: np.ndarray, rows: np.ndarray, tree: tuple, groups: tuple, codes: tup
         told[2][r] += 1
 
 
-@compiled
 def cut_back(tree: tuple, leaf: int, wide: int) -> tuple:
     """The tree with no leaf of fewer than `leaf` rows, and for each of its leaves the wider slice of the ancestor with ≥ `wide`.
 
     Returns (feature, cut, left, low, high, sets, wide_low, wide_high).
     """
-    feature, cut, left, low, high, sets = tree
-    kept, new = np.zeros(feature.size, np.int32), 1
-    wide_low, wide_high = low.copy(), high.copy()
-    held = np.zeros(feature.size, np.bool_)
-    feature2, cut2, left2 = np.full(feature.size, -1, np.int16), np.zeros(feature.size, np.int32), np.zeros(feature.size, np.int32)
-    stack, waiting = np.zeros(feature.size + 1, np.int32), 1
+    feature, _, _, low, high, sets = tree
+    n, wider = len(feature), (low.copy(), high.copy())
+    short = np.full(n, -1, np.int16), np.zeros(n, np.int32), np.zeros(n, np.int32)
+    kept, source = np.zeros(n, np.int32), np.zeros(n, np.int32)
+    new = _cut_back(tree, leaf, wide, short, wider, (kept, source), (np.zeros(n, np.bool_), np.zeros(n + 1, np.int32)))
+    source = source[:new]
+    return *(part[:new] for part in short), low[source], high[source], sets, *(part[source] for part in wider)
+
+
+@compiled
+def _cut_back(tree: tuple, leaf: int, wide: int, short: tuple, wider: tuple, places: tuple, spaces: tuple) -> int:
+    """See `cut_back`, which makes room for all that is written here: what makes arrays is slow to compile. Returns how many nodes remain.
+
+    places: the place of each node in the new tree, and the node at each; spaces: bool [nodes], int32 [nodes + 1], scratch.
+    """
+    feature, cut, left, low, high, _ = tree
+    feature2, cut2, left2 = short
+    wide_low, wide_high = wider
+    kept, source = places
+    held, stack = spaces
+    new, waiting = 1, 1
     while waiting > 0:
         waiting -= 1
         node = stack[waiting]
@@ -232,11 +246,10 @@ def cut_back(tree: tuple, leaf: int, wide: int) -> tuple:
                 wide_low[child], wide_high[child] = wide_low[node], wide_high[node]
         stack[waiting], stack[waiting + 1] = k, k + 1
         waiting, new = waiting + 2, new + 2
-    source = np.zeros(new, np.int32)
     for node in range(feature.size):
         if node == 0 or kept[node] > 0:
             source[kept[node]] = node
-    return feature2[:new], cut2[:new], left2[:new], low[source], high[source], sets, wide_low[source], wide_high[source]
+    return new
 
 
 @compiled

@@ -15,16 +15,17 @@ U = np.uint64
 
 
 @compiled
-def _leaves(X: np.ndarray, rows: np.ndarray, at: np.ndarray, paths: np.ndarray, sets: np.ndarray) -> None:
+def _leaves(X: np.ndarray, rows: np.ndarray, at: np.ndarray, paths: np.ndarray, sets: np.ndarray, walk: tuple) -> None:
     """Let `rows` walk to their leaves, from the nodes `at` uint32 [rows] that they begin at.
 
-    paths: of `Trees`; sets: those of the trees, or none where no path needs them. Whether a cut is of order or of levels, and whether a
-    node is a leaf, is reckoned, not branched: a guess of the processor is as often wrong as right.
+    paths: of `Trees`; sets: those of the trees, or none where no path needs them; walk: (uint16 [ABREAST], uint64 [ABREAST]), scratch.
+    Whether a cut is of order or of levels, and whether a node is a leaf, is reckoned, not branched: a guess of the processor is as often
+    wrong as right.
     """
     flat, words, width, broad = X.ravel(), paths.ravel(), U(X.shape[1]), sets.shape[0] > 0
-    left, begins = np.arange(rows.size).astype(np.uint16), np.empty(rows.size, np.uint64)
+    left, begins = walk
     for q in range(rows.size):
-        begins[q] = U(rows[q]) * width
+        left[q], begins[q] = q, U(rows[q]) * width
     waiting = rows.size
     while waiting > 0:
         k = 0
@@ -58,9 +59,13 @@ def _level(code: int, span: np.ndarray, fine: np.ndarray, groups: np.ndarray, ed
 
 
 @compiled
-def _by_tree(rows: np.ndarray, states: np.ndarray, state: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A random tree for each of `rows`: they in the order of their trees, and the root that each begins at, both uint32."""
-    tree, ends = np.empty(rows.size, np.int32), np.zeros(root.size + 1, np.int64)
+def _by_tree(rows: np.ndarray, states: np.ndarray, state: np.ndarray, root: np.ndarray, turns: tuple) -> None:
+    """A random tree for each of `rows`: they in the order of their trees, and the root that each begins at.
+
+    turns: both, uint32; and (int32 [rows], int64 [trees + 1]), scratch.
+    """
+    arranged, at, tree, ends = turns
+    ends[:] = 0
     for q in range(rows.size):
         state[0] = states[rows[q]]
         tree[q] = int(uniform(state) * root.size)
@@ -68,15 +73,12 @@ def _by_tree(rows: np.ndarray, states: np.ndarray, state: np.ndarray, root: np.n
         ends[tree[q] + 1] += 1
     for t in range(root.size):
         ends[t + 1] += ends[t]
-    arranged, at = np.empty(rows.size, np.uint32), np.empty(rows.size, np.uint32)
     for q in range(rows.size):
         place = ends[tree[q]]
         ends[tree[q]] += 1
         arranged[place], at[place] = rows[q], root[tree[q]]
-    return arranged, at
 
 
-@compiled
 def draw(X: np.ndarray, trees: tuple, levels: tuple, keep: np.ndarray, out: np.ndarray, seed: int, first: int) -> None:
     """Draw a code for each row: a random tree, a walk to its leaf, a random donor; then a level of the donor's group.
 
@@ -85,20 +87,38 @@ def draw(X: np.ndarray, trees: tuple, levels: tuple, keep: np.ndarray, out: np.n
     two of them); keep: float32 [codes], the chance that a code is kept rather than drawn again, empty if all are; out: uint16 [n]; first:
     number of the first row, by which rows are the same in whatever pieces they are drawn.
     """
+    n = len(out)
+    turns = np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(n, np.int32), np.empty(len(trees[0]) + 1, np.int64)
+    walk = np.empty(ABREAST, np.uint16), np.empty(ABREAST, np.uint64)
+    spaces = np.empty(n, np.uint64), np.empty(1, np.uint64), np.empty(n, np.uint32), walk
+    _drawn(X, trees, levels, keep, out, (seed, first), turns, spaces)
+
+
+@compiled
+def _drawn(
+    X: np.ndarray, trees: tuple, levels: tuple, keep: np.ndarray, out: np.ndarray, which: tuple, turns: tuple, spaces: tuple
+) -> None:
+    """See `draw`, which makes room for all that is written here: what makes arrays is slow to compile.
+
+    which: (seed, first); turns: see `_by_tree`; spaces: uint64 [n], the state of each row; uint64 [1] and uint32 [n], scratch; and what
+    `_leaves` asks for.
+    """
     root, paths, sets, donors, wide, fine = trees
     groups, edges = levels
-    states, state = np.empty(out.size, np.uint64), np.empty(1, np.uint64)
+    seed, first = which
+    states, state, waiting, walk = spaces
+    rows, at = turns[:2]
     for i in range(out.size):
         state[0] = np.uint64(seed) + np.uint64(first + i) * np.uint64(0xD1342543DE82EF95)
         random(state)
-        states[i] = state[0]
-    waiting = np.arange(out.size).astype(np.uint32)
+        states[i], waiting[i] = state[0], i
+    left = out.size
     for turn in range(TRIES + 1 if keep.size > 0 else 1):
-        rows, at = _by_tree(waiting, states, state, root)
+        _by_tree(waiting[:left], states, state, root, turns)
         again = 0
-        for low in range(0, rows.size, ABREAST):
-            mine, end = rows[low : low + ABREAST], at[low : low + ABREAST]
-            _leaves(X, mine, end, paths, sets)
+        for low in range(0, left, ABREAST):
+            mine, end = rows[low : min(low + ABREAST, left)], at[low : min(low + ABREAST, left)]
+            _leaves(X, mine, end, paths, sets, walk)
             for j in range(mine.size):
                 i = mine[j]
                 state[0] = states[i]
@@ -109,4 +129,4 @@ def draw(X: np.ndarray, trees: tuple, levels: tuple, keep: np.ndarray, out: np.n
                     waiting[again] = i
                     again += 1
                 states[i] = state[0]
-        waiting = waiting[:again]
+        left = again
