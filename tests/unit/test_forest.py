@@ -187,7 +187,7 @@ def test_rows_that_walk_side_by_side_end_where_each_would_alone(levels: int) -> 
     nodes = np.column_stack([feature, np.where(leaf, low, cut), np.where(leaf, high, left)]).astype(np.int32)
     ends = np.zeros(ROWS, np.uint32)
     trees = _trees.Trees(np.zeros(1, np.int32), nodes, sets, np.zeros(ROWS, np.uint16), np.zeros((0, 2), np.int32), np.zeros(0, np.uint16))
-    _walk._leaves(X, np.arange(ROWS, dtype=np.uint32), ends, *trees.paths)
+    _walk._leaves(X, np.arange(ROWS, dtype=np.uint32), ends, *trees.paths, (np.empty(ROWS, np.uint16), np.empty(ROWS, np.uint64)))
     assert len(trees.paths[1]) == (len(sets) if levels > 64 else 0), "the first 64 bins lie in the path"
     assert (cut[~leaf] < 0).any(), "some cuts are between sets of levels"
     assert leaf[ends].all()
