@@ -106,6 +106,7 @@ def test_large_integers_have_a_base() -> None:
     assert _tally.base(_tally.tally(ints(5, big), None)) == (big >> 32) << 32
     assert _tally.base(_tally.tally(ints(-big, 5, 6), None)) == 0  # the middle value is near 0
     assert _tally.base(_tally.tally(ints(-(2**63) + 1, 5, 2**63 - 1), None)) == 0
+    assert _tally.base(_tally.tally(ints(-big, 2 - big, 7), None)) == -(1 << 53)
     assert _tally.base(_tally.tally(np.array([1e300]), None)) == 0 and _tally.base(_tally.tally(ints(), None)) == 0
 
 
@@ -146,7 +147,7 @@ def test_what_a_grid_does_with_numbers() -> None:
     assert tenths.between(0.1, 0.4) == pytest.approx(0.25) and tenths.between(0.1, 0.1) == 0.1
     assert fives.between(10, 15) == 12.5 and fives.between(12.5, 14) == 13.25 and free.between(1.0, 3.0) == 2.0
     assert fives.limits(8, 21, open_above=True) == (10, 20) and fives.limits(8, 8, open_above=True) == (8, 8)
-    assert fives.limits(11, 14, open_above=False) == (15, 15)
+    assert fives.limits(11, 14, open_above=False) == (15, 15) and fives.limits(8, float("8"), open_above=False) == (8, 8)
     low, high = free.limits(1.0, 2.0, open_above=True)
     assert (low, high) == (1.0, np.nextafter(2.0, 1.0)) and free.limits(1.0, 2.0, open_above=False) == (1.0, 2.0)
     assert Grid.from_json(Grid(decimals=2, steps=(5, 10)).to_json()) == Grid(decimals=2, steps=(5, 10))
@@ -313,6 +314,8 @@ def test_chains_step_by_their_counts() -> None:
     u = np.array([0.0, 0.2, 0.26, 0.999, 0.5, 0.5])
     assert _steps.step(keyed, ints(1, 1, 1, 1, 4, 3), u).tolist() == [0, 0, 2, 2, 1, -1]
     assert _steps.step(keyed, ints(9), np.zeros(1)).tolist() == [-1]
+    often = _steps.keyed(_steps.table({(1, 2): [2**30], (3, 4): [1], (5, 6): [1]}), 10)
+    assert _steps.step(often, ints(3, 5), np.full(2, 1 - 2.0**-53)).tolist() == [4, 6]  # where the sum is rounded up
     assert _steps.holds(keyed, ints(1, 1, 4, 4, 3, 9), ints(2, 1, 1, 2, 1, 1)).tolist() == [True, False, True, False, False, False]
     pairs = _steps.keyed(_steps.table({(1, 2, 3): [1], (0, 5, 4): [2]}), 10)
     assert pairs["key"].tolist() == [5, 12] and _steps.step(pairs, ints(12, 5), np.zeros(2)).tolist() == [3, 4]
@@ -503,6 +506,7 @@ def test_what_conditions_mean_for_codes() -> None:
     assert np.flatnonzero(weight(n={"low": 3, "high": 5})).tolist() == [4, 5, 6]
     assert np.flatnonzero(weight(n={"missing": False})).tolist() == list(range(1, 51))
     assert np.flatnonzero(weight(n={"none_of": [0, 49]})).tolist() == list(range(2, 50))
+    assert np.flatnonzero(weight(n={"none_of": [None]})).tolist() == list(range(1, 51))
     assert np.flatnonzero(weight(x=2.25)).tolist() == [10]
     for beyond in (52, -2):
         with pytest.raises(CannotError, match=f"never draws {beyond}"):
@@ -833,6 +837,7 @@ def test_what_will_do_of_a_wide_cell_is_its_share(quarters: Codebook) -> None:
     assert days.weight[4].tolist() == pytest.approx([0, 0.31, 1, 1, 1], abs=5e-3) and days.inside[3][0].tolist()[1] == pytest.approx(
         0.69, abs=5e-3
     )
+    assert asked(quarters, x={"low": 90}).weight[0][4] == pytest.approx((99.6 - 90) / (99.6 - 74.7), abs=0.01)
     ends = asked(quarters, x={"low": 49.8, "high": 49.8001})
     assert ends.weight[0][3] == pytest.approx(_within.THIN) and ends.weight[0].sum() == ends.weight[0][3]
     assert np.flatnonzero(asked(quarters, x={"low": -7, "high": 1.5}).weight[0]).tolist() == [1]
@@ -846,6 +851,9 @@ def test_values_that_are_named_stand_for_their_share_of_a_cell(quarters: Codeboo
     codes, values = made.put[1]
     assert codes.tolist() == [2, 2, 3] and values.to_pylist() == [30, 31, 60] and made.inside == {}
     assert asked(quarters, x=30.0).weight[0].tolist() == pytest.approx([0, 0, _within.THIN, 0, 0])  # without a grid a value has no width
+    third = np.concatenate([np.repeat(1 / 3, 30), 2 + np.sin(np.arange(170))])
+    alone = Codebook.measure_all(la.Dataset.of(pd.DataFrame({"x": third})), cells=4)
+    assert asked(alone, x=1 / 3).weight[0].max() == 1  # but a value that stands alone is all of its cell
     many = asked(quarters, n=list(range(25, 50))).weight[1]
     assert many[2] == 1 and many.sum() == 1
     moment_ = asked(quarters, t="2020-01-12 02:00:00")

@@ -444,7 +444,7 @@ def test_women_and_men_by_what_the_table_says_then_by_the_name_then_by_chance() 
         return _person._sexes(*named, columns, lot)
 
     drawn = sexes(named=([], [], []))
-    assert 170 < drawn.sum() < 230
+    assert 170 < drawn.sum() < 230 and drawn[:16].tolist() == [0, 1, 1, 0, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 0, 1]  # a seed gives the same people in later versions
     by_name = np.where(code == 1, 1, np.where(code == 3, 0, drawn))
     assert (sexes() == by_name).all()
     told = np.array([0, 1, -1, 1, -1])
@@ -477,7 +477,7 @@ def test_people_come_back_as_the_surest_column_says_and_are_then_the_same_whatev
 
 def test_values_are_picked_by_weight_within_their_group() -> None:
     pool = _person.Pool(pa.array(["a", "Ü", "c"]), np.array([0, 0.25, 1.0, 2.0]), np.array([0, 2, 3]))
-    assert pool.pick(np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0.2, 0.25, 0.999, 0, 0.999])).tolist() == [0, 0, 1, 1, 2, 2]
+    assert pool.pick(np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0.2, 0.25, 1 - 2**-53, 0, 1 - 2**-53])).tolist() == [0, 0, 1, 1, 2, 2]
     assert pool.slugs.to_pylist() == ["a", "ue", "c"]
     names = _people.names("de_DE")
     both = _person.pools("first", ("en_US", "de_DE"))
