@@ -61,7 +61,11 @@ class Lots:
         low = told.dtype == torch.bfloat16
         bits = (told.contiguous() if low else told.float().contiguous()).view(torch.int16 if low else torch.int32).numpy()
         key = np.uint64(int(torch.randint(1 << 62, (1,), generator=draw)))
-        _drawn(bits, INT(16 if low else 0), of, self.weight, self._spans, key, codes)
+        widest = int(np.diff(self.base).max(initial=0))
+        flat, spaces = bits.reshape(-1), (np.zeros(widest, np.float32), np.zeros(widest // LANES + 1, np.float32))
+        begin = max(flat.size - widest - bits.shape[1], 0)
+        rows = (flat, np.concatenate([flat[begin:], np.zeros(widest, bits.dtype)]), bits.shape[1])
+        _drawn(rows, INT(16 if low else 0), of, self.weight, self._spans, key, codes, spaces)
 
     @property
     def spans(self) -> list[slice]:
@@ -70,21 +74,17 @@ class Lots:
 
 
 @partial(compiled, fastmath=FREE, error_model="numpy")
-def _drawn(told: Any, left: Any, of: Any, weight: Any, spans: Any, key: Any, codes: Any) -> None:
-    """See `Lots.draw`. told: the bits of the logits, `left` short of a float32; key: what lots are made of.
-    spans: int64 [5, parts], where the codes of each begin and end, where its weights do, and the first part of its column.
+def _drawn(told: Any, left: Any, of: Any, weight: Any, spans: Any, key: Any, codes: Any, spaces: Any) -> None:
+    """See `Lots.draw`. told: the bits of the logits, `left` short of a float32, one row after the other, their end once more with room
+    behind it, and the length of a row; key: what lots are made of. spans: int64 [5, parts], where the codes of each begin and end, where
+    its weights do, and the first part of its column. spaces: float32 [widest part], float32 [its sums], scratch.
 
     One function and plain loops, so that the compiler makes them wide; the search counts, so that nothing hangs on a guess.
     """
     ends, base, first = spans[:2], spans[2:4], spans[4]
-    parts, widest = len(first), 0
-    for p in range(parts):
-        widest = max(widest, base[1, p] - base[0, p])
-    made, sums = np.zeros(widest, np.float32), np.zeros(widest // LANES + 1, np.float32)
-    flat, stride = told.ravel(), told.shape[1]
-    begin = max(len(flat) - widest - stride, 0)
-    tail = np.zeros(len(flat) - begin + widest, told.dtype)
-    tail[: len(flat) - begin] = flat[begin:]
+    flat, tail, stride = told
+    made, sums = spaces
+    parts, begin = len(first), len(flat) - (len(tail) - len(made))
     for p in range(parts):
         low, heavy = ends[0, p], weight[base[0, p] : base[1, p]]
         wide = len(heavy)
