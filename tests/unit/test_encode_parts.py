@@ -17,6 +17,7 @@ import pytest
 import lookalike as la
 from lookalike import encode
 from lookalike.condition import Condition
+from lookalike.data._people import names
 from lookalike.encode import (
     Codebook,
     _arrow,
@@ -962,13 +963,13 @@ def test_subjects_are_parted_over_as_many_readings_as_are_needed(monkeypatch: py
     who = [f"p{k % 40}" if k % 41 else None for k in range(200)]
     data = Read(who)
     found = [(batch.column("who").to_pylist(), subjects) for batch, subjects in encode._batches(data)]
-    assert data.times in (4, 8) and len(found) <= data.times and all(len(names) == len(s) for names, s in found)
-    assert sorted(str(name) for names, _ in found for name in names) == sorted(map(str, who))
-    parts = [set(names) for names, _ in found]
+    assert data.times in (4, 8) and len(found) <= data.times and all(len(mine) == len(s) for mine, s in found)
+    assert sorted(str(name) for mine, _ in found for name in mine) == sorted(map(str, who))
+    parts = [set(mine) for mine, _ in found]
     assert sum(map(len, parts)) == len(set(who))  # nobody is in two
-    assert max(len(names) for names, _ in found) <= 60 + 16
-    for names, subjects in found:
-        assert len(set(subjects.tolist())) == len(set(names)) and subjects.min() >= 0
+    assert max(len(mine) for mine, _ in found) <= 60 + 16
+    for mine, subjects in found:
+        assert len(set(subjects.tolist())) == len(set(mine)) and subjects.min() >= 0
     one = Read(["p"] * 200)
     assert [len(s) for _, s in encode._batches(one)] == [200] and one.times == 1  # one subject cannot be parted
     rows = Read(who, subject=None)
@@ -1245,3 +1246,47 @@ def test_what_threads_share_cannot_be_set(quarters: Codebook) -> None:
     for made in shared:
         with pytest.raises(FrozenInstanceError):
             made.table = None
+
+
+def test_digits_of_integers_stay_below_the_greatest() -> None:
+    ten = "0123456789"
+    assert _shape._within([ten, ten], "42") == ["123", ten] and _shape._within(["4", ten], "42") == ["4", "01"]
+    assert _shape._within(["-", ten, ten], "42") == ["-", "123", ten] and _shape._within(["-"], "42") == ["-"]
+    assert _shape._within([ten, ten], "421") == ["123456789", ten] and _shape._within(["0", ten], "421") == ["0", ten]
+    assert _shape._within([ten, "x"], "") == [ten, "x"] and _shape._within(["4", "2"], "42") == ["4", "2"]
+    assert _shape._within(["45", ten, ten], "421") == ["4", "01", ten]
+    assert [_shape._counted_from({"alphabets": [ten] * 12, "head": head}) for head in (1, 5)] == [3, 5]
+    assert [_shape._fits([ten] * 7 + ["x"], head) for head in range(1, 9)] == [True] * 5 + [False] * 3  # a hundred keys each, at least
+    assert not _shape._fits([ten] * 9, 7) and _shape._fits([ten] * 9, 6)  # and blocks that can be listed
+
+
+def test_names_of_a_row_fit_it_and_are_made_again_with_it() -> None:
+    female, male = ("Anna", "Maria", "Julia"), ("Peter", "Paul", "Thomas")
+    frame = {
+        "id": pa.array([f"A-{7_919 * k % 100_000:05d}" for k in range(60)]),
+        "first": pa.array([(female, male)[k % 2][k % 3] for k in range(60)]),
+        "sex": pa.array(["F", "M"] * 30).dictionary_encode(),
+    }
+    columns = (Column(name="id", kind="key", unique=True), Column(name="first", kind="personal", personal="first_name", locale="de_DE"),
+               Column(name="sex", kind="category"))  # fmt: skip
+    table = pa.table(frame)
+    books = tuple(encoder(c).freeze(encoder(c).measure(table[c.name], c), c) for c in columns)
+    book = Codebook(Table(columns=columns), books)
+    coded = book.encode(table)
+    assert coded.codes[0].tolist() == [1] * 60 and (coded.inside == 0.5).all()
+    known = [set(names("de_DE").female), set(names("de_DE").male)]
+    for made in (book.decode(coded, start=7), book.renewed(table, rng=np.random.default_rng(0), start=7)):
+        assert made.schema.types == table.schema.types and made["sex"].to_pylist() == ["F", "M"] * 30
+        assert set(made["first"].to_pylist()[::2]) <= known[0] and set(made["first"].to_pylist()[1::2]) <= known[1]
+        assert made["id"].to_pylist() == key.decode(coded.codes[:1], np.zeros(60), books[0], columns[0], start=7).to_pylist()
+    alone = book.renewed(table.select(["sex", "id"]), rng=np.random.default_rng(0))
+    assert alone.column_names == ["sex", "id"] and alone["sex"].equals(table["sex"]) and len(set(alone["id"].to_pylist())) == 60
+
+
+def test_levels_that_are_not_public_are_not_counted() -> None:
+    column = Column(name="x", kind="category", levels=("a",))
+    told = category.noisy(pa.array(["a", "b", None, "a"]).dictionary_encode(), column, Exact())
+    assert told == {"rows": 3, "missing": 1, "levels": {"a": [2, 2]}}
+    for kind, values in (("constant", pa.array(["a", None, "a"])), ("boolean", pa.array([True, None, False]))):
+        public = Column(name="x", kind=kind, levels=("a",) if kind == "constant" else None)
+        assert encoder(public).noisy(values, public, Exact()) == encoder(public).measure(values, public)
