@@ -182,6 +182,8 @@ def test_keys_that_vary_all_over_meet_none_by_chance_alone() -> None:
     assert all(len({m[p] for m in made}) > 8 for p in range(6, 32))
     assert _shape._vast([DIGITS] * 9, 1.0)["blocks"] == [] and _shape._vast([DIGITS] * 20, 1.0)["blocks"] != []
     assert _shape._vast([DIGITS] * 20, 2e4)["blocks"] == []
+    blocks = [b for most in (DIGITS, "01234567") for b in _shape._vast([most] * 22, 1.0)["blocks"][-1:]]
+    assert blocks == [10**6 - 2, 8**6 - 2]  # the last but one of a million and of 262,144: none that there is not
 
 
 # ---- words that nobody wrote
@@ -205,6 +207,8 @@ def test_only_steps_of_enough_people_are_learned_and_words_are_short() -> None:
     assert all(_spell.SHORTEST <= len(w) <= _spell.LONGEST and set(w) <= set("ab") for w in words) and len(set(words)) > 40
     assert all("aa" in w or "bb" in w for w in words if len(w) > 4), "once in each word letters follow as they do in none"
     assert _spell.spell(_fresh.mix(np.arange(3)), _spell.learn({}, {}, 1)) == ["", "", ""]
+    one = _spell.spell(_fresh.mix(np.arange(9)), _spell.learn({"t": ["aaa"]}, {"t": (1, 1)}, 1))
+    assert all(set(w) == {"a"} and len(w) >= _spell.SHORTEST for w in one)
 
 
 # ---- texts

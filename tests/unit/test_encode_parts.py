@@ -685,6 +685,8 @@ def test_even_values_are_cut_at_even_mass_and_the_outermost_are_not_told() -> No
     assert (book["value"][0], book["value"][-1]) == (1.5, 97.5)
     assert lines(cut(np.arange(100), bounds=(50, None))) == ([51, 75], [50, 51, 75], [50, 74, 97])  # what is beyond goes to the bound
     assert lines(cut(np.arange(100), bounds=(None, 50))) == ([25, 50], [2, 25, 50], [24, 49, 50])
+    assert lines(cut(np.arange(100), bounds=(500, None))) == ([], [500], [500])
+    assert lines(cut(np.arange(100), bounds=(None, -500))) == ([], [-500], [-500])
     wide = cut([*range(100), 1_000], bounds=(0, 2_000))
     assert (wide["low"][0], wide["high"][-1], wide["tails"]) == (0, 466, 1)  # by as much again as the last two knots differ
     assert lines(cut([1, 2, 3], protect=1)) == ([2, 3], [1, 2, 3], [1, 2, 3])
@@ -902,6 +904,17 @@ def test_what_is_never_drawn_is_refused_and_what_is_drawn_told(quarters: Codeboo
         asked(quarters, **given)
 
 
+def test_places_in_cells_are_below_one(quarters: Codebook) -> None:
+    """In 32 bits as well, at the very end of the last cell; 0.5 where there is no place."""
+    top = quarters.books[0]["line"]["high"][-1]
+    rows = pa.table({"x": [top, -1e9], "n": [10**9, None], "t": pa.array([10**17, 0], pa.timestamp("us")),
+                     "d": pa.array([10**6, 0], pa.int32()).cast(pa.date32()), "c": pa.array(["z", None]), "b": [True, None]})  # fmt: skip
+    inside = quarters.encode(rows).inside
+    assert inside.dtype == np.float32 and inside[0].tolist() == [1 - 2.0**-24, 0]
+    assert inside[1, 0] > 0.95 and inside[3, 0] > 0.95 and inside[3, 1] < 0.05
+    assert inside[1, 1] == inside[4, 0] == inside[5, 1] == 0.5
+
+
 def test_of_a_column_that_is_always_missing_nothing_can_be_asked() -> None:
     book = Codebook.measure_all(la.Dataset.of(pd.DataFrame({"n": pd.array([1, 2], dtype="Int64"), "b": [True, False]})))
     none = number.freeze(number.measure(pa.array([None] * 9, pa.int64()), book.table["n"]), book.table["n"])
@@ -1066,6 +1079,13 @@ def test_a_datetime_is_a_day_and_a_clock_in_its_zone() -> None:
     ]
 
 
+def test_spans_beyond_what_a_float_tells_apart_come_back_exactly() -> None:
+    column = Column(name="x", kind="duration")
+    values = pa.array(np.repeat([(1 << 60) + 1, (1 << 60) + 3], 10), pa.duration("us"))
+    book = moment.freeze(moment.measure(values, column), column)
+    assert moment.decode(moment.encode(values, book, column), np.full(20, 0.3), book, column).equals(values)
+
+
 # ---- keys by hand
 
 
@@ -1119,6 +1139,8 @@ def test_numbers_without_a_known_grid_are_told_to_a_millionth_of_their_range() -
     assert (told["rows"], told["missing"], t.rows.tolist(), told["digits"][-1]) == (5, 1, [1, 2, 1], 4)
     x = np.array([0.1, 0.4, 0.999])
     assert ((t.low <= x) & (x < t.high)).all() and (t.high - t.low) == pytest.approx(2.0**-20)
+    fine = Column(name="x", kind="number", low=0, high=4.4e13, number=NumberFormat(decimals=2))
+    assert number.noisy(pa.array([0.25, 4e13 + 0.25]), fine, Exact())["tally"]["low"] == [0.25, 4e13 + 0.25]
     coarse = number.noisy(pa.array([2.5, 7.5]), Column(name="x", kind="number", low=0, high=10, number=NumberFormat(decimals=0)), Exact())
     assert coarse["tally"]["low"] == [2.0, 8.0] and coarse["digits"][0] == 2  # the nearest on the grid
     beyond = number.noisy(pa.array([-5, 50]), Column(name="x", kind="integer", low=0, high=10, nullable=False), Exact())

@@ -160,6 +160,13 @@ def test_balance_is_alike_or_as_asked_for_the_rarest(model: Any) -> None:
 def test_a_stratum_without_a_share_is_none(model: Any) -> None:
     made = steering(model, 50, shares={"a": {"x": 1.0, "y": 0.0}})
     assert [(s.cells, s.share) for s in made.strata] == [((0,), 1.0)]
+    meeting = {"columns": ["c"], "of": [[[["k", "l"]], 0.4], [[["l", "m"]], 0.4], [["n"], 0.2]]}
+    met = steering(model, 50, shares=[meeting])
+    assert [[cell[0].text() for _, cell in s.outside] for s in met.strata] == [
+        [],
+        ["k or l"],
+        [],
+    ]  # a row counts for the first that holds it
     rest = steering(model, 50, shares={"c": {"k": 0.25, "l": 0.25, "*": 0.5}})
     assert [s.outside for s in rest.strata[:2]] == [[], []]
     assert [cell[0].text() for _, cell in rest.strata[2].outside] == ["k", "l"] and not rest.strata[2].conditions
@@ -507,6 +514,18 @@ def test_each_stratum_is_drawn_under_its_own_conditions(model: Any) -> None:
     table = made.draw(8, first=0, rng=np.random.default_rng(0))
     assert sorted(model.asked[1:]) == [f"a={a} b=x c={c}" for a in "xy" for c in "kl"] and table.num_rows == 8
     assert all(line.met for line in made.account().lines)
+
+
+def test_what_no_code_will_do_for_is_refused_before_rows_are_drawn(model: Any) -> None:
+    def within(told: dict[str, Condition]) -> None:
+        if "c" in told:
+            raise CannotError("the model never draws it", where="c", fix="ask for something else")
+
+    able = Native(model.schema)
+    able.codebook_.within = within
+    with pytest.raises(CannotError, match="never draws it"):
+        steering(able, 8, shares={"c": {"k": 0.5, "l": 0.5}})
+    assert able.asked == []
 
 
 # ---- lots and blocks

@@ -17,9 +17,9 @@ def split(values: pa.Array | pa.ChunkedArray, *, like: pa.DataType | None = None
     if like is not None and one.type != like:
         one = one.cast(like)
     if one.null_count == 0:
-        return one.to_numpy(zero_copy_only=False), np.ones(len(one), bool)
+        return one.to_numpy(), np.ones(len(one), bool)
     present = one.is_valid().to_numpy(zero_copy_only=False)
-    return pc.fill_null(one, 0).to_numpy(zero_copy_only=False), present
+    return pc.fill_null(one, 0).to_numpy(), present
 
 
 def join(numbers: np.ndarray, present: np.ndarray, *, like: pa.DataType | None = None) -> pa.Array:
