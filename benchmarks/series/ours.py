@@ -16,7 +16,7 @@ def fit(windows: np.ndarray, model: str, *, seconds: float) -> tuple[Any, str]:
     """With default settings, but within the time."""
     n, length, columns = windows.shape
     frame = pd.DataFrame({"window": np.repeat(np.arange(n), length), "step": np.tile(np.arange(length), n)})
-    frame[[f"x{c}" for c in range(columns)]] = windows.reshape(-1, columns).astype(np.float64)
+    frame[[f"x{c}" for c in range(columns)]] = windows.reshape(-1, columns).astype(np.float32)
     found = Dataset.of(frame).schema
     table = found.table.model_copy(update={"order": "step", "key": ()})
     data = Dataset.of(frame, schema=found.model_copy(update={"tables": (table,), "subject": "window"}))

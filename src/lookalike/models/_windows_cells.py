@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lookalike.encode import Codebook, Coded, encoder
+from lookalike.encode._round import Grid
 from lookalike.schema import Column
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Cells", "Channel", "Line"]
+__all__ = ["Cells", "Channel", "Line", "begins"]
 
 FEW, MOST = 16, 24
 """Ordered parts with so many codes at most are levels; levels told apart at most, the rest are one."""
+SHORT, DIGITS, MOSTLY = ("float", "float32", "halffloat", "float16"), 6, 0.5
+"""Storage of seven digits; decimals looked for where there is no grid; share of the values that are rounder than others, if any are."""
 REPEATED = 0.02
 """Share of steps that say again exactly what the one before said, from which on this is learned as such."""
 EDGE = 1e-6
@@ -39,7 +42,10 @@ BOTH = (0.3, 1.0)
 
 @dataclass(frozen=True)
 class Line:
-    """y = (f(v) − centre) / spread, f by kind: `score`, `same`, `log` of v + bend, or `sine` of v / bend; low, high bound v."""
+    """y = (f(v) − centre) / spread, f by kind: `score`, `same`, `log` of v + bend, or `sine` of v / bend; low, high bound v.
+
+    digits: decimals that most values get by with where others have more, −1 where there are none such; rounded: share of those values.
+    """
 
     kind: str = "score"
     bend: float = 0.0
@@ -47,6 +53,8 @@ class Line:
     spread: float = 1.0
     low: float = 0.0
     high: float = 0.0
+    digits: int = -1
+    rounded: float = 0.0
 
     def bent(self, v: np.ndarray) -> np.ndarray:
         """f(v)."""
@@ -69,6 +77,15 @@ class Line:
             else f
         )
         return np.clip(v, self.low, self.high)
+
+    def written(self, y: np.ndarray, grid: Grid) -> np.ndarray:
+        """v of y float32 on the grid, with as few decimals as often as in the data; the same for the same y."""
+        v = self.back(y.astype(np.float64))
+        out = grid.snap(v).astype(np.float64)
+        if self.digits < 0:
+            return out
+        lot = (y.astype(np.float32).view(np.uint32) * np.uint32(2_654_435_761)) * 2.0**-32
+        return np.where(lot < self.rounded, np.round(v, self.digits), out)
 
     def slope(self, v: np.ndarray) -> np.ndarray:
         """f'(v)."""
@@ -164,6 +181,46 @@ class Cells:
             return Channel(p, "number", there, bool(missing), bool(self.single[p] and self.repeats[p] >= REPEATED))
         top = np.sort(np.argsort(-count, kind="stable")[: min(MOST, len(there))])
         return Channel(p, "level", top, False, False)
+
+    def learn_digits(self, table: pa.Table) -> None:
+        """How many decimals numbers on a line have, from the rows that are learned."""
+        for channel in self._written():
+            column, book = self._spec(channel.part)
+            x = table[column.name].drop_null().to_numpy().astype(np.float64)
+            finest = Grid.from_json(book["line"]).decimals
+            short = x.astype(np.float32) if column.storage in SHORT else x
+            for d in range(DIGITS if finest is None else finest):
+                share = float((np.round(x, d).astype(short.dtype) == short).mean())
+                if share >= MOSTLY:
+                    self.lines[channel.part] = replace(self.lines[channel.part], digits=d, rounded=share)
+                    break
+
+    def exact(self, table: pa.Table, state: np.ndarray, there: np.ndarray, coded: Coded) -> pa.Table:
+        """The decoded table with numbers as exact as they were drawn: many values share a cell, and steps are smaller than cells.
+
+        Values that have a cell of their own stay as they are.
+        """
+        import pyarrow as pa
+
+        at = begins(self.channels)
+        for channel in self._written():
+            column, book = self._spec(channel.part)
+            k = self.channels.index(channel)
+            low, high = (np.asarray(book["line"][side], np.float64) for side in ("low", "high"))
+            cell = np.maximum(coded.codes[channel.part].astype(np.int64), 1) - 1
+            wide = there[:, k] & (low[cell] < high[cell])
+            v = self.lines[channel.part].written(state[:, at[k]], Grid.from_json(book["line"]))
+            old = table[column.name].combine_chunks()
+            values = np.where(wide, v, old.fill_null(0).to_numpy(zero_copy_only=False).astype(np.float64))
+            values = values.astype(np.float32) if column.storage in SHORT else values
+            mask = ~old.is_valid().to_numpy(zero_copy_only=False)
+            table = table.set_column(table.schema.get_field_index(column.name), column.name, pa.array(values, mask=mask).cast(old.type))
+        return table
+
+    def _written(self) -> list[Channel]:
+        """Channels of numbers on a line that have decimals."""
+        found = [c for c in self.channels if c.kind == "number" and self.single[c.part] and self._spec(c.part)[0].kind == "number"]
+        return [c for c in found if c.part in self.lines and self.lines[c.part].kind != "score" and "limits" not in self._spec(c.part)[1]]
 
     def encode(self, coded: Coded, table: pa.Table | None = None) -> tuple[np.ndarray, np.ndarray]:
         """float32 [n, state], the channels side by side, 0 for a missing number; bool [n, channels], whether each is there.
@@ -282,3 +339,8 @@ class Cells:
         ends = np.cumsum([p.size for p in codebook.parts])[:-1]
         lines = {int(p): Line(**line) for p, line in raw["lines"].items()}
         return cls(codebook, np.split(arrays["counts"], ends), arrays["repeats"], lines)
+
+
+def begins(channels: list[Channel]) -> list[int]:
+    """Where each channel begins in a row of the state."""
+    return [int(v) for v in np.cumsum([0, *(c.size for c in channels)])[:-1]]

@@ -78,7 +78,7 @@ def _one(piece: _Piece, rows: Tensor, first: Tensor, look: Look | None) -> None:
     net, past, there, sure, fill, draw = piece.net, piece.past, piece.there, piece.sure, piece.fill, piece.draw
     steps, tell, fresh = net.steps, net.steps.tell, rows == first
     behind = net.behind(past, rows, first)
-    inner = steps.trunk(torch.cat([behind, net.before(past, rows, first, look)], 1))
+    inner = steps.trunk(net.read_by(behind, rows - first, net.before(past, rows, first, look)))
     total = steps.ends[-1]
     values, errors = torch.zeros((len(rows), total)), torch.zeros((len(rows), total))
     before = torch.maximum(rows - 1, first)

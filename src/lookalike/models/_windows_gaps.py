@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lookalike.encode._round import Grid
-from lookalike.models._windows_cells import Cells, Line
+from lookalike.models._windows_cells import Cells, Line, begins
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,7 +60,7 @@ class Gaps:
 
     def __init__(self, gaps: tuple[Gap, ...], cells: Cells) -> None:
         self.gaps, self.cells = gaps, cells
-        self.lines, self.at = [_line(cells, k) for k in range(len(cells.channels))], _begins(cells)
+        self.lines, self.at = [_line(cells, k) for k in range(len(cells.channels))], begins(cells.channels)
         self.of = {gap.channel: i for i, gap in enumerate(gaps)}
 
     def __len__(self) -> int:
@@ -126,7 +126,7 @@ class Gaps:
             k, name = gap.channel, self._name(gap.channel)
             line, grid = self.lines[k], Grid.from_json(self._book(k)["line"])
             assert line is not None
-            v = grid.snap(line.back(self.number(i, told[:, i], exact).astype(np.float64))).astype(np.float64)
+            v = line.written(self.number(i, told[:, i], exact), grid)
             low = np.fmax.reduce([np.full(len(v), -np.inf), *(known[j] for j in gap.above)])
             high = np.fmin.reduce([np.full(len(v), np.inf), *(known[j] for j in gap.below)])
             moved = drawn[name] & np.isfinite(v)
@@ -205,10 +205,6 @@ def _line(cells: Cells, k: int) -> Line | None:
     channel = cells.channels[k]
     line = cells.lines.get(channel.part) if channel.kind == "number" else None
     return None if line is None or line.kind == "score" else line
-
-
-def _begins(cells: Cells) -> list[int]:
-    return [int(v) for v in np.cumsum([0, *(c.size for c in cells.channels)])[:-1]]
 
 
 def _same(cells: Cells, j: int, k: int) -> bool:

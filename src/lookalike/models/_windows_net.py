@@ -22,6 +22,10 @@ __all__ = ["Look", "Net", "Past", "heads_of", "pack"]
 
 DIFFERENCES = 4
 """Steps between rows before that are read in units of the forecast's error."""
+EDGE = 0.001
+"""Share of the rows whose past lies below, or above, what the net is told at most: beyond, it would only guess."""
+FEW = 1_000
+"""Rows that such ends are measured on at least."""
 BORN = 0.15
 """Share of the rows of a series without subject that are learned as if it had begun shortly before: so it can begin anywhere."""
 
@@ -101,7 +105,11 @@ class Net(nn.Module):
         self.edges = edges
         d, c, m = self.state, len(self.numbers), len(self.marks)
         self.wide = d + m + c
-        self.past = lags * (d + m) + min(DIFFERENCES, lags) * c + len(edges[1:]) * self.wide + len(seasons) * (d + 1) + 3
+        near = lags * (d + m) + min(DIFFERENCES, lags) * c
+        self.past = near + len(edges[1:]) * self.wide + len(seasons) * (d + 1) + 3
+        grown = torch.zeros(self.past)
+        for k, (a, b) in enumerate(itertools.pairwise(edges)):
+            grown[near + k * self.wide : near + (k + 1) * self.wide] = (a + b) / 2
         self.ahead = self.plain + len(channels) + c
         self.read = self.past + beside + self.ahead
         self.at = [self.spans[k][0] for k in self.numbers]
@@ -117,6 +125,9 @@ class Net(nn.Module):
             "bounds": (2, c),
         }.items():
             self.register_buffer(name, torch.ones(shape) if name in ("error", "error0", "rough") else torch.zeros(shape), persistent=False)
+        ends_of_all = torch.tensor([-torch.inf, torch.inf])[None, :, None]
+        self.register_buffer("reach", ends_of_all.repeat(2, 1, self.past), persistent=False)
+        self.register_buffer("grown", grown, persistent=False)
         owner = np.repeat(np.arange(len(channels)), [c.size for c in channels]) if self.plain else np.zeros(0, np.int64)
         self.register_buffer("owner", torch.from_numpy(owner.astype(np.int64)), persistent=False)
         self.data: Past | None = None
@@ -153,6 +164,16 @@ class Net(nn.Module):
         young = age.float()[:, None]
         grown = torch.log1p(young.clamp(max=self.window)) / math.log1p(self.window)
         return torch.cat([*out, 1 - old, 1 / (1 + young), grown, past.beside[rows]], 1)
+
+    def read_by(self, behind: Tensor, age: Tensor, before: Tensor) -> Tensor:
+        """float32 [n, read]: what the net is told of rows int64 [n] with so many before them, what went before held within its reach.
+
+        A series that is drawn wanders, in a few of a thousand, to where no row was learned, such as months as wild as single days are.
+        What a net makes of that is chance, and may hold it there. A mean over a stretch is held within those over whole stretches.
+        """
+        past, grown = behind[:, : self.past], age[:, None] >= self.grown
+        low, high = (torch.where(grown, self.reach[1, side], self.reach[0, side]) for side in (0, 1))
+        return torch.cat([torch.minimum(torch.maximum(past, low), high), behind[:, self.past :], before], 1)
 
     def before(self, past: Past, rows: Tensor, first: Tensor, look: Look | None) -> Tensor:
         """float32 [n, ahead]: what is known ahead of rows, which have `rows - 1` (if of the series) before them."""
@@ -215,7 +236,7 @@ class Net(nn.Module):
             first = torch.where(chance[0] < self.born, torch.maximum(first, rows - young), first)
         behind = self.behind(past, rows, first)
         look = self._looked(rows, draw)
-        x = torch.cat([behind, self.before(past, rows, first, look)], 1)
+        x = self.read_by(behind, rows - first, self.before(past, rows, first, look))
         _, errors = self.outcome(past, rows, behind, first)
         return self.steps((x, errors, self._weights(rows, first, look)), draw, turn)
 
@@ -256,6 +277,7 @@ class Net(nn.Module):
         late = at[at > self.first[at]]
         behind = self.behind(past, late, self.first[late]).double()
         values, _ = self.outcome(past, late, behind.float(), self.first[late])
+        self._fit_reach(behind[:, : self.past].float(), late - self.first[late])
         values0, _ = self.outcome(past, at, torch.zeros((len(at), behind.shape[1])), at)
         self._fit_shares(late, self.outcome(past, late, behind.float(), self.first[late])[1])
         for c, k in enumerate(self.numbers):
@@ -270,6 +292,15 @@ class Net(nn.Module):
             slope, _, error = _ridge(x, values0[use, end].double(), centred=False)
             self.slope0[c, : self.beside], self.slope0[c, self.beside : self.beside + end] = slope[: self.beside], slope[self.beside :]
             self.error0[c] = error
+
+    def _fit_reach(self, behind: Tensor, age: Tensor) -> None:
+        """The ends of what went before, of rows float32 [n, past] with `age` [n] before them: of all, and of those with whole stretches."""
+        if len(behind) < FEW:
+            return
+        for k in range(self.past):
+            whole = behind[age >= self.grown[k], k]
+            for g, x in enumerate((behind[:, k], whole if len(whole) >= FEW else behind[:, k])):
+                self.reach[g, :, k] = torch.quantile(x, torch.tensor([EDGE, 1 - EDGE]))
 
     def _fit_shares(self, rows: Tensor, outcome: Tensor) -> None:
         """Marks and levels begin as often as they are."""

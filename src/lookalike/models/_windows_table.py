@@ -106,6 +106,7 @@ class Frame:
         inside = np.diff(np.repeat(np.arange(len(found.sizes)), found.sizes)) == 0
         self.cells = Cells.of(self.cells.codebook, coded, inside)
         table = self._rows_of(found)
+        self.cells.learn_digits(table)
         state, there = self.cells.encode(coded, table)
         self.bound = Gaps.find(self.cells, table, state, there)
         beside = self._beside(found.sizes, found.order, self._owners_of(found) if self.subject is not None else None)
@@ -389,7 +390,8 @@ class Frame:
             raise DataError("steps are not those of the data that were learned from", where=where, fix=fix)
 
     def _decoded(self, state: np.ndarray, there: np.ndarray, *, rng: np.random.Generator, start: int) -> pa.Table:
-        return self.cells.codebook.decode(self.cells.decode(state, there, rng=rng), start=start)
+        coded = self.cells.decode(state, there, rng=rng)
+        return self.cells.exact(self.cells.codebook.decode(coded, start=start), state, there, coded)
 
 
 def _gaps(found: Ordered) -> np.ndarray:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lookalike.data import Dataset
     from lookalike.models._windows_draw import Known
     from lookalike.models._windows_net import Net
-    from lookalike.models._windows_table import Frame
+    from lookalike.models._windows_table import Frame, Lot
     from lookalike.nets.train import Course
     from lookalike.schema import Schema
 
@@ -43,6 +43,14 @@ MOST = 400_000
 """Rows that are learned at most; further ones are only looked back on."""
 HELD, HELD_ROWS, BLOCKS = 0.1, 4_000, 10
 """Share of subjects, or of BLOCKS stretches of time, that are kept aside to judge by, and how many of their rows do."""
+RUN = 8
+"""Rows in a row, no two alike, that occur in two subjects only where one is a stretch of what the other is cut from."""
+COPIED = 0.25
+"""Share of the rows that may be left out because subjects kept aside hold them; where more would be, rows are alike by chance."""
+WILD = 4
+"""Times that a series wilder than all that were learned is drawn again."""
+ROUND = 100
+"""Steps between two judgements at most: of a small table, what is learned by heart shows after a few hundred."""
 FORECAST = 20_000
 """Rows that the linear forecast is fitted on."""
 LOOK_BACK, FEWEST = 256, 16
@@ -59,13 +67,13 @@ class Settings(Learning):
     width: int = Field(256, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower")
     depth: int = Field(2, ge=0, le=16, description="residual layers")
     modes: int = Field(8, ge=1, le=64, description="normal laws that a number is drawn from")
-    drop: float = Field(0.0, ge=0, le=0.9, description="share of the units silenced while learning, against learning by heart")
+    drop: float = Field(0.3, ge=0, le=0.9, description="share of the units silenced while learning, against learning by heart")
     given: float = Field(0.25, ge=0, le=1, description="share of learning spent on rows with something known ahead, as imputation wants it")
     epochs: int = passes(200)
     steps: int = Field(
         2_500, ge=1, le=1_000_000, description="steps of training at most, in whole passes", json_schema_extra={"beside": {"epochs": 3}}
     )
-    patience: int = waits(15)
+    patience: int = waits(6)
     minutes: float | None = budget()
     batch: int = Field(1_024, ge=16, le=65_536, description="rows of one step")
 
@@ -74,8 +82,8 @@ class Series:
     """A network of steps over the columns of an ordered table.
 
     Fitted attributes: `frame_` (subjects, order, cells: how tables become arrays), `net_` (the network, on the CPU), `window_` (rows looked
-    back on), `seasons_` (further rows before that are read one by one), `trained_` (how the training went), `unit_` ("row": `sample`
-    counts steps of one series; "subject": subjects).
+    back on), `seasons_` (further rows before that are read one by one), `trained_` (how the training went), `pace_` (float32
+    [numbers + gaps], means of the wildest subjects), `unit_` ("row": `sample` counts steps of one series; "subject": subjects).
     """
 
     can: ClassVar[Can] = Can(kinds=frozenset(KINDS), sequences=True)
@@ -86,6 +94,7 @@ class Series:
     window_: int
     seasons_: tuple[int, ...]
     trained_: dict[str, Any]
+    pace_: np.ndarray
     unit_: str
 
     def __init__(self, **settings: Any) -> None:
@@ -126,7 +135,7 @@ class Series:
         again = _again(net, past.state.numpy(), rows.state, rows.there, begins)
         net.learn_from(past, *(torch.from_numpy(a) for a in (begins, ends, rows.there, again)))
         net.born = BORN if self.unit_ == "row" else 0.0
-        learn, held = _parted(sizes, rng)
+        learn, held = _parted(sizes, rows.state, rng)
         learn = np.sort(rng.permutation(learn)[:MOST])
         with whole_threads():  # sums do not hang on how many threads there are
             net.fit_forecast(np.sort(rng.permutation(learn)[:FORECAST]))
@@ -140,6 +149,7 @@ class Series:
             judge=lambda one: float(one((wanted.to(one.level.device),), generator(second, 4, device=one.level.device), "")),
             checkpoint=s.checkpoint,
         )
+        self.pace_ = _paces(net, rows.state, sizes).max(axis=0) if self.unit_ == "subject" else np.zeros(0, np.float32)
         net.data = None
         self.trained_ = done.to_json()
         self.trained_["notes"] = [*rows.notes, *self.trained_["notes"]]
@@ -151,7 +161,7 @@ class Series:
         from lookalike.data import Dataset
 
         lot = self.frame_.lot(n, rng=rng, start=start)
-        state, there = self._drawn(lot.sizes, lot.beside, rng)
+        state, there = self._tame(lot, *self._drawn(lot.sizes, lot.beside, rng), rng)
         table = self.frame_.table(lot, state, there, rng=rng, start=start)
         return Dataset.from_arrow({self.schema.table.name: table}, self.schema)
 
@@ -183,7 +193,7 @@ class Series:
         frame = self.frame_.state()
         arrays = {f"net.{name}": a for name, a in arrays_of(self.net_).items()}
         arrays |= {f"buffer.{name}": getattr(self.net_, name).numpy() for name in _BUFFERS}
-        arrays |= {f"frame.{name}": a for name, a in frame.arrays.items()}
+        arrays |= {f"frame.{name}": a for name, a in frame.arrays.items()} | {"pace": self.pace_}
         card = {"frame": frame.card, "trained": self.trained_, "window": self.window_, "seasons": list(self.seasons_)}
         return State(card=card, arrays=arrays)
 
@@ -204,10 +214,12 @@ class Series:
         self.frame_ = Frame.restore(schema, State(card=card["frame"], arrays=frame))
         self.unit_, self.window_, self.seasons_ = self.frame_.unit, card["window"], tuple(card["seasons"])
         self.trained_ = card["trained"]
+        self.pace_ = state.arrays.get("pace", np.zeros(0, np.float32))
         self.net_ = self._net()
         put_arrays(self.net_, {name.removeprefix("net."): a for name, a in state.arrays.items() if name.startswith("net.")})
         for name in _BUFFERS:
-            getattr(self.net_, name).copy_(torch.from_numpy(np.array(state.arrays[f"buffer.{name}"])))
+            if f"buffer.{name}" in state.arrays:  # models kept before there was a reach have none
+                getattr(self.net_, name).copy_(torch.from_numpy(np.array(state.arrays[f"buffer.{name}"])))
         return self
 
     @property
@@ -239,7 +251,7 @@ class Series:
         """As many passes as make `steps` steps; small tables are gone through more often."""
         s = self.settings
         batch = min(s.batch, max(32, rows // 8))
-        return replace(s.course(), epochs=max(1, min(s.epochs, math.ceil(s.steps * batch / rows))))
+        return replace(s.course(), round=ROUND, epochs=max(1, min(s.epochs, math.ceil(s.steps * batch / rows))))
 
     def _net(self) -> Net:
         """The network, its weights not yet filled."""
@@ -257,6 +269,24 @@ class Series:
             given=s.given,
             sizes=sizes,
         )
+
+    def _tame(self, lot: Lot, state: np.ndarray, there: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """State and presence with subjects drawn again that are wilder than all that were learned: the net went where it knows nothing.
+
+        After WILD times they stay.
+        """
+        if not len(self.pace_):
+            return state, there
+        begins = np.cumsum(lot.sizes) - lot.sizes
+        wild = np.arange(len(lot.sizes))
+        for _ in range(WILD):
+            at = np.concatenate([np.arange(begins[k], begins[k] + lot.sizes[k]) for k in wild])
+            wild = wild[(_paces(self.net_, state[at], lot.sizes[wild]) > self.pace_).any(axis=1)]
+            if not len(wild):
+                break
+            at = np.concatenate([np.arange(begins[k], begins[k] + lot.sizes[k]) for k in wild])
+            state[at], there[at] = self._drawn(lot.sizes[wild], lot.beside[at], rng)
+        return state, there
 
     def _drawn(
         self, sizes: np.ndarray, beside: np.ndarray, rng: np.random.Generator, known: Known | None = None, *, fill: bool = False
@@ -286,19 +316,82 @@ class Series:
         return state, there
 
 
-_BUFFERS = ("slope", "level", "error", "slope0", "error0", "rough", "bounds")
+_BUFFERS = ("slope", "level", "error", "slope0", "error0", "rough", "bounds", "reach")
 """What a network knows beside its weights."""
 
 
-def _parted(sizes: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the rows to learn, and of those to judge by: of other subjects, or of other stretches of time where there are few."""
-    rows = int(sizes.sum())
-    group = np.repeat(np.arange(len(sizes)), sizes) if len(sizes) >= 2 * BLOCKS else np.arange(rows) * BLOCKS // rows
+def _parted(sizes: np.ndarray, state: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the rows to learn, and of those to judge by: of other subjects, or of other stretches of time where there are few.
+
+    Subjects may be windows cut from one series that overlap. Then a row that judges is in other windows as well, and is left out there:
+    otherwise what was learned by heart would be judged best.
+    """
+    rows, owned = int(sizes.sum()), len(sizes) >= 2 * BLOCKS
+    group = np.repeat(np.arange(len(sizes)), sizes) if owned else np.arange(rows) * BLOCKS // rows
     count = int(group[-1]) + 1
-    aside = np.zeros(count, bool)
-    aside[rng.permutation(count)[: max(1, round(HELD * count))]] = True
-    held = aside[group]
-    return (np.flatnonzero(~held), np.flatnonzero(held)) if rows >= 8 * BLOCKS else (np.arange(rows), np.arange(rows))
+    order = rng.permutation(count)[: max(1, round(HELD * count))]
+    if rows < 8 * BLOCKS:
+        return np.arange(rows), np.arange(rows)
+    found = _overlapping(sizes, state, order) if owned else None
+    order, copied = (order, np.zeros(rows, bool)) if found is None else found
+    held = np.isin(group, order)
+    return np.flatnonzero(~held & ~copied), np.flatnonzero(held)
+
+
+def _overlapping(sizes: np.ndarray, state: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """(subjects to keep aside, bool [rows]: which rows they hold too) where subjects overlap, else None.
+
+    order: subjects from which so many are taken as hold a share HELD of all that there is.
+    """
+    ends, run = _runs(sizes, state)
+    _, which = np.unique(run, return_inverse=True)
+    distinct = int(which.max(initial=-1)) + 1
+    if 2 * distinct >= len(run):
+        return None
+    begins = np.searchsorted(ends, np.cumsum(sizes) - sizes)
+    beyond = np.append(begins[1:], len(ends))
+    aside, taken = np.zeros(distinct, bool), 0
+    while taken < len(order) and aside.sum() < HELD * distinct:
+        one = order[taken]
+        aside[which[begins[one] : beyond[one]]] = True
+        taken += 1
+    change = np.zeros(len(state) + 1, np.int64)
+    shared = ends[aside[which]]
+    np.add.at(change, shared - RUN + 1, 1)
+    np.add.at(change, shared + 1, -1)
+    copied = np.cumsum(change[:-1]) > 0
+    return (order[:taken], copied) if copied.mean() <= COPIED else None
+
+
+def _runs(sizes: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(last rows int64 [n], fingerprints uint64 [n]) of all stretches of RUN rows of one subject, no two rows of which are alike."""
+    rows, begins = len(state), np.repeat(np.cumsum(sizes) - sizes, sizes)
+    odd = np.random.default_rng(0).integers(0, 1 << 63, (2, max(RUN, state.shape[1])), np.uint64) * np.uint64(2) + np.uint64(1)
+    key = np.zeros(rows, np.uint64)
+    bits = np.ascontiguousarray(state, np.float32).view(np.uint32).astype(np.uint64)
+    for c in range(state.shape[1]):
+        key = (key ^ (bits[:, c] * odd[0, c])) * odd[1, c]
+        key ^= key >> np.uint64(31)
+    run, alike, before = np.zeros(rows, np.uint64), np.full(rows, -1), np.full(rows, -1)
+    at = np.arange(rows)
+    for k in range(RUN):
+        run[k:] += key[: rows - k] * odd[0, k]
+        if k:
+            before[k:] = np.where((key[k:] == key[: rows - k]) & (before[k:] < 0), at[: rows - k], before[k:])
+    for k in range(RUN):
+        alike[k:] = np.maximum(alike[k:], before[: rows - k])
+    whole = (at - begins >= RUN - 1) & (alike <= at - RUN)
+    return np.flatnonzero(whole), run[whole]
+
+
+def _paces(net: Net, state: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """float32 [subjects, numbers + gaps]: mean size of the steps of each number of each subject, and mean of each gap."""
+    begins = np.cumsum(sizes) - sizes
+    steps = np.zeros((len(state), len(net.at)), np.float32)
+    steps[1:] = np.abs(np.diff(state[:, net.at], axis=0))
+    steps[begins] = 0
+    told = np.concatenate([steps, net.gaps.told(state)], axis=1)
+    return np.add.reduceat(told, begins, axis=0) / np.maximum(sizes, 1)[:, None].astype(np.float32)
 
 
 def _again(net: Net, filled: np.ndarray, state: np.ndarray, there: np.ndarray, begins: np.ndarray) -> np.ndarray:

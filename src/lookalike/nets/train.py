@@ -71,6 +71,8 @@ class Course:
     """Highest learning rate of AdamW, reached after `warm` steps; then it falls along a cosine."""
     patience: int = 10
     """Judgements without a better one before the training stops."""
+    round: int = ROUND_MOST
+    """Steps between two judgements at most."""
     minutes: float | None = None
     """Time budget; the learning rate falls so that it ends with it."""
     decay: float = 1e-4
@@ -203,7 +205,7 @@ class _Run:
         self.batch = max(1, min(course.batch, max(32, len(self.kept) // 8)))
         self.epoch_steps = math.ceil(len(self.kept) / self.batch)
         self.steps = course.epochs * self.epoch_steps
-        self.round = min(max(self.epoch_steps, ROUND_LEAST), ROUND_MOST)
+        self.round = min(max(self.epoch_steps, ROUND_LEAST), course.round)
         self.weights = list(net.parameters())
         self.step, self.spent, self.bad, self.stale, self.best = 0, 0.0, 0, 0, math.inf
         self.total, self.counted = 0.0, 0
