@@ -58,6 +58,8 @@ def test_how_a_name_is_written(written: str, form: str) -> None:
         ("aschmidt1999@web.de", "{f}{last}####"),
         ("ANNA.SCHMIDT@WEB.DE", "{first}.{last}|upper"),
         ("annaschmidtberg@web.de", "{first}{last}"),
+        ("annaschmidt@web.de", "{first}{last}"),
+        ("anqschmidt@web.de", "{f}{last}"),
     ],
 )
 def test_how_an_address_is_made_of_a_name(written: str, form: str) -> None:
@@ -339,16 +341,26 @@ def test_what_a_version_wrote_the_next_one_writes() -> None:
         "A dog The cat sees the cat, times.",
     ]
     masks = {"phone": "+49 ### #######", "card": "4### #### #### ####", "iban": "DE## #### #### #### #### ##", "postcode": "@## &##"}
+    classes = masks | {"ipv4": "public", "email": "free"}
     made = {}
-    for what, mask in masks.items():
-        column = personal(what)
-        stats = _personal.measure(pa.array([], pa.string()), column) | {"rows": 9, "classes": {mask: [9, 9]}}
-        made[what] = _personal.decode(
-            np.ones((1, 2), np.int32), np.array([0.25, 0.75]), _personal.freeze(stats, column), column
-        ).to_pylist()
+    for what, told in classes.items():
+        for unique in (False, True):
+            column = personal(what, unique=unique)
+            stats = _personal.measure(pa.array([], pa.string()), column) | {"rows": 9, "classes": {told: [9, 9]}}
+            codes, inside = np.ones((1, 3), np.int32), np.array([0.25, 0.5, 0.75])
+            values = _personal.decode(codes, inside, _personal.freeze(stats, column), column).to_pylist()
+            made[what, unique] = [v.partition("@")[2] or v for v in values]  # names come from lists that are others'
     assert made == {
-        "phone": ["+49 268 5294512", "+49 432 8077948"],
-        "card": ["4268 5294 5127 1958", "4132 8077 9488 5575"],
-        "iban": ["DE24 2685 2945 1271 9561 97", "DE76 1328 0779 4885 5771 22"],
-        "postcode": ["Q68 x29", "V32 m07"],
+        ("phone", False): ["+49 268 5294512", "+49 338 6832155", "+49 731 1094373"],
+        ("phone", True): ["+49 270 5142180", "+49 332 3176169", "+49 794 1210158"],
+        ("card", False): ["4268 5294 5127 1958", "4238 6832 1556 9830", "4931 1094 3739 5622"],
+        ("card", True): ["4268 5270 5142 1809", "4238 6832 3176 1692", "4931 1094 1210 1581"],
+        ("iban", False): ["DE24 2685 2945 1271 9561 97", "DE03 2386 8321 5569 8378 77", "DE24 9311 0943 7395 6272 03"],
+        ("iban", True): ["DE57 2685 2945 1705 1421 80", "DE58 2386 8321 5323 1761 69", "DE48 9311 0943 7941 2101 58"],
+        ("postcode", False): ["Q68 x29", "Y38 g83", "N31 v09"],
+        ("postcode", True): ["B15 n40", "R22 k49", "H29 h58"],
+        ("ipv4", False): ["198.18.124.227", "198.18.163.248", "198.18.82.171"],
+        ("ipv4", True): ["198.18.170.170", "198.19.231.25", "198.19.35.136"],
+        ("email", False): ["example.net", "example.com", "example.net"],
+        ("email", True): ["example.net", "example.com", "example.net"],
     }

@@ -276,6 +276,7 @@ def test_where_fresh_keys_come_from() -> None:
     assert _fresh.choose(ints(0, 9), span=None, need=401, width=100, finest=True) is None
     assert _fresh.choose(ints(0, 1, 2, 3, 4, 5, 9), span=None, need=1, width=100, finest=False) == ([6, 8], False)
     assert _fresh.choose(ints(0, 1, 2, 3, 4, 5, 6, 7, 9), span=None, need=1, width=100, finest=False) is None  # a tenth is free
+    assert _fresh.choose(ints(3), span=11, need=1, width=100, finest=False) == ([0, 2, 5, 7, 9], False)  # none that there is not
     assert _fresh.choose(ints(0, _fresh.SPAN), span=None, need=1, width=100, finest=False) is None
 
 
@@ -803,14 +804,14 @@ def test_noisy_rows_of_cells_go_by_the_middle_of_their_range() -> None:
 
 @pytest.fixture(scope="module")
 def quarters() -> Codebook:
-    """200 rows in about four cells of 25 or 50 values each; cells of t are of days and of four hours."""
+    """200 rows in about four cells of 25 or 50 values each; cells of t are of days and of three hours."""
     i = np.arange(200)
     start = pd.Timestamp("2020-01-01")
     frame = pd.DataFrame(
         {
             "x": i / 2 + 0.123456789 * np.sin(i),
             "n": pd.array(np.where(i % 50 == 49, None, i // 2), dtype="Int64"),
-            "t": start + pd.to_timedelta((i % 20) * 86_400 + (i % 4) * 3_600, unit="s"),
+            "t": start + pd.to_timedelta((i % 20) * 86_400 + (i % 3) * 3_600, unit="s"),
             "d": start + pd.to_timedelta(i, unit="D"),
             "c": pd.array(np.where(i % 50 == 49, None, np.array(list("pqrr"))[i % 4])),
             "b": i % 3 == 0,
@@ -862,7 +863,7 @@ def test_values_that_are_named_stand_for_their_share_of_a_cell(quarters: Codeboo
     moment_ = asked(quarters, t="2020-01-12 02:00:00")
     when = pa.array([pd.Timestamp("2020-01-12 02:00:00")], pa.timestamp("us"))
     day, clock = moment.encode(when, quarters.books[2], quarters.table["t"])[:, 0].tolist()
-    assert np.flatnonzero(moment_.weight[2]).tolist() == [day] and moment_.weight[3].tolist() == [float(k == clock) for k in range(5)]
+    assert np.flatnonzero(moment_.weight[2]).tolist() == [day] and moment_.weight[3].tolist() == [float(k == clock) for k in range(4)]
     assert moment_.put[2][0].tolist() == [day]
 
 
@@ -893,7 +894,7 @@ def test_levels_and_what_is_missing(quarters: Codebook, given: dict[str, Any], w
     [
         ({"x": {"low": 300}}, r"never draws at least 300\s.*draws 1\.\d+ to 98\.5\d+, and nothing is missing"),
         ({"n": {"high": -5}}, r"never draws at most -5\s.*draws 1 to 97$"),
-        ({"t": "2021-01-01"}, r"never draws 2021-01-01\s.*draws 2020-01-01 00:00:00 to 2020-01-20 03:00:00, and nothing is missing"),
+        ({"t": "2021-01-01"}, r"never draws 2021-01-01\s.*draws 2020-01-01 00:00:00 to 2020-01-20 02:00:00, and nothing is missing"),
         ({"n": [30, 200]}, "never draws 200"),
         ({"c": {"none_of": ["p", "q", "r"]}}, r"never draws none of p, q, r\s.*ask for something that occurs"),
         ({"c": "z"}, "named 'z'"),
@@ -1127,6 +1128,17 @@ def test_patterns_and_counters() -> None:
     assert _shape._longer(ints(0, 7), two, 5).to_pylist()[0][1:] == "-100x"  # the last run of digits counts
     assert all(re.fullmatch(r"\d-1\d\dx", v) for v in _shape._longer(np.arange(50), two, 5).to_pylist())
     assert [v[3:] for v in _shape._longer(ints(0, 1), {"alphabets": list("ABC")}, 4).to_pylist()] == ["10", "11"]  # none: at the end
+    assert {v[:2] for v in _shape._longer(np.arange(9), {"alphabets": ["0123456789", "AB"]}, 2).to_pylist()} == {
+        "10",
+        "11",
+        "12",
+        "13",
+        "14",
+        "15",
+        "16",
+        "17",
+        "18",
+    }
 
 
 # ---- numbers by hand

@@ -188,6 +188,8 @@ def test_names_are_written_as_the_originals(cells: list[str], pattern: str) -> N
         ("phone", ["(212) 555-0199"] * 9, r"\([2-9]\d\d\) [2-9]\d\d-\d{4}"),
         ("phone", ["030/1234567"] * 9, r"0[1-9]\d/\d{7}"),
         ("email", ["anna.smith@gmail.com"] * 9, r"[a-z]+\.[a-z]+@example\.(com|org|net)"),
+        ("email", ["a.smith@gmail.com"] * 9, r"[a-z]\.[a-z]+@example\.(com|org|net)"),
+        ("email", ["anna-s@gmail.com"] * 9, r"[a-z]+-[a-z]@example\.(com|org|net)"),
         ("email", ["ASMITH12@BIG-FIRM.DE"] * 9, r"(?i)[a-z]+\d\d@[a-z0-9]+\.example"),
         ("street", ["12 Elm Street"] * 9, r"\d+ \D+"),
         ("street", ["Hauptstraße 12"] * 9, r"\D+ \d+"),
@@ -472,6 +474,9 @@ def test_people_come_back_as_the_surest_column_says_and_are_then_the_same_whatev
     codes = [np.ones((1, 10), int)]
     one, other = (_person.people([of("email")], [books["email"]], codes, [np.full(10, u)], 5, {}) for u in (0.1, 0.2))
     assert one.number.tolist() == [1] * 5 + [2] * 5 and (one.lot == other.lot).all() and len(np.unique(one.lot)) == 2
+    first, second = np.full(10, 0.1), np.full(10, 0.3)  # one more column does not make other people
+    two = _person.people([of("city"), of("company")], [books["city"]] * 2, codes * 2, [first, second], 5, {})
+    assert (two.lot == _person.people([of("city")], [books["city"]], codes, [first], 5, {}).lot).all()
     alone = [_person.people([of("city")], [books["city"]], codes, [np.full(10, u)], 5, {}) for u in (0.1, 0.2)]
     assert alone[0].number.tolist() == list(range(5, 15)) and not (alone[0].lot == alone[1].lot).any()
 
@@ -531,6 +536,9 @@ def test_where_names_are_from_is_told_of_twice_as_many(rows: int, told: str) -> 
     assert (personal.freeze(stats, of("first_name"))["locale"] or "")[:2] == told
     assert personal.merge(stats, stats)["locales"]["first"]["de_DE"] == 2 * stats["locales"]["first"]["de_DE"] == 2 * rows
     assert _manner.likeliest({"first": {"de_DE": 3, "en_US": 2}}, 4) == "de_DE"
+    polish = pa.array(["Agnieszka"] * 3)
+    both = personal.measure(pa.concat_arrays([names, polish]), of("first_name"))
+    assert personal.merge(stats, personal.measure(polish, of("first_name"))) == both
 
 
 @pytest.mark.parametrize(
