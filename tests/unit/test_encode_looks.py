@@ -166,6 +166,13 @@ def test_a_sequence_of_keys_goes_on_and_scattered_ones_fill_gaps() -> None:
     assert [p["alphabets"][:2] for p in _shape.freeze(rare, np.unique(chars(*run), axis=0), 7, 2_003, 5)] == [["A", "-"]]
 
 
+def test_keys_that_are_led_by_zeros_stay_so() -> None:
+    led = [f"00{k:06d}" for k in np.random.default_rng(0).choice(10**6, 300, replace=False)]
+    patterns = _shape.freeze(_shape.measure(chars(*led), None), np.unique(chars(*led), axis=0), 8, 300, 5)
+    made = _shape.decode(np.arange(900), patterns, 8).to_pylist()
+    assert len({*made, *led}) == 1_200 and all(m[:2] == "00" and len(m) == 8 for m in made)
+
+
 def test_keys_without_room_get_longer() -> None:
     every = [f"{a}{b}" for a in DIGITS for b in DIGITS]
     patterns = _shape.freeze(_shape.measure(chars(*every), None), chars(*every), 2, 100, 5)

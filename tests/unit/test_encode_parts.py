@@ -648,6 +648,14 @@ def test_where_nothing_may_be_missing_nothing_is(kind: str, facts: dict[str, Any
         assert told["true"] == 1
 
 
+def test_what_lies_beyond_public_limits_counts_at_them() -> None:
+    column = Column(name="x", kind="date", low="1970-01-02", high="1970-01-11", nullable=False)
+    told = moment.noisy(pa.array([-50, 3, 500, 501], pa.int32()).cast(pa.date32()), column, Exact())
+    assert (told["day"]["low"], told["day"]["rows"]) == ([1, 3, 10], [1, 1, 2])
+    book = moment.freeze(told, column, protect=1)
+    assert book["day"]["low"] == [1, 3, 10]
+
+
 @pytest.mark.parametrize(("kind", "low", "high"), [("date", -25_567, 47_481), ("duration", 0, 1), ("time", 0, 86_399)])
 def test_where_the_budget_shows_nothing_limits_are_public(kind: str, low: int, high: int) -> None:
     """Two centuries for days, one second for spans; a time of day needs no limits."""
@@ -713,7 +721,8 @@ def test_more_points_than_cells_share_them() -> None:
         ([5] * 8, 40, 1, 8),  # few values of half the rows
         ([5] * 8, 41, 1, 0),  # of less than half: only spikes, and no more than four for each cell, but none is above the fifth
         ([5] * 9, 40, 1, 0),
-        ([9, 8, 7, 6, 5, 5, 5, 5], 60, 1, 4),
+        ([5, 9, 5, 8, 5, 7, 5, 6], 60, 1, 4),
+        ([30, 5, 20, 5, 5, 25, 5, 40], 200, 1, 4),
         ([5, 5, 4], 60, 1, 2),  # four are not enough
         ([5, 5, 5], 60, 1, 3),
     ],
@@ -772,6 +781,7 @@ def test_cells_in_the_columns_own_type_do_not_overlap() -> None:
     floats = _tally.tally(np.arange(10.0), None)
     cuts, low, high = _round.settle(np.array([4.5]), [0.0, 4.0], [4.0, 9.0], floats, Grid())
     assert (cuts, low, high) == ([4.0], [0.0, 4.0], [np.nextafter(4.0, -np.inf), 9.0])
+    assert _round.settle(np.zeros(0), [-1e19], [1e19], t, WHOLE) == ([], [-(2**63)], [2**63 - 1])
     exact = (1 << 60) + 1
     point = _round.settle(np.zeros(0), [1.0], [1.0], _tally.tally(ints(exact), None), Grid(unit=1, base=1 << 60))
     assert point == ([], [exact], [exact])  # a point is as it was counted
@@ -880,6 +890,8 @@ def test_values_that_are_named_stand_for_their_share_of_a_cell(quarters: Codeboo
         ({"n": {"none_of": [None]}}, [0, 1, 1, 1, 1]),
         ({"n": {"none_of": [30, 31]}}, [0, 1, 1, 1, 1]),
         ({"t": {"low": "2020-01-06"}}, [0, 0, 1, 1, 1]),
+        ({"t": {"low": "2020-01-20 01:30:00"}}, [0, 0, 0, 0, 1]),
+        ({"t": {"high": "2020-01-01 00:30:00"}}, [0, 1, 0, 0, 0]),
     ],
 )
 def test_levels_and_what_is_missing(quarters: Codebook, given: dict[str, Any], weight: list[float]) -> None:
@@ -1166,6 +1178,7 @@ def test_levels_stand_in_by_share_and_numbers_have_an_order() -> None:
     codes = category.encode(pa.array(levels), book, column)[0]
     assert set(codes) == {1, 2} and abs((codes == 1).mean() - 0.75) < 0.07
     assert category.encode(pa.array(levels), book | {"share": [0, 0]}, column)[0].tolist() == [1] * 400
+    assert category.encode(pa.array(levels), book | {"share": [0, 9]}, column)[0].tolist() == [2] * 400
     assert [category._is_number(text) for text in ("1e3", "-.5", " 7 ", "nan", "inf", "x", "")] == [
         True,
         True,
@@ -1291,6 +1304,7 @@ def test_digits_of_integers_stay_below_the_greatest() -> None:
     assert _shape._within(["45", ten, ten], "421") == ["4", "01", ten]
     assert [_shape._counted_from({"alphabets": [ten] * 12, "head": head}) for head in (1, 5)] == [3, 5]
     assert [_shape._fits([ten] * 7 + ["x"], head) for head in range(1, 9)] == [True] * 5 + [False] * 3  # a hundred keys each, at least
+    assert not _shape._fits(["A", *[ten] * 5], 1) and _shape._fits(["A", *[ten] * 5], 2)
     assert not _shape._fits([ten] * 9, 7) and _shape._fits([ten] * 9, 6)  # and blocks that can be listed
 
 
