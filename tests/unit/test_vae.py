@@ -59,7 +59,7 @@ def agreement(made: pd.DataFrame) -> float:
 
 
 def test_what_only_three_columns_together_show_is_learned(model: Vae) -> None:
-    assert agreement(la.sample(model, 4_000, seed=2)) > 0.8
+    assert agreement(la.sample(model, 4_000, seed=2)) > 0.89  # .86 where `flip` is told from the point alone
 
 
 def test_columns_keep_their_shares(model: Vae, real: pd.DataFrame) -> None:

@@ -1,7 +1,8 @@
 """Rows become points of a latent space and points become rows: a variational autoencoder over the codes of a table.
 
-Every part of a row has a softmax over its levels or cells. Points are drawn from a mixture that is learned with the networks, and
-columns keep their shares exactly. `encode`, `decode`, `interpolate` and `around` give access to the latent space.
+Every part of a row has a softmax over its levels or cells. Points are drawn from a mixture that is learned with the networks, columns of
+few levels are drawn after the others and told of them, and all columns keep their shares exactly. `encode`, `decode`, `interpolate` and
+`around` give access to the latent space.
 (Kingma and Welling 2014; Xu et al. 2019, TVAE; docs/decisions.md has what was tried.)
 """
 
@@ -33,6 +34,8 @@ __all__ = ["Vae"]
 
 PIECE, BIT = 2_048, 512
 """Rows drawn by one thread at a time, and rows whose logits are made at once: what they take stays near the processor."""
+FEW, LATE = 8, 8
+"""Codes of a part at most that is told after the others, and how many such parts there are at most."""
 SETTLED = 40_960
 """Rows by which the shares are set right."""
 
@@ -81,11 +84,14 @@ class Vae(OverCodes):
             StoreError: the checkpoint is of another training.
         """
         need_torch("vae")
+        from lookalike.models._variational import settled
+
         first, second, third = numbers(rng, 3)
         codes = self._coded(data, on_step)
         self.net_ = self._net()
         self._train(codes, (first, second), self.net_.clock(part(on_step, 0.05, 0.95)))
-        self.shift_ = self._settled(third)
+        counts = [self.counts_[span] for span in self._spans()]
+        self.shift_ = settled(self.net_, counts, first=self._early_firsts(), pieces=SETTLED // PIECE, rows=PIECE, seed=third)
         on_step(Step(1, 1, "setting shares right"))
         return self
 
@@ -165,38 +171,19 @@ class Vae(OverCodes):
 
         s = self.settings
         sizes = {"space": (s.latent, s.modes), "beta": (s.beta, s.warm), "width": s.width, "depth": s.depth, "vector": s.vector}
-        return Variational(Layout.of(self.codebook_.parts), self.counts_, **sizes)
+        return Variational(Layout.of(self.codebook_.parts), self.counts_, late=self._late(), **sizes)
+
+    def _late(self) -> tuple[int, ...]:
+        """Parts that are told after the others: the columns of fewest levels, the fewest last."""
+        alone = np.bincount(self._firsts(), minlength=len(self.codebook_.parts)) == 1
+        few = [p for p, part in enumerate(self.codebook_.parts) if part.size <= FEW and alone[p]]
+        few.sort(key=lambda p: (-self.codebook_.parts[p].size, p))
+        return tuple(few[-min(LATE, len(alone) - 1) :] if len(alone) > 1 else ())
 
     def _spans(self) -> list[slice]:
         """Where the codes of each part lie."""
         ends = np.cumsum([0, *(p.size for p in self.codebook_.parts)])
         return [slice(int(a), int(b)) for a, b in pairwise(ends)]
-
-    def _settled(self, seed: int) -> np.ndarray:
-        """float32 [codes]: what brings drawn rows to the shares that were counted."""
-        import torch
-
-        from lookalike.models._variational import Writer
-        from lookalike.nets.shares import settle
-        from lookalike.nets.train import generator, whole_threads
-
-        writer, spans = Writer(self.net_), self._spans()
-        pieces = range(SETTLED // PIECE)
-
-        def points(k: int) -> Tensor:
-            with torch.inference_mode():
-                return writer(self.net_.prior.sample(PIECE, generator(seed, k)))
-
-        with whole_threads() as pool, torch.inference_mode():
-            hidden = list(pool.map(points, pieces))
-
-            def telling(p: int, k: int) -> Tensor:
-                with torch.inference_mode():
-                    return torch.nn.functional.linear(hidden[k], writer.weight[spans[p]]).float() + writer.bias[spans[p]]
-
-            counts = [self.counts_[span] for span in spans]
-            shifts = settle(telling, len(pieces), counts, first=self._firsts(), seed=seed, pool=pool)
-            return torch.cat(shifts).numpy()
 
     def _drawn(
         self,
@@ -216,20 +203,33 @@ class Vae(OverCodes):
         from lookalike.nets.train import generator
 
         (seed,) = numbers(rng, 1)
-        writer = Writer(self.net_)
+        writer, spans, late = Writer(self.net_), self._spans(), self.net_.late
         added = writer.bias.numpy() if shift is None else writer.bias.numpy() + shift
-        lots = Lots([added[span] for span in self._spans()], first=self._firsts())
-        codes = np.zeros((len(lots.first), n), np.uint16)
+        lots = Lots([added[spans[p]] for p in late.early], first=self._early_firsts())
+        later = [Lots([added[spans[p]]]) for p in late.parts]
+        weight = torch.cat([writer.weight[spans[p]] for p in late.early])
+        codes, drawn = (np.zeros((parts, n), np.uint16) for parts in (len(spans), len(late.early)))
 
         def piece(low: int) -> None:
             draw = generator(seed, low)
             with torch.inference_mode():
-                z = points(low, min(PIECE, n - low))
-                for at, some in zip(range(low, n, BIT), z.split(BIT), strict=False):
-                    lots.draw(torch.nn.functional.linear(writer(some), writer.weight), codes[:, at : at + len(some)], draw)
+                hidden, here = [], slice(low, min(low + PIECE, n))
+                for at, some in zip(range(low, n, BIT), points(low, here.stop - low).split(BIT), strict=False):
+                    hidden.append(writer(some))
+                    lots.draw(torch.nn.functional.linear(hidden[-1], weight), drawn[:, at : at + len(some)], draw)
+                total, alone = writer.begun(torch.cat(hidden), drawn[:, here]) if late.parts else (None, [])
+                for turn, p in enumerate(late.parts):
+                    later[turn].draw(writer.late_told(turn, total, alone[turn]), codes[p : p + 1, here], draw)
+                    total = writer.on(turn, total, codes[p, here])
 
         each(piece, range(0, n, PIECE))
+        codes[late.early] = drawn
         return Dataset.from_arrow({self.schema.table.name: self._decode(codes.T, rng, start)}, self.schema)
+
+    def _early_firsts(self) -> np.ndarray:
+        """For each part that is not late, the first part of its column, in their order."""
+        owners = np.asarray(self.codebook_.owners)[self.net_.late.early]
+        return np.searchsorted(owners, owners)
 
     def _point(self, row: Dataset) -> np.ndarray:
         """float32 [1, latent]."""
