@@ -139,6 +139,23 @@ def check_place(path: str) -> None:
         raise la.errors.FileError("its folder is not there", where=path, fix=f"mkdir -p {folder}")
 
 
+def tables(asked: int | None, *, best: bool, out: str) -> int:
+    """How many completed tables are to be drawn: none where best guesses are wanted instead."""
+    if best:
+        if asked is not None:
+            raise la.errors.SettingError("--best is one table", where=f"--tables {asked}", fix="leave out one of them")
+        if "{}" in out:
+            raise la.errors.SettingError("--best is one table, and {} the number of one", where=f"--out {out}", fix="leave out {}")
+        return 0
+    many = 5 if asked is None else asked
+    if many == 0:
+        raise la.errors.SettingError("no table would be written", where="--tables", fix="--best for one table of best guesses")
+    if many > 1 and "{}" not in out:
+        fix = f'--out "{Path(out).stem}-{{}}{Path(out).suffix}", or --best for one table of best guesses'
+        raise la.errors.SettingError(f"{many} tables need as many files", where="--out", fix=fix)
+    return many
+
+
 def check_picture(path: str) -> None:
     """Refuse a picture whose name is not that of one, or whose folder is not there."""
     if Path(path).suffix.lower() != ".svg":

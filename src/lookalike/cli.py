@@ -390,7 +390,7 @@ def rules(
 def impute(
     source: Source,
     out: Annotated[str, _option("--out", metavar="FILE", help="file to write; {} in its name is the number of the table")],
-    tables: Annotated[int, typer.Option("--tables", help="completed tables")] = 5,
+    tables: Annotated[int | None, typer.Option("--tables", help="completed tables, 5 if not given")] = None,
     best: Annotated[bool, typer.Option("--best", help="one table of best guesses instead: the mean, the likeliest level")] = False,
     columns: Annotated[str | None, _option("--columns", metavar="NAME,…", help="those whose missing cells are drawn")] = None,
     model: Annotated[str, typer.Option("--model", help="a model that completes rows")] = "forest",
@@ -405,16 +405,15 @@ def impute(
     lookalike impute patients.csv --out "patients-{}.csv"
     lookalike impute patients.csv --best --columns age,income --out patients-completed.csv
     """
-    if not best and tables == 0:
-        raise la.errors.SettingError("no table would be written", where="--tables", fix="--best for one table of best guesses")
-    if not best and tables > 1 and "{}" not in out:
-        fix = f'--out "{Path(out).stem}-{{}}{Path(out).suffix}", or --best for one table of best guesses'
-        raise la.errors.SettingError(f"{tables} tables need as many files", where="--out", fix=fix)
-    _flags.check_place(out)
+    many = _flags.tables(tables, best=best, out=out)
+    for name in [out.replace("{}", str(k)) for k in range(1, many + 1)] or [out]:
+        _flags.check_place(name)
+        if Path(name).resolve() == Path(source).resolve():
+            raise la.errors.SettingError("the real table would be replaced", where=f"--out {out}", fix="write into another file")
     with _console.progress(quiet) as on_step:
         made = la.impute(
             source,
-            tables=0 if best else tables,
+            tables=many,
             columns=None if columns is None else [name.strip() for name in columns.split(",")],
             model=la.model(model, **_flags.settings(set, model=model, minutes=None)),
             schema=schema,

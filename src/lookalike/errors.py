@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -97,7 +97,7 @@ class UnknownName(LookalikeError, LookupError):
             fix = f"known: {shown}"
         else:
             fix = "there are none"
-        super().__init__(f"no {what} named {name!r}", where=where, fix="; ".join(filter(None, (fix, hint))))
+        super().__init__(f"no {what} named {name!r}", where=where, fix=joined(fix, hint))
 
 
 class MissingExtra(LookalikeError, ImportError):
@@ -107,8 +107,16 @@ class MissingExtra(LookalikeError, ImportError):
         super().__init__(f"{purpose} needs {package!r}, which is not installed", fix=f'pip install "lookalike[{extra}]"')
 
 
-def near_matches(name: str, known: Iterable[str]) -> list[str]:
-    """Up to three of `known` that `name` may have meant, case ignored, best first."""
+def joined(*hints: str) -> str:
+    """What to do, of several hints: a semicolon between them, but none after a question."""
+    return "; ".join(filter(None, hints)).replace("?;", "?")
+
+
+def near_matches(name: str, known: Collection[str]) -> list[str]:
+    """Up to three of `known` that `name` may have meant, case ignored, best first; 3 where only leading zeros lack: 003."""
+    padded = [k for k in known if k.isdigit() and name.isdigit() and k.lstrip("0") == name.lstrip("0")]
+    if padded:
+        return padded[:3]
     lower: dict[str, str] = {}
     for k in known:
         lower.setdefault(k.lower(), k)

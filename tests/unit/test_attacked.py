@@ -169,5 +169,6 @@ def test_what_the_model_would_tell_is_said_apart_from_what_the_table_tells() -> 
 
     table = entry("distance", "table", 0.5) | {"tpr": {"0.01": {"value": 0.01, "low": 0.0, "high": 0.02}}}
     alone, shared = danger.attacked([table, entry("likelihood", "model", 0.97)], given=True)
-    assert alone["tone"] == "good"
+    assert alone["tone"] == "good" and alone["text"].startswith("The one attack does not do better than chance")
+    assert shared["text"].startswith("The one attack tells members")
     assert shared["tone"] == "poor" and "model file" in shared["title"] and "share rows" in shared["text"]

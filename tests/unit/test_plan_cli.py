@@ -103,6 +103,26 @@ def test_missing_cells_of_named_columns_are_guessed(place: Path, capfd: pytest.C
     assert best.price.notna().all() and best.kind.isna().sum() == holey.kind.isna().sum() > 0
 
 
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [
+        (("--best", "--tables", 2, "--out", "guess.csv"), "--tables 2"),
+        (("--best", "--out", "guess-{}.csv"), "leave out {}"),
+        (("--best", "--out", "holey.csv"), "real table would be replaced"),
+        (("--tables", 1, "--out", "../{here}/holey.csv"), "real table would be replaced"),
+    ],
+)
+def test_tables_that_nobody_would_get_and_the_real_one_are_refused(
+    asked: tuple[Any, ...], word: str, place: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    before = (place / "holey.csv").read_bytes()
+    code, _, err = run(capfd, "impute", "holey.csv", *(str(a).replace("{here}", place.name) for a in asked))
+    assert code == 2 and word in err
+    assert (place / "holey.csv").read_bytes() == before
+    assert not list(place.glob("guess*"))
+
+
 def test_pseudonyms_are_the_same_in_every_table_and_with_the_same_key(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     people = pd.DataFrame({"email": [f"anna{i}@mail.example" for i in range(40)], "paid": range(40)})
     people.to_csv(place / "people.csv", index=False)

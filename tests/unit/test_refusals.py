@@ -196,3 +196,10 @@ def test_places_and_files_that_cannot_be(tmp_path: Path, model: Any) -> None:
     refused(lambda: writer.append(model.sample(3, rng=np.random.default_rng(0)).table()), FileError, "the writer is not open")
     (tmp_path / "empty.jsonl").write_text("", encoding="utf-8")
     refused(lambda: Dataset.of(tmp_path / "empty.jsonl"), DataError, "the file is empty")
+
+
+def test_a_number_that_lacks_leading_zeros_names_the_level_that_has_them() -> None:
+    with pytest.raises(UnknownName, match=r"did you mean '003'\? too few") as told:
+        raise UnknownName("3", ("001", "002", "003", "030"), hint="too few")
+    assert "'030'" not in str(told.value)
+    assert "known: 001" in str(UnknownName("4", ("001", "002")))

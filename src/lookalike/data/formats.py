@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lookalike.data import _dates, _limits, _numbers
-from lookalike.errors import DataError, SchemaError, near_matches
+from lookalike.errors import DataError, SchemaError, joined, near_matches
 from lookalike.schema import Column, NumberFormat, Table
 
 Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
@@ -70,7 +70,7 @@ def parse(raw: Rows, table: Table, *, start: int = 0) -> Rows:
     if lacking:
         raise DataError(
             f"no column {', '.join(map(repr, lacking[:3]))}{' …' if len(lacking) > 3 else ''} in the data", where=table.name,
-            fix=f"{_near(lacking[0], raw.schema.names)}; mend the data, or drop the column from the schema",
+            fix=joined(_near(lacking[0], raw.schema.names), "mend the data, or drop the column from the schema"),
         )  # fmt: skip
     columns = [parse_column(raw.column(c.name), c, where=table.name, start=start) for c in table]
     return _like(raw, columns, canonical_schema(table))

@@ -49,17 +49,17 @@ def _told(attacks: list[Attack], title: str) -> dict[str, str]:
     """The most successful of the attacks that can notice a leak."""
     bar = NormalDist().inv_cdf(1 - CERTAIN / (2 * max(1, 2 * len(attacks))))
     found = [a for a in attacks if max(_surety(a, 0.5), _surety(_at(a), 0.01)) > bar]
-    number = f"{len(attacks)} attack{'s' if len(attacks) > 1 else ''}"
+    none = f"None of {len(attacks)} attacks does" if len(attacks) > 1 else "The one attack does not do"
     if not found:
         best = max(attacks, key=lambda a: a["value"])
         seen = max((_at(a).get("high") or 0.0 for a in attacks), default=0.0)
         most = f"; none finds more than {100 * seen:.1f} % of the members when 1 % of strangers are accused" if seen else ""
-        text = f"None of {number} does better than chance (the greatest AUC is {best['value']:.3f}){most}. Other attacks may."
+        text = f"{none} better than chance (the greatest AUC is {best['value']:.3f}){most}. Other attacks may."
         return _say("good", title, text)
     worst = max(found, key=lambda a: (_at(a).get("value") or 0.0, a["value"]))
     share = _at(worst).get("value")
-    tell = "tells" if len(found) == 1 else "tell"
-    text = f"{len(found)} of {number} {tell} members from strangers. {worst['title']}: AUC {worst['value']:.3f}"
+    of = f"{len(found)} of {len(attacks)} attacks" if len(attacks) > 1 else "The one attack"
+    text = f"{of} {'tells' if len(found) == 1 else 'tell'} members from strangers. {worst['title']}: AUC {worst['value']:.3f}"
     if share is not None:
         times = f", {share / 0.01:.0f} times as often as a blind guess" if share >= 0.02 else ""
         text += f"; it finds {100 * share:.1f} % of the members when 1 % of strangers are accused{times}"

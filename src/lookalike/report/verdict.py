@@ -148,6 +148,8 @@ def together(scores: Sequence[Score], title: str) -> Said:
 def _number(good: int, of: int) -> str:
     if of == 1:
         return "The one figure is" if good else "The one figure is not"
+    if of == 2 and good != 1:
+        return "Both figures are" if good else "Neither figure is"
     return f"All {of} figures are" if good == of else f"None of {of} figures is" if not good else f"{good} of {of} figures are"
 
 
