@@ -139,8 +139,6 @@ class Steering:
                 met &= condition.met(table[name], self.schema.table[name])
             found.append(table if met.all() else table.filter(pa.array(met)))
             got, tried = got + found[-1].num_rows, tried + wanted
-            if not given:
-                break
         if not got:
             self._give_up(Stratum(dict(given), 1.0), got, tried)
         return pa.concat_tables(found).unify_dictionaries().combine_chunks().slice(0, wanted)

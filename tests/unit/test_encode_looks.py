@@ -260,7 +260,7 @@ def test_texts_are_counted_by_subjects_and_merged() -> None:
 
 
 def test_words_as_they_are_told() -> None:
-    told = {" 12": " 00", "\n12": "\n00", "  7": " 0", "\t\nab": "\nab", ".": ".", "a1": "a1", " Ab": " Ab"}
+    told = {" 12": " 00", "\n12": "\n00", "  7": " 0", "\t\nab": "\nab", ".": ".", "a1": "a1", " Ab": " Ab", "\u3000ab": " ab"}
     assert {word: text._shade(word) for word in told} == told
     assert text._WORD.findall(" It's 5 o’clock – Zoë_!") == [" It's", " 5", " o’clock", " –", " Zoë_", "!"]
 
@@ -287,6 +287,12 @@ def test_how_often_numbers_begin_with_zeros_is_told_of_enough() -> None:
         values = [f"in {k:03d}" for k in range(10, 10 + led)] + [f"in {k}" for k in range(100, 100 + plain)]
         found = text.freeze(text.measure(pa.array(values), TEXT), TEXT)["zeros"]
         assert found == {f" {word}": shares for word, shares in told.items()}
+    often = {
+        "rows": 60,
+        "missing": 0,
+        "texts": {f"in 0{k}": [10, UNIT] for k in range(10, 15)} | {f"in {k}": [1, UNIT] for k in range(100, 110)},
+    }
+    assert text.freeze(often, TEXT)["zeros"] == {" 000": [round(50 / 60, 4)]}  # of rows, where enough subjects have some
     two = text.freeze(text.measure(pa.array([f"in 00{k % 10} {k}" for k in range(20)]), TEXT), TEXT)["zeros"]
     assert two[" 000"] == [1.0, 1.0]
 

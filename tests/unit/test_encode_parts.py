@@ -654,6 +654,13 @@ def test_what_lies_beyond_public_limits_counts_at_them() -> None:
     assert (told["day"]["low"], told["day"]["rows"]) == ([1, 3, 10], [1, 1, 2])
     book = moment.freeze(told, column, protect=1)
     assert book["day"]["low"] == [1, 3, 10]
+    sizes: list[int] = []
+    look = Exact()
+    tree = look.tree
+    look.tree = lambda numbers, size, missing: sizes.append(size) or tree(numbers, size, missing)  # type: ignore[method-assign, func-returns-value]
+    spans = Column(name="x", kind="duration", low=2_000_000, high=9_000_000, nullable=False)
+    seen = moment.noisy(pa.array([0, 5_000_000, 10**8], pa.duration("us")), spans, look)
+    assert sizes == [8] and seen["clock"]["low"] == [2_000_000, 5_000_000, 9_000_000]  # in whole seconds
 
 
 @pytest.mark.parametrize(("kind", "low", "high"), [("date", -25_567, 47_481), ("duration", 0, 1), ("time", 0, 86_399)])
@@ -1289,6 +1296,7 @@ def test_what_threads_share_cannot_be_set(quarters: Codebook) -> None:
         _within.Within(),
         fill.Rule(),
         encode.Coded(ints(1), ints(1)),
+        _cells.Curve(*[np.zeros(2)] * 3),
     )
     for made in shared:
         with pytest.raises(FrozenInstanceError):

@@ -516,6 +516,14 @@ def test_each_stratum_is_drawn_under_its_own_conditions(model: Any) -> None:
     assert all(line.met for line in made.account().lines)
 
 
+def test_levels_that_the_model_has_no_code_for_are_refused_before_rows_are_drawn(model: Any) -> None:
+    plain = Scripted(model.schema, 2)
+    plain.codebook_ = SimpleNamespace(table=model.schema.table, books=[{"levels": ["x"]}, {}, {}])  # type: ignore[attr-defined]
+    with pytest.raises(UnknownName, match="y"):
+        steering(plain, given={"a": "y"})
+    assert plain.asked == []
+
+
 def test_what_no_code_will_do_for_is_refused_before_rows_are_drawn(model: Any) -> None:
     def within(told: dict[str, Condition]) -> None:
         if "c" in told:
