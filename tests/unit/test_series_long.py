@@ -138,3 +138,16 @@ def test_a_subject_wilder_than_all_that_were_learned_is_drawn_again(monkeypatch:
     assert turns[:2] == [40, 1] and steps.max() < 2.5
     again = models.build("series", small).restore(model.schema, model.state())
     assert (again.pace_ == model.pace_).all() and again.pace_.shape == (1,)
+
+
+def test_seasons_of_windows_are_found_where_windows_come_back() -> None:
+    rng, t = np.random.default_rng(0), np.arange(96)
+    phase = rng.integers(0, 24, 200)[:, None]
+    daily = np.sin(2 * np.pi * (t + phase) / 24) + 0.3 * rng.standard_normal((200, 96))
+    walks = np.cumsum(rng.standard_normal((200, 96)), axis=1)
+    sizes = np.full(200, 96)
+    found = {n: series._seasons_of_all(x.reshape(-1, 1), sizes, lags=8, window=96) for n, x in (("daily", daily), ("walk", walks))}
+    assert found["walk"] == () and len(found["daily"]) == 2
+    assert all(abs(season - k) <= 1 for season, k in zip(found["daily"], (24, 48), strict=True))
+    short = daily[:, :24].reshape(-1, 1)
+    assert series._seasons_of_all(short, np.full(200, 24), lags=8, window=24) == ()

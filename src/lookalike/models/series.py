@@ -53,6 +53,8 @@ ROUND = 100
 """Steps between two judgements at most: of a small table, what is learned by heart shows after a few hundred."""
 FORECAST = 20_000
 """Rows that the linear forecast is fitted on."""
+TOGETHER, BACK = 1_000, 0.1
+"""Subjects whose seasons are looked for; how much more a season's autocorrelation is than the least of a shorter lag."""
 LOOK_BACK, FEWEST = 256, 16
 """Rows looked back on at most, unless set; rows of a series without subject at least."""
 
@@ -125,7 +127,8 @@ class Series:
         self.unit_ = self.frame_.unit
         sizes = rows.sizes
         self.window_ = self._window(sizes)
-        self.seasons_ = _seasons(rows.state[:, self.frame_.lines], sizes, lags=s.lags, window=self.window_) if self.unit_ == "row" else ()
+        find = _seasons if self.unit_ == "row" else _seasons_of_all
+        self.seasons_ = find(rows.state[:, self.frame_.lines], sizes, lags=s.lags, window=self.window_)
         self.net_ = net = self._net()
         start(net, generator(first))
         net.bounds.copy_(torch.from_numpy(self.frame_.cells.bounds()))
@@ -415,4 +418,22 @@ def _seasons(lines: np.ndarray, sizes: np.ndarray, *, lags: int, window: int) ->
     found = np.fft.irfft(power, axis=0)[: window + 1] / np.maximum(np.arange(length, length - window - 1, -1)[:, None], 1)
     curve = (found / np.maximum(found[0], 1e-12)).mean(axis=1)
     peaks = [k for k in range(lags + 1, window) if curve[k] > 0.15 and curve[k] >= curve[k - 1] and curve[k] > curve[k + 1]]
+    return tuple(sorted(sorted(peaks, key=lambda k: -curve[k])[:2]))
+
+
+def _seasons_of_all(lines: np.ndarray, sizes: np.ndarray, *, lags: int, window: int) -> tuple[int, ...]:
+    """Up to two lags beyond `lags`, within three quarters of a subject, at which subjects come back to what they had left."""
+    length = int(np.median(sizes))
+    whole = np.flatnonzero(sizes >= length)[:TOGETHER]
+    if not lines.shape[1] or length < 4 * lags:
+        return ()
+    begins = (np.cumsum(sizes) - sizes)[whole]
+    x = lines[begins[:, None] + np.arange(length)].astype(np.float64)
+    x = x - x.mean(axis=(0, 1))
+    far = min(window, 3 * length // 4)
+    power = (np.abs(np.fft.rfft(x, 2 * length, axis=1)) ** 2).mean(axis=0)
+    found = np.fft.irfft(power, axis=0)[: far + 1] / np.arange(length, length - far - 1, -1)[:, None]
+    curve = (found / np.maximum(found[0], 1e-12)).mean(axis=1)
+    left = np.minimum.accumulate(curve)
+    peaks = [k for k in range(lags + 1, far) if curve[k] - left[k] > BACK and curve[k] >= curve[k - 1] and curve[k] > curve[k + 1]]
     return tuple(sorted(sorted(peaks, key=lambda k: -curve[k])[:2]))
