@@ -6,7 +6,7 @@ steps (a quarter of those there), so that the number of rounds grows as the loga
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from lookalike import models
 from lookalike.data import Dataset
 from lookalike.data.holders import Holders
 from lookalike.models._kin import positions_of
+from lookalike.models._kin_even import evenly, turns
 from lookalike.protocol import OnStep, State, quiet
 from lookalike.schema import Column, Schema, Table
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from lookalike.protocol import Model
 
-__all__ = ["VISIBLE", "Family", "Given", "numbers", "of_kind", "taken"]
+__all__ = ["VISIBLE", "Family", "Given", "featured", "numbers", "of_kind", "taken"]
 
 VISIBLE = frozenset({"integer", "number", "category", "boolean", "date", "datetime", "time", "duration"})
 """Kinds that others are drawn by."""
@@ -208,9 +209,19 @@ class Family:
         return self
 
     def draw(
-        self, owners: pa.Table | None, sizes: np.ndarray, *, rng: np.random.Generator, beside: pa.Table | None = None, start: int = 0
+        self,
+        owners: pa.Table | None,
+        sizes: np.ndarray,
+        *,
+        rng: np.random.Generator,
+        beside: pa.Table | None = None,
+        start: int = 0,
+        wanted: Mapping[str, Mapping[str, float]] | None = None,
     ) -> pa.Table | None:
-        """The rows of `owners` [m], `sizes` int64 [m] each, one owner's after the other's; None if there is no column to draw."""
+        """The rows of `owners` [m], `sizes` int64 [m] each, one owner's after the other's; None if there is no column to draw.
+
+        wanted: {column: how often each of its levels is to come, in proportion}, which small tables meet.
+        """
         if not self.drawn or self.given_ is None:
             return None
         ends = np.cumsum(sizes)
@@ -220,25 +231,51 @@ class Family:
             first = int(ends[low - 1]) if low else 0
             mine = sizes[low:high]
             near = None if beside is None else beside.slice(first, int(mine.sum()))
-            pieces.append(self._piece(None if owners is None else owners.slice(low, high - low), mine, near, rng, start + first))
+            pieces.append(
+                self._piece(None if owners is None else owners.slice(low, high - low), mine, near, rng, start + first, wanted or {})
+            )
             low = high
         return pa.concat_tables(pieces).unify_dictionaries().combine_chunks()
 
-    def _piece(self, owners: pa.Table | None, sizes: np.ndarray, beside: pa.Table | None, rng: np.random.Generator, start: int) -> pa.Table:
+    def _piece(
+        self,
+        owners: pa.Table | None,
+        sizes: np.ndarray,
+        beside: pa.Table | None,
+        rng: np.random.Generator,
+        start: int,
+        wanted: Mapping[str, Mapping[str, float]],
+    ) -> pa.Table:
         n, first = int(sizes.sum()), np.cumsum(sizes) - sizes
-        past, made, index, done = _Past(self.drawn, n), [], np.zeros(n, np.int64), 0
+        past, made, often = _Past(self.drawn, n), [], turns(n)
+        index, taken, done = np.zeros((n, often), np.int64), np.zeros(n, np.int64), 0
         for low, high in _rounds(int(sizes.max(initial=0))) if n else [(0, 1)]:
             families = np.flatnonzero(sizes > low)
             many = np.minimum(sizes[families], high) - low
             owner = np.repeat(families, many)
             rows = np.repeat(first[families] + low, many) + positions_of(many)
             context = self._context(owners, beside, sizes, owner, rows, past, np.full(len(rows), low), rng)
-            drawn = self.given_.draw(context, len(rows), rng=rng, start=start + done)
-            past.put(rows, drawn)
+            every = None if context is None or often == 1 else context.take(pa.array(np.tile(np.arange(len(rows)), often)))
+            drawn = self.given_.draw(context if every is None else every, often * len(rows), rng=rng, start=start + done)
+            mine = np.arange(often * len(rows)).reshape(often, len(rows)).T
+            if often > 1:
+                taken[rows] = evenly(featured(self.drawn, drawn), mine, rng)
+            past.put(rows, drawn.take(pa.array(mine[np.arange(len(rows)), taken[rows]])))
             made.append(drawn)
-            index[rows] = done + np.arange(len(rows))
-            done += len(rows)
-        return pa.concat_tables(made).unify_dictionaries().take(pa.array(index)).combine_chunks()
+            index[rows] = done + mine
+            done += often * len(rows)
+        every = pa.concat_tables(made).unify_dictionaries()
+        if often > 1:
+            taken = evenly(featured(self.drawn, every), index, rng, taken=taken, wanted=self._wanted(every, wanted))
+        return every.take(pa.array(index[np.arange(n), taken])).combine_chunks()
+
+    def _wanted(self, drawn: pa.Table, wanted: Mapping[str, Mapping[str, float]]) -> dict[int, dict[int, float]]:
+        """What is wanted, by the numbers of columns and of their levels in `featured`."""
+        found, seen = {}, [c.name for c in self.drawn if c.kind in VISIBLE]
+        for name, levels in wanted.items():
+            at = drawn[name].cast(pa.string()).combine_chunks().dictionary_encode().dictionary.to_pylist()
+            found[seen.index(name)] = {at.index(level): often for level, often in levels.items() if level in at}
+        return found
 
     def _columns(self) -> tuple[Column, ...]:
         """What a row is drawn given."""
@@ -370,6 +407,21 @@ def numbers(values: pa.ChunkedArray | pa.Array, column: Column) -> np.ndarray:
 
 def _numpy(values: pa.ChunkedArray) -> np.ndarray:
     return values.cast(pa.float64(), safe=False).to_numpy()
+
+
+def featured(columns: Sequence[Column], values: dict[str, pa.Array | pa.ChunkedArray] | pa.Table | None) -> list[tuple[np.ndarray, bool]]:
+    """Visible columns as numbers or codes, for `features`."""
+    found = []
+    for c in columns:
+        if c.kind not in VISIBLE or values is None:
+            continue
+        if c.kind in ("category", "boolean"):
+            x = values[c.name].cast(pa.string())
+            x = x.combine_chunks() if isinstance(x, pa.ChunkedArray) else x
+            found.append((pc.fill_null(x.dictionary_encode().indices, -1).to_numpy(zero_copy_only=False), False))
+        else:
+            found.append((numbers(values[c.name], c), True))
+    return found
 
 
 def of_kind(x: np.ndarray, column: Column) -> pa.Array:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from lookalike.models._kin_pick import mixed
+
 __all__ = ["Spread", "features", "groups", "slots"]
 
 MOST_LEVELS = 12
@@ -190,5 +192,14 @@ class Spread:
         rank = np.empty(n)
         rank[np.lexsort((rng.random(n), drawn))] = (np.arange(n) + rng.random()) / n
         block = np.minimum(np.searchsorted(np.cumsum(self.share), rank, side="right"), len(self.share) - 1)
-        value = self.mean[block] + self.half[block] * (2 * rng.random(n) - 1)
-        return np.maximum(np.floor(value + rng.random(n)), 0).astype(np.int64)
+        order = mixed(block, rng)
+        many = np.bincount(block, minlength=len(self.share))
+        place = np.empty(n)
+        place[order] = np.arange(n) - np.repeat(np.cumsum(many) - many, many)
+        value = np.maximum(self.mean[block] + self.half[block] * (2 * (place + rng.random(n)) / many[block] - 1), 0.0)
+        reach = self.half[block] * (value > 0)
+        value += reach * (n * float(self.share @ self.mean) - value.sum()) / max(reach.sum(), 1e-9)  # as many in all as they should be
+        upto = np.floor(np.cumsum(np.maximum(value[order], 0.0)) + rng.random() + 1e-9)
+        whole = np.empty(n, np.int64)
+        whole[order] = np.diff(upto, prepend=0.0).astype(np.int64)
+        return whole

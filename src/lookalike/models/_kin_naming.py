@@ -97,6 +97,13 @@ class Naming:
         }
         return cls(table, link, **facts)
 
+    def shares(self, world: World) -> dict[str, float]:
+        """{group: how often its rows are to be named}, where any of them may be."""
+        theirs, key = world.rows[self.table.links[self.link].table], (self.table.name, self.link)
+        if self.once or self.within is not None or not theirs.n:
+            return {}
+        return {str(g): float(often) for g, often in enumerate(np.bincount(theirs.groups[key], theirs.degrees[key]))}
+
     def told(self, world: World) -> dict[str, pa.Array]:
         """The columns of the data."""
         rows = world.rows[self.table.name]

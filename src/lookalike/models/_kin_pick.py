@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["assign", "repeated"]
+__all__ = ["assign", "mixed", "repeated"]
 
 CROWDED = 2.0
 """How much more often than meant the rows of a group may be named before others are named in their stead."""
@@ -69,10 +69,10 @@ def _room(want: np.ndarray, of_child: np.ndarray, of_row: np.ndarray, left: np.n
 
 def _systematic(of_child: np.ndarray, of_row: np.ndarray, degree: np.ndarray, once: bool, rng: np.random.Generator) -> np.ndarray:
     """int64 [m]: rows in proportion to their degree, group by group; -1 where a group has none, or (`once`) none left."""
-    rows = _mixed(of_row, rng)
+    rows = mixed(of_row, rng)
     names, first, many = np.unique(of_row[rows], return_index=True, return_counts=True)
     weight = np.maximum(degree[rows].astype(np.float64), 0.0)
-    children = _mixed(of_child, rng)
+    children = mixed(of_child, rng)
     at = np.searchsorted(names, of_child[children])
     there = (at < len(names)) & (names[np.minimum(at, len(names) - 1)] == of_child[children])
     children, at = children[there], at[there]
@@ -97,7 +97,7 @@ def _systematic(of_child: np.ndarray, of_row: np.ndarray, degree: np.ndarray, on
     return found
 
 
-def _mixed(group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def mixed(group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """int64: numbers sorted by group, in random order within each."""
     order = rng.permutation(len(group))
     return order[np.argsort(group[order], kind="stable")]
@@ -116,7 +116,7 @@ def repeated(family: np.ndarray, row: np.ndarray) -> np.ndarray:
 def _apart(found: np.ndarray, groups: Sequence[tuple[np.ndarray, np.ndarray]], family: np.ndarray, rng: np.random.Generator) -> None:
     """Let no family name a row twice: exchange, then seek in ever wider groups, then name none (-1)."""
     of_child = groups[0][0]
-    order = _mixed(of_child, rng)
+    order = mixed(of_child, rng)
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     _, first, many = np.unique(of_child[order], return_index=True, return_counts=True)
@@ -132,7 +132,7 @@ def _apart(found: np.ndarray, groups: Sequence[tuple[np.ndarray, np.ndarray]], f
         bad, other = bad[single & (found[other] >= 0)], other[single & (found[other] >= 0)]
         found[bad], found[other] = found[other], found[bad]
     for child, row in groups:
-        rows = _mixed(row, rng)
+        rows = mixed(row, rng)
         names, start, size = np.unique(row[rows], return_index=True, return_counts=True)
         for _ in range(SEARCHES):
             bad = np.flatnonzero(repeated(family, found))

@@ -18,12 +18,13 @@ from lookalike.data import Dataset, formats
 from lookalike.encode import Codebook, Coded
 from lookalike.models import _kin_exact as exact
 from lookalike.models import _kin_keys as keys
-from lookalike.models._family import VISIBLE, Family, numbers
+from lookalike.models._family import VISIBLE, Family, featured, numbers
 from lookalike.models._kin import positions_of, sorted_by
+from lookalike.models._kin_gaps import Gaps
 from lookalike.models._kin_groups import Spread, features, groups, slots
 from lookalike.models._kin_line import Line
 from lookalike.models._kin_naming import Naming, codes, labels, single, whole
-from lookalike.models._kin_world import Rows, World, featured, together
+from lookalike.models._kin_world import Rows, World, packed, together, unpacked
 from lookalike.protocol import OnStep, State, part
 from lookalike.schema import Column, Schema, Table
 
@@ -51,6 +52,7 @@ class Branch:
         self.table, self.inner, self.settings = table, inner, dict(settings)
         self.copies_: list[exact.Copy] = []
         self.places_: list[exact.Place] = []
+        self.gaps_ = Gaps()
         self.sorted_: str | None = None
         self.line_: Line | None = None
         self.structure_: Family | None = None
@@ -85,7 +87,9 @@ class Branch:
                 other = world.led_to(table, path)
                 led.append((path, other, data.table(other.name), world.follow(table, path, np.arange(rows.n))))
             self.copies_ = exact.find_copies(table, whole, left, led)
-            gone |= {c.column for c in self.copies_ if not c.flagged}
+            told = {c.column for c in self.copies_}
+            self.gaps_ = Gaps.of(table, whole, [name for name in left if name not in told and name != table.order])
+            gone |= {c.column for c in self.copies_ if not c.flagged} | self.gaps_.computed
             self.fresh_ = tuple(c for c in table if c.kind == "key" and c.name not in gone)
             self.attributes_ = tuple(c for c in table if c.name not in gone and c.kind != "key")
         rows.table = {name: whole[name] for name in whole.column_names}
@@ -187,6 +191,7 @@ class Branch:
             self.namings_[k] = Naming.study(world, table, k, late=True)
         columns = [c.model_copy(update={"unique": False}) for c in self.attributes_]
         columns += [Column(name=f"(copied) {c.column}", kind="boolean", nullable=False) for c in self.copies_ if c.flagged]
+        columns += self.gaps_.columns
         columns += [Column(name=f"(there) {c.name}", kind="boolean", nullable=False) for c in self._gappy(world)]
         for k in kin.late[table.name]:
             columns += self.namings_[k].columns(late=True)
@@ -245,6 +250,7 @@ class Branch:
                 theirs = exact.copied(copy, there, to, pa.string())
                 gone = pc.and_(pc.is_null(mine), pc.is_null(theirs))
                 made[f"(copied) {copy.column}"] = pc.or_(pc.fill_null(pc.equal(mine, theirs), False), gone)
+        made |= self.gaps_.told(rows.table)
         made |= {f"(there) {c.name}": pc.is_valid(rows.table[c.name]) for c in self._gappy(world)}
         for k in kin.late[table.name]:
             made |= self.namings_[k].told(world)
@@ -344,7 +350,8 @@ class Branch:
         if not rows.n:
             return self._none(world, rows)
         made = None if self.line_ is None else self.line_.draw(context, sizes, rng=rng, start=start)
-        mine = self.structure_.draw(context, sizes, rng=rng, start=start) if made is None else made
+        shares = {n.label: found for k in kin.early[table.name] if (found := (n := self.namings_[k]).shares(world))}
+        mine = self.structure_.draw(context, sizes, rng=rng, start=start, wanted=shares) if made is None else made
         kept = self._named(world, mine, rng)
         if not kept.all():
             sizes = self._left(rows, kept, sizes)
@@ -452,6 +459,7 @@ class Branch:
                 choose = choose if table[copy.column].nullable else pc.and_(choose, pc.is_valid(values))
                 values = exact.either(choose, values, drawn[copy.column])
             drawn[copy.column] = values
+        drawn |= self.gaps_.put(drawn)
         if self.keys_ is not None:
             drawn |= self._fresh(rows.n, drawn, start)
         rows.table = drawn
@@ -514,12 +522,13 @@ class Branch:
         """What was learned."""
         card: dict[str, Any] = {"rows": self.rows_, "alone": self.alone_, "sorted": self.sorted_, "tiny": self.tiny_}
         if self.table.public:
-            arrays = {"kept": _packed(self.kept_)}
+            arrays = {"kept": packed(self.kept_)}
             arrays |= {f"links.{k}": to for k, to in self.public_.links.items()}
             for what in ("groups", "degrees"):
                 arrays |= {f"{what}.{k}.{name}": x for (name, k), x in getattr(self.public_, what).items()}
             return State(card=card, arrays=arrays)
         card["exact"] = [exact.to_json(x) for x in (*self.copies_, *self.places_, *self.totals_)]
+        card["gaps"] = self.gaps_.to_json()
         card["namings"] = {str(k): exact.plain(n.facts) for k, n in self.namings_.items()}
         card["drawn"] = [c.model_dump(mode="json", exclude_defaults=True) for c in self.drawn_]
         card["keys"] = None if self.keys_ is None else self.keys_.to_json()
@@ -540,7 +549,7 @@ class Branch:
         card, arrays = state.card, state.arrays
         self.rows_, self.alone_, self.sorted_, self.tiny_ = card["rows"], card["alone"], card["sorted"], card["tiny"]
         if self.table.public:
-            self.kept_ = _unpacked(arrays["kept"])
+            self.kept_ = unpacked(arrays["kept"])
             self.public_ = Rows(self.kept_.num_rows)
             for key, array in arrays.items():
                 what, _, tail = key.partition(".")
@@ -553,6 +562,7 @@ class Branch:
         found = [exact.from_json(x) for x in card["exact"]]
         for kind, name in ((exact.Copy, "copies_"), (exact.Place, "places_"), (exact.Total, "totals_")):
             setattr(self, name, [x for x in found if isinstance(x, kind)])
+        self.gaps_ = Gaps.from_json(card.get("gaps", ()))
         self.namings_ = {int(k): Naming.from_json(self.table, int(k), facts) for k, facts in card["namings"].items()}
         self.drawn_ = tuple(Column(**c) for c in card["drawn"])
         spec = Table(name=self.table.name, columns=tuple(Column(**c) for c in card["fresh"]))
@@ -585,16 +595,3 @@ class Branch:
             if self.table[total.column].kind == "integer":
                 made = pa.array(np.rint(np.where(gone, 0, value)).astype(np.int64), mask=gone)
             rows.table[total.column] = made
-
-
-def _packed(table: pa.Table) -> np.ndarray:
-    """A table as bytes."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return np.frombuffer(sink.getvalue(), np.uint8)
-
-
-def _unpacked(raw: np.ndarray) -> pa.Table:
-    """The inverse of `_packed`."""
-    return pa.ipc.open_stream(pa.py_buffer(raw.tobytes())).read_all()

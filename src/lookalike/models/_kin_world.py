@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lookalike.data.holders import Holders
-from lookalike.models._family import VISIBLE, numbers, taken
+from lookalike.models._family import numbers, taken
 from lookalike.models._kin import Kin
 from lookalike.schema import Column, Schema, Table
 
-__all__ = ["Rows", "World", "ancestors", "featured", "link_name", "together", "within"]
+__all__ = ["Rows", "World", "ancestors", "link_name", "packed", "together", "unpacked", "within"]
 
 MOST_TOGETHER = 8
 """Columns of the rows of one link of which it is told at most what they are together."""
@@ -123,21 +122,6 @@ def link_name(table: Table, path: Sequence[int]) -> str:
     return first if len(path) == 1 else f"{first}>{'>'.join(map(str, path[1:]))}"
 
 
-def featured(columns: Sequence[Column], values: dict[str, pa.Array | pa.ChunkedArray] | pa.Table | None) -> list[tuple[np.ndarray, bool]]:
-    """Visible columns as numbers or codes, for `features`."""
-    found = []
-    for c in columns:
-        if c.kind not in VISIBLE or values is None:
-            continue
-        if c.kind in ("category", "boolean"):
-            x = values[c.name].cast(pa.string())
-            x = x.combine_chunks() if isinstance(x, pa.ChunkedArray) else x
-            found.append((pc.fill_null(x.dictionary_encode().indices, -1).to_numpy(zero_copy_only=False), False))
-        else:
-            found.append((numbers(values[c.name], c), True))
-    return found
-
-
 def within(world: World, table: Table, k: int) -> tuple[int, int] | None:
     """Whether rows named by link `k` are always of the same owner, or owner's owner, as the row itself: how many owners up each is."""
     other = world.schema[table.links[k].table]
@@ -205,3 +189,16 @@ def _told(world: World, table: Table) -> dict[str, np.ndarray]:
 def ancestors(world: World, table: Table, up: int, rows: np.ndarray) -> np.ndarray:
     """int64: the owner of rows so many steps up, -1 where there is none."""
     return world.follow(table, _chain(world, table, up) or (), rows)
+
+
+def packed(table: pa.Table) -> np.ndarray:
+    """A table as bytes."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return np.frombuffer(sink.getvalue(), np.uint8)
+
+
+def unpacked(raw: np.ndarray) -> pa.Table:
+    """The inverse of `packed`."""
+    return pa.ipc.open_stream(pa.py_buffer(raw.tobytes())).read_all()
