@@ -447,5 +447,6 @@ def test_setting_has_an_effect(model: str, setting: str, facts: dict[str, Any]) 
         pytest.skip(f"{model}.{setting} changes no row, as declared: {facts['inert']}")
     beside, steps = facts.get("beside", {}), facts.get("shows") == "how long it learns"
     usual = effect(model, json.dumps(beside), steps=steps)
-    others = (effect(model, json.dumps(beside | {setting: v}), steps=steps) for v in alternatives(facts))
-    assert any(other != usual for other in others), f"no other value of {model}.{setting} changes a row, or how long it learns"
+    others = [v for v in alternatives(facts) if setting in beside or v != QUICK.get(setting)]  # QUICK has that one already
+    found = (effect(model, json.dumps(beside | {setting: v}), steps=steps) for v in others)
+    assert any(other != usual for other in found), f"no other value of {model}.{setting} changes a row, or how long it learns"
