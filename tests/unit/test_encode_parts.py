@@ -1199,6 +1199,8 @@ def test_levels_stand_in_by_share_and_numbers_have_an_order() -> None:
     assert category.freeze(many, column)["levels"] == ["9", "9.0", "10"]
     declared = category.freeze(many, Column(name="x", kind="category", levels=("9", "10", "11")))
     assert (declared["levels"], declared["share"], declared["protected"]) == (["9", "10", "11"], [6, 5, 0], {"levels": 1, "rows": 6})
+    once = {"rows": 9, "missing": 0, "levels": {"b": [20, 6], "a": [10, 9], "c": [10, 5]}}
+    assert category.freeze(once, column)["levels"] == ["b", "a", "c"]  # the most frequent first, however many have it
     null = pa.DictionaryArray.from_arrays(pa.array([0, 1, None], pa.int32()), pa.array(["a", None]))
     assert category.measure(null, column)["levels"] == {"a": [1, 1]}
     shared = pa.chunked_array([pa.array(["b"]).dictionary_encode(), pa.array(["a", "b"]).dictionary_encode()])

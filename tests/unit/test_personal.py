@@ -503,6 +503,16 @@ def test_values_are_picked_by_weight_within_their_group() -> None:
     assert _person.pools("title", (untitled,)).values.to_pylist()[-1] == ""
 
 
+def test_parts_of_a_person_are_drawn_apart() -> None:
+    """Who has the same first name has any last name, in any town."""
+    who = _person.People(_fresh.mix(np.arange(3_000)), np.arange(3_000), *np.zeros((2, 3_000), int), ("de_DE",))
+    parts = {name: np.array(who.part(name).to_pylist()) for name in ("first", "last", "city")}
+    for one, other in (("first", "last"), ("last", "city"), ("first", "city")):
+        names, rows = np.unique(parts[one], return_counts=True)
+        mine = parts[other][parts[one] == names[rows.argmax()]]
+        assert len(np.unique(mine)) > 0.7 * len(mine)
+
+
 @pytest.mark.parametrize(
     ("name", "written"),
     [("Jürgen", "juergen"), ("Ju\u0308rgen", "juergen"), ("Ærø-Åse", "aeroeaase"), ("O'Neil 2nd", "oneil2nd"), ("王", "wang"), ("–", "x")],
