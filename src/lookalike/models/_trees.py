@@ -128,16 +128,24 @@ def _count(bins: np.ndarray, groups: np.ndarray, rows: np.ndarray, table: np.nda
     return k
 
 
-@compiled
 def tells(X: np.ndarray, groups: np.ndarray, n_groups: int, entropy: np.ndarray) -> np.ndarray:
     """Nats that each feature of X (uint8 [features, n]) says of a row's group (int32 [n]), times rows, less what chance would say."""
-    table, totals, present = np.zeros((256, n_groups), np.int32), np.zeros(256, np.int32), np.zeros(256, np.int64)
-    rows, gain = np.arange(groups.size).astype(np.int32), np.zeros(X.shape[0])
-    all_ = np.bincount(groups, minlength=n_groups)
-    least = 0.0
+    spaces = np.zeros((256, n_groups), np.int32), np.zeros(256, np.int32), np.zeros(256, np.int64)
+    gain, rows = np.zeros(len(X)), np.arange(len(groups), dtype=np.int32)
+    _told(X, groups, np.bincount(groups, minlength=n_groups), rows, entropy, spaces, gain)
+    return gain
+
+
+@compiled
+def _told(
+    X: np.ndarray, groups: np.ndarray, all_: np.ndarray, rows: np.ndarray, entropy: np.ndarray, spaces: tuple, gain: np.ndarray
+) -> None:
+    """See `tells`. all_: rows of each group; rows: int32, all of them; spaces: int32 [256, groups], int32 [256], int64 [256], scratch."""
+    table, totals, present = spaces
+    n_groups, least, seen = all_.size, 0.0, 0
     for g in range(n_groups):
         least -= entropy[all_[g]]
-    seen = (all_ > 0).sum()
+        seen += all_[g] > 0
     for f in range(X.shape[0]):
         k = _count(X[f], groups, rows, table, totals, present)
         h = entropy[groups.size] + least
@@ -149,7 +157,6 @@ def tells(X: np.ndarray, groups: np.ndarray, n_groups: int, entropy: np.ndarray)
             totals[b] = 0
             table[b] = 0
         gain[f] = h - (k - 1) * (seen - 1) / 2
-    return gain
 
 
 @compiled
@@ -326,21 +333,30 @@ def _group_weights(node: int, trees: tuple, levels: tuple, among: np.ndarray, ou
         out[g] = total / count if count > 0 and edges[g + 1] - edges[g] > 1 else among[edges[g]]
 
 
-@compiled
 def draw_among(X: np.ndarray, trees: tuple, levels: tuple, weights: tuple, made: tuple, seed: int, first: int) -> None:
     """Draw a code for each row as `draw` does, but only those that will do.
 
     weights: (keep as in `draw`; among float32 [codes], by which share a code will do, times `keep`). made: (out as in `draw`; mass float64
     [n], the chance that `draw` draws a code that will do). A row in which none does has mass 0, and any code.
     """
+    nodes, roots, groups = len(trees[1]), len(trees[0]), max(len(levels[1]) - 1, 1)
+    spaces = np.full(nodes, -1.0), np.zeros(nodes), np.zeros(groups), np.empty(roots, np.int64), np.empty(1, np.uint64)
+    _drawn_among(X, trees, levels, weights, made, (seed, first, int(np.argmax(weights[1]))), spaces)
+
+
+@compiled
+def _drawn_among(X: np.ndarray, trees: tuple, levels: tuple, weights: tuple, made: tuple, which: tuple, spaces: tuple) -> None:
+    """See `draw_among`, which makes room for all that is written here: what makes arrays is slow to compile.
+
+    which: (seed, first, the code where none will do). spaces: float64 [nodes], of each leaf that was met the mean chance to be kept, else
+    -1; float64 [nodes], that to be kept and to do; float64 [groups], int64 [trees], uint64 [1], scratch.
+    """
     root, nodes, sets, donors, _, _ = trees
     out, mass = made
-    groups, edges = levels
+    groups, _ = levels
     keep, among = weights
-    kept = np.full(nodes.shape[0], -1.0)  # of each leaf that was met: the mean chance to be kept, and that to be kept and to do
-    done = np.zeros(nodes.shape[0])
-    local, state = np.zeros(max(edges.size - 1, 1)), np.empty(1, np.uint64)
-    leaves, spare = np.empty(root.size, np.int64), int(np.argmax(among))
+    seed, first, spare = which
+    kept, done, local, leaves, state = spaces
     for i in range(out.size):
         state[0] = np.uint64(seed) + np.uint64(first + i) * np.uint64(0xD1342543DE82EF95)
         random(state)
