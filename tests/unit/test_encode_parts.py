@@ -46,8 +46,6 @@ from lookalike.encode import _fill as fill
 from lookalike.encode._round import Grid
 from lookalike.encode._tally import Tally
 from lookalike.errors import CannotError, DataError, LookalikeError, StoreError
-from lookalike.privacy.accounting import Budget
-from lookalike.privacy.ledger import Ledger
 from lookalike.privacy.look import Ranges
 from lookalike.schema import Column, NumberFormat, Schema, Table
 
@@ -945,7 +943,26 @@ def test_of_a_column_that_is_always_missing_nothing_can_be_asked() -> None:
 # ---- a codebook of several columns
 
 
-def test_what_a_budget_is_shared_by_and_in_which_turn() -> None:
+PURSE = SimpleNamespace(budget=SimpleNamespace(delta=1e-6))
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What each look is for, what it may spend, how many rows a subject has, and its delta; nothing is noisy."""
+    asked: list[Any] = []
+
+    def look(allowance: Any, rho: float, what: str, rows: Any, *, sensitivity: int, cells: int = 256, delta: float = 0.0) -> Exact:
+        asked.append((what, rho, sensitivity, delta))
+        made = Exact()
+        made.rows, counts = rows, made.counts
+        made.counts = lambda ids, size: rows.hear(len(ids), 1.0) and counts(ids, size)  # type: ignore[method-assign]
+        return made
+
+    monkeypatch.setattr("lookalike.privacy.look.Look", look)
+    return asked
+
+
+def test_what_a_budget_is_shared_by_and_in_which_turn(looks: list[Any]) -> None:
     """Columns of few values first; those of many need twice as much, those of which nothing is looked at none."""
     facts: dict[str, dict[str, Any]] = {
         "e": {"kind": "empty"}, "k": {"kind": "key", "nullable": False}, "i": {"kind": "integer"}, "v": {"kind": "category"},
@@ -959,22 +976,21 @@ def test_what_a_budget_is_shared_by_and_in_which_turn() -> None:
     assert [name for name, c in columns.items() if _found(c)] == ["v", "o"]
     frame = pd.DataFrame({"b": [True, False] * 50, "i": np.arange(100) // 2})
     schema = la.schema(frame).amend("i", low=0, high=100, nullable=False).amend("b", nullable=False)
-    ledger = Ledger(Budget(1e6, 1e-6))
-    Codebook.private(la.Dataset.of(frame, schema=schema), ledger.allow(), rho=30.0)
-    spent = [(e.what, e.cost.rho) for e in ledger.entries]
-    assert spent[0] == ("b", pytest.approx(10, rel=1e-6)) and sum(r for _, r in spent[1:]) == pytest.approx(20, rel=1e-6)
-    assert {w for w, _ in spent[1:]} == {"i"}
-    bare = Schema(tables=(Table(columns=(Column(name="c", kind="category"),)),))
-    assert Codebook.chance(bare, ledger.allow()) == pytest.approx(1e-7)
-    assert Codebook.chance(schema, ledger.allow()) == 0
+    Codebook.private(la.Dataset.of(frame, schema=schema), PURSE, rho=30.0, sensitivity=3)  # type: ignore[arg-type]
+    assert looks == [("b", pytest.approx(10), 3, 0.0), ("i", pytest.approx(20), 3, 0.0)]
+    bare = Schema(tables=(Table(columns=(Column(name="c", kind="category"), Column(name="v", kind="category"))),))
+    assert Codebook.chance(bare, PURSE) == pytest.approx(1e-7) and Codebook.chance(schema, PURSE) == 0  # type: ignore[arg-type]
+    looks.clear()
+    table = pa.table({name: pa.array(["x", "y"] * 9).dictionary_encode() for name in "cv"})
+    Codebook.private(la.Dataset.from_arrow({"table": table}, bare), PURSE, rho=1.0)  # type: ignore[arg-type]
+    assert looks == [(name, pytest.approx(0.5), 1, pytest.approx(5e-8)) for name in "cv"]  # what is found is paid for in delta as well
 
 
-def test_of_keys_alone_only_the_number_of_rows_is_looked_at() -> None:
+def test_of_keys_alone_only_the_number_of_rows_is_looked_at(looks: list[Any]) -> None:
     table = pa.table({"k": pa.array([f"A{i}" for i in range(500)])})
     schema = Schema(tables=(Table(columns=(Column(name="k", kind="key", nullable=False, unique=True),)),))
-    ledger = Ledger(Budget(1e6, 1e-6))
-    _, counts = Codebook.private(la.Dataset.from_arrow({"table": table}, schema), ledger.allow(), rho=1e5)
-    assert [e.what for e in ledger.entries] == ["number of rows"] and counts[0].sum() == pytest.approx(500, abs=2)
+    _, counts = Codebook.private(la.Dataset.from_arrow({"table": table}, schema), PURSE, rho=7.0)  # type: ignore[arg-type]
+    assert looks == [("number of rows", 7.0, 1, 0.0), ("k", 0.0, 1, 0.0)] and counts[0].tolist() == [0, 500]
 
 
 class Read:
