@@ -18,6 +18,7 @@ import numpy as np
 from lookalike._compile import compiled
 
 __all__ = [
+    "Directions",
     "Told",
     "autocorrelation",
     "autocorrelation_difference",
@@ -188,23 +189,44 @@ def embed(x: np.ndarray, *, kernels: int = KERNELS, seed: int = 0) -> np.ndarray
     return out
 
 
+@dataclass(frozen=True)
+class Directions:
+    """The principal directions of embedded real windows, whitened, in which others are held against them."""
+
+    centre: np.ndarray
+    scale: np.ndarray
+    basis: np.ndarray
+    mean: np.ndarray
+    cov: np.ndarray
+    root: np.ndarray
+
+    @classmethod
+    def of(cls, real: np.ndarray) -> Directions:
+        """Of embedded windows, float [windows, features]."""
+        centre, scale = real.mean(axis=0), np.maximum(real.std(axis=0), 1e-6)
+        a = (real - centre) / scale
+        values, vectors = np.linalg.eigh(a.T @ a / len(a))
+        top = min(DIMENSIONS, int((values > values[-1] * 1e-6).sum()))
+        basis = vectors[:, -top:] / np.sqrt(values[-top:])
+        a = a @ basis
+        cov = np.cov(a, rowvar=False).reshape(top, top)
+        return cls(centre, scale, basis, a.mean(axis=0), cov, _root(cov))
+
+    def frechet(self, made: np.ndarray) -> float:
+        """The Fréchet distance of embedded windows, float [windows, features], over how many directions there are."""
+        b = (made - self.centre) / self.scale @ self.basis
+        cov = np.cov(b, rowvar=False).reshape(self.cov.shape)
+        cross = np.sqrt(np.maximum(np.linalg.eigvalsh(self.root @ cov @ self.root), 0)).sum()
+        found = ((self.mean - b.mean(axis=0)) ** 2).sum() + np.trace(self.cov) + np.trace(cov) - 2 * cross
+        return float(max(found, 0.0) / len(cov))
+
+
 def frechet(real: np.ndarray, made: np.ndarray, *, seed: int = 0) -> float:
     """Context-FID: the Fréchet distance of the embedded windows in the whitened principal directions of the real ones, over how many.
 
     About 2 × directions / windows / directions by chance; 1 where the mean is one standard deviation off in each direction.
     """
-    a, b = embed(real, seed=seed), embed(made, seed=seed)
-    centre, scale = a.mean(axis=0), np.maximum(a.std(axis=0), 1e-6)
-    a, b = (a - centre) / scale, (b - centre) / scale
-    values, vectors = np.linalg.eigh(a.T @ a / len(a))
-    top = min(DIMENSIONS, int((values > values[-1] * 1e-6).sum()))
-    basis = vectors[:, -top:] / np.sqrt(values[-top:])
-    a, b = a @ basis, b @ basis
-    cov_a, cov_b = (np.cov(v, rowvar=False).reshape(top, top) for v in (a, b))
-    root = _root(cov_a)
-    cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ cov_b @ root), 0)).sum()
-    found = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum() + np.trace(cov_a) + np.trace(cov_b) - 2 * cross
-    return float(max(found, 0.0) / top)
+    return Directions.of(embed(real, seed=seed)).frechet(embed(made, seed=seed))
 
 
 def _root(x: np.ndarray) -> np.ndarray:

@@ -28,17 +28,22 @@ KIND = "windows"
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure of windows: `of(real, made, fresh, rng)`, all float64 [windows, length, columns] in units of the real columns."""
+    """A figure of windows: `of(real, made, fresh, rng)`, all float64 [windows, length, columns] in units of the real columns.
+
+    seen: what it sees of windows instead, each by itself. held: what it holds against others of the real ones, known once for all of them.
+    """
 
     name: str
     title: str
-    of: Callable[[np.ndarray, np.ndarray, np.ndarray, np.random.Generator], float]
+    of: Callable[[Any, np.ndarray, np.ndarray, np.random.Generator], float]
     definition: str
     source: str
     better: Better = "lower"
     quick: bool = True
     apart: bool = False
     """Only windows that do not overlap: a judge would know one by its neighbour."""
+    seen: Callable[[np.ndarray], np.ndarray] = np.asarray
+    held: Callable[[np.ndarray], Any] = np.asarray
 
 
 MEASURES = (
@@ -57,9 +62,10 @@ MEASURES = (
         "this project",
     ),
     Measure(
-        "context_fid", "Context-FID", lambda a, b, _, __: series.frechet(a, b),
+        "context_fid", "Context-FID", lambda a, b, _, __: a.frechet(b),
         "Fréchet distance of windows embedded by random convolutions, in whitened principal directions of the real ones.",
         "as Context-FID: Jeha et al. 2022, with the embedding of ROCKET: Dempster et al. 2020",
+        seen=series.embed, held=series.Directions.of,
     ),
     Measure(
         "discriminative", "Discriminative score", lambda a, b, _, rng: series.discriminative(a, b, rng=rng).score,
@@ -92,10 +98,6 @@ class Windows:
         """The windows that do not overlap."""
         kept = np.flatnonzero(self.alone)
         return Windows(self.values[kept], self.owner[kept], self.alone[kept])
-
-    def without(self, group: int) -> np.ndarray:
-        """The windows but those of a group of owners."""
-        return self.values[self.owner % GROUPS != group]
 
     def shuffled(self, rng: np.random.Generator) -> Windows:
         """The rows of each window in another order: what they are is perfect, when they come is not."""
@@ -181,12 +183,10 @@ def scores(of: Mapping[str, Windows], seed: int, effort: Effort) -> Iterator[Sco
         kept = {role: _some(w, least, rng) for role, w in kept.items()}
         real, held = kept["real"], kept["holdout"]
         others = {"ceiling": held, "floor": held.shuffled(rng), "copy": _again(real, rng)}
-        main = _found(measure, real, kept["synthetic"], held, seed)
-        known = {role: _found(measure, real, made, held, seed) for role, made in others.items()}
         if measure.name == "predictive":
-            # Its own windows forecast themselves: the ceiling learns from the training windows.
-            known |= {"ceiling": _found(measure, real, real, held, seed)}
-        yield _score(measure, main, known, real.values.shape)
+            others["ceiling"] = real  # its own windows forecast themselves: the ceiling learns from the training windows
+        found = _found(measure, real, others | {"synthetic": kept["synthetic"]}, held, seed)
+        yield _score(measure, found.pop("synthetic"), found, real.values.shape)
 
 
 def measured(of: Mapping[str, Mapping[str, Sequences]], out: Measured, seed: int, effort: Effort) -> None:
@@ -211,16 +211,22 @@ def _again(of: Windows, rng: np.random.Generator) -> Windows:
     return Windows(of.values[chosen], of.owner[chosen], of.alone[chosen])
 
 
-def _found(measure: Measure, real: Windows, made: Windows, held: Windows, seed: int) -> Finding:
-    """The figure, with the interval of drawing other owners: a group of either table's left out at a time."""
+def _found(measure: Measure, real: Windows, others: Mapping[str, Windows], held: Windows, seed: int) -> dict[str, Finding]:
+    """The figure of each of `others`, with the interval of drawing other owners: a group of either table's left out at a time."""
+    mine, fresh = (_pieces(measure.seen(w.values), w.owner) for w in (real, held))
+    known = [measure.held(piece) for piece in mine]
+    out = {}
+    for role, made in others.items():
+        pieces = zip(known, _pieces(measure.seen(made.values), made.owner), fresh, strict=True)
+        whole, *left = (measure.of(*piece, np.random.default_rng([seed, *measure.name.encode()])) for piece in pieces)
+        low, high = around(whole, float(jackknife(np.array(left))), least=0.0)
+        out[role] = Finding(name=measure.name, value=whole, low=low, high=high)
+    return out
 
-    def value(a: np.ndarray, b: np.ndarray, fresh: np.ndarray) -> float:
-        return measure.of(a, b, fresh, np.random.default_rng([seed, *measure.name.encode()]))
 
-    whole = value(real.values, made.values, held.values)
-    left = np.array([value(real.without(g), made.without(g), held.without(g)) for g in range(GROUPS)])
-    low, high = around(whole, float(jackknife(left)), least=0.0)
-    return Finding(name=measure.name, value=whole, low=low, high=high)
+def _pieces(values: np.ndarray, owner: np.ndarray) -> list[np.ndarray]:
+    """All windows, and then all but those of one group of owners after the other."""
+    return [values, *(values[owner % GROUPS != group] for group in range(GROUPS))]
 
 
 def _score(measure: Measure, main: Finding, known: Mapping[str, Finding], shape: tuple[int, ...]) -> Score:
