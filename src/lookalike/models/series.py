@@ -47,6 +47,8 @@ RUN = 8
 """Rows in a row, no two alike, that occur in two subjects only where one is a stretch of what the other is cut from."""
 COPIED = 0.25
 """Share of the rows that may be left out because subjects kept aside hold them; where more would be, rows are alike by chance."""
+OVERLAP = 0.3
+"""Share of units silenced where subjects overlap: each row is learned from so often that it is soon known by heart."""
 WILD = 4
 """Times that a series wilder than all that were learned is drawn again."""
 ROUND = 100
@@ -69,7 +71,13 @@ class Settings(Learning):
     width: int = Field(256, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower")
     depth: int = Field(2, ge=0, le=16, description="residual layers")
     modes: int = Field(8, ge=1, le=64, description="normal laws that a number is drawn from")
-    drop: float = Field(0.3, ge=0, le=0.9, description="share of the units silenced while learning, against learning by heart")
+    drop: float | None = Field(
+        None,
+        ge=0,
+        le=0.9,
+        description="share of the units silenced while learning; not given: 0.3 where subjects overlap, else 0",
+        examples=[0.3],
+    )
     given: float = Field(0.25, ge=0, le=1, description="share of learning spent on rows with something known ahead, as imputation wants it")
     epochs: int = passes(200)
     steps: int = Field(
@@ -129,7 +137,9 @@ class Series:
         self.window_ = self._window(sizes)
         find = _seasons if self.unit_ == "row" else _seasons_of_all
         self.seasons_ = find(rows.state[:, self.frame_.lines], sizes, lags=s.lags, window=self.window_)
-        self.net_ = net = self._net()
+        learn, held = _parted(sizes, rows.state, rng)
+        overlap = len(learn) + len(held) < len(rows.state)
+        self.net_ = net = self._net(OVERLAP if overlap else 0.0)
         start(net, generator(first))
         net.bounds.copy_(torch.from_numpy(self.frame_.cells.bounds()))
         begins = np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -138,7 +148,6 @@ class Series:
         again = _again(net, past.state.numpy(), rows.state, rows.there, begins)
         net.learn_from(past, *(torch.from_numpy(a) for a in (begins, ends, rows.there, again)))
         net.born = BORN if self.unit_ == "row" else 0.0
-        learn, held = _parted(sizes, rows.state, rng)
         learn = np.sort(rng.permutation(learn)[:MOST])
         with whole_threads():  # sums do not hang on how many threads there are
             net.fit_forecast(np.sort(rng.permutation(learn)[:FORECAST]))
@@ -256,12 +265,12 @@ class Series:
         batch = min(s.batch, max(32, rows // 8))
         return replace(s.course(), round=ROUND, epochs=max(1, min(s.epochs, math.ceil(s.steps * batch / rows))))
 
-    def _net(self) -> Net:
-        """The network, its weights not yet filled."""
+    def _net(self, drop: float = 0.0) -> Net:
+        """The network, its weights not yet filled; `drop` where the setting is not given."""
         from lookalike.models._windows_net import Net
 
         s = self.settings
-        sizes = {"width": s.width, "depth": s.depth, "modes": s.modes, "drop": s.drop}
+        sizes = {"width": s.width, "depth": s.depth, "modes": s.modes, "drop": drop if s.drop is None else s.drop}
         return Net(
             self.frame_.cells.channels,
             self.frame_.bound,
