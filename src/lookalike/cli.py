@@ -301,7 +301,8 @@ def sample(
         for told in [made.account.text()] if not asked.empty else [f"note: {note}" for note in made.account.notes]:
             _console.say(told)
         if out is not None:
-            subjects = asked.fix is None and getattr(fitted, "unit_", fitted.can.unit) == "subject"
+            several = fitted.schema.linked or fitted.schema.subject is not None  # else a table that links to itself
+            subjects = asked.fix is None and several and getattr(fitted, "unit_", fitted.can.unit) == "subject"
             counted = "subjects, with all their rows," if subjects else "rows"
             _console.say(f"Wrote {made.account.kept:,} {counted} to {out}")
 

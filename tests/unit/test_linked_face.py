@@ -218,6 +218,17 @@ def test_the_command_line_draws_into_a_database_and_as_a_picture(
     assert "linked tables need a place" in capfd.readouterr().err
 
 
+def test_rows_of_a_table_that_links_to_itself_are_counted_as_rows(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    draw = np.random.default_rng(0)
+    boss = [None if i < 5 else f"E{draw.integers(0, i):04d}" for i in range(120)]
+    staff = pd.DataFrame({"emp_id": [f"E{i:04d}" for i in range(120)], "manager_id": boss, "pay": draw.integers(20, 90, 120)})
+    schema = la.schema(staff)
+    schema = schema.amend_table("table", links=[{"columns": ["manager_id"], "table": "table", "references": ["emp_id"]}])
+    la.save(la.fit(staff, schema=schema, model=la.model("relational", **LIGHT)), tmp_path / "m.lookalike")
+    assert ask("sample", f"{tmp_path}/m.lookalike", "-n", "7", "--out", f"{tmp_path}/new.csv") == 0
+    assert "Wrote 7 rows to" in capfd.readouterr().err
+
+
 def test_rows_that_were_filled_are_counted_as_rows(
     stays: Any, vitals: pd.DataFrame, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
