@@ -232,11 +232,12 @@ def codes(rows: int = 300) -> np.ndarray:
     return np.stack([rng.integers(0, k, rows) for k in LAYOUT.sizes], axis=1)
 
 
-def test_surprise_is_the_cross_entropy_and_its_gradient() -> None:
+@pytest.mark.parametrize("steepness", [1, 30, 1_500])
+def test_surprise_is_the_cross_entropy_and_its_gradient(steepness: float) -> None:
     y, weights = torch.from_numpy(codes()), torch.rand(300, 3, generator=generator(1))
     heads = Heads(LAYOUT, 8)
     start(torch.nn.ModuleList([heads]), generator(2))
-    mine = torch.randn(300, 48, generator=generator(3), requires_grad=True)
+    mine = (steepness * torch.randn(300, 48, generator=generator(3))).requires_grad_()
     usual = mine.detach().clone().requires_grad_()
     loss = heads.loss(mine, y, weights)
     spans = [usual[:, a:b] for a, b in zip(LAYOUT.offsets[:-1], LAYOUT.offsets[1:], strict=True)]

@@ -24,7 +24,7 @@ WAVES = 8
 SMOOTH = 12
 """Ordered parts with more codes than this are smooth."""
 STEEP = 40.0
-"""Logits are held within ± this, so that no exponential overflows."""
+"""Logits beyond ± this are taken less the largest of their part, so that no exponential overflows."""
 
 
 @dataclass(frozen=True)
@@ -218,11 +218,13 @@ class _Surprise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, codes: Tensor, weights: Tensor, offsets: tuple[int, ...]) -> Tensor:
-        steep = logits.to(torch.float32, copy=True).clamp_(-STEEP, STEEP)
+        steep, spans = logits.to(torch.float32, copy=True), list(pairwise(offsets))
+        if max(abs(float(end)) for end in steep.aminmax()) > STEEP:
+            for low, high in spans:
+                steep[:, low:high] -= steep[:, low:high].amax(1, keepdim=True)
         at = codes + torch.tensor(offsets[:-1], device=codes.device)
         told = steep.gather(1, at)
         steep.exp_()
-        spans = list(pairwise(offsets))
         total = torch.stack([steep[:, a:b].sum(1) for a, b in spans], dim=1)
         loss = ((total.log() - told) * weights).sum() / len(codes)
         if ctx.needs_input_grad[0]:
