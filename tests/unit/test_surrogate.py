@@ -10,6 +10,7 @@ import pytest
 
 from lookalike import models
 from lookalike.data import Dataset
+from lookalike.errors import DataError
 from lookalike.protocol import Model
 
 
@@ -115,6 +116,18 @@ def test_rows_in_memory_are_bounded() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 * rows * 32 * 6  # five arrays of regressors
+
+
+def test_rows_of_nobody_are_left_out_and_not_completed() -> None:
+    whose = [None if k % 50 == 7 else f"P{k // 20:03d}" for k in range(600)]
+    data = ordered(pd.DataFrame({"who": whose, "t": [k % 20 for k in range(600)], "x": np.arange(600) % 7}), subject="who")
+    model = fitted(data)
+    assert model.trained_["notes"][0] == "12 rows without who were left out: whose they are is not known"
+    with pytest.raises(DataError, match=r"who: 12 of 600 rows lack it"):
+        model.frame_.lot_of(data.table(), ["x"], rng=np.random.default_rng(0))
+    nobody = ordered(pd.DataFrame({"who": pd.array([None] * 600, "string"), "t": range(600), "x": range(600)}), subject="who")
+    with pytest.raises(DataError, match="no row has a subject"):
+        fitted(nobody)
 
 
 def test_it_needs_no_torch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,21 @@ if TYPE_CHECKING:
 
     from lookalike.data import Dataset
 
-__all__ = ["FIRST", "GAP", "ROWS", "Clock", "Ordered", "in_order", "keyed", "named", "owners", "statics"]
+__all__ = [
+    "FIRST",
+    "GAP",
+    "ROWS",
+    "Clock",
+    "Ordered",
+    "check_places",
+    "in_order",
+    "keyed",
+    "named",
+    "owned",
+    "owner_rows",
+    "owners",
+    "statics",
+]
 
 GAP, ROWS, FIRST = "(gap)", "(rows)", "(first)"
 """Reserved names: time since the row before; rows of a subject, and its first order value."""
@@ -29,6 +43,7 @@ TURNS = {"day": 1.0, "week": 7.0, "year": 365.2425}
 """Cycles of the calendar, in days."""
 WAVES = {"day": 3, "week": 2, "year": 1}
 """Sines and cosines, each, that tell the place in a cycle."""
+NAME_ANOTHER = "name a column of numbers, dates or moments as order"
 TIGHT = 1e-6
 """Relative difference within which two steps are the same."""
 
@@ -113,23 +128,53 @@ def named(schema: Schema, model: str) -> tuple[Column | None, Column]:
     return subject, table[table.order]
 
 
+def owned(data: Dataset) -> tuple[pa.Table, np.ndarray, list[str]]:
+    """The rows whose subject is known, int64 [n] which it is, numbered as they come first, and a note on those that were left out."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table, whose, notes = data.table(), data.subjects(), []
+    if whose is None:
+        return table, np.zeros(table.num_rows, np.int64), notes
+    name = data.schema.column(str(data.schema.subject))[1].name
+    there = pc.is_valid(table[name]).to_numpy()
+    if not there.all():
+        notes.append(f"{(~there).sum():,} rows without {name} were left out: whose they are is not known")
+        table, whose = table.filter(pa.array(there)), whose[there]
+    _, first, whose = np.unique(whose, return_index=True, return_inverse=True)
+    return table, np.argsort(np.argsort(first))[whose], notes
+
+
+def check_places(table: pa.Table, schema: Schema, model: str) -> None:
+    """Complain about rows that are to be completed, and of which it is not known whose they are or where they stand.
+
+    Raises:
+        DataError: there are such rows.
+    """
+    for column in named(schema, model):
+        if column is not None and (gone := table[column.name].null_count):
+            where = f"{schema.table.name}.{column.name}"
+            what, fix = f"{gone:,} of {table.num_rows:,} rows lack it", "a row is completed given its subject and place"
+            raise DataError(what, where=where, fix=fix)
+
+
 def in_order(data: Dataset, model: str) -> Ordered:
-    """Rows by subject and order, checked.
+    """Rows by subject and order, checked; not those whose subject is not known.
 
     Raises:
         SchemaError: see `named`.
         CannotError: the order column is of a kind without order.
-        DataError: order values are missing, or occur twice.
+        DataError: order values are missing, or occur twice; no subject is known.
     """
     import pyarrow as pa
 
     subject, order = named(data.schema, model)
-    where, table, notes = f"{data.schema.table.name}.{order.name}", data.table(), []
+    where = f"{data.schema.table.name}.{order.name}"
+    table, whose, notes = owned(data)
+    if subject is not None and not len(whose):
+        what, fix = "no row has a subject", "name another column as subject, or none for one long series"
+        raise DataError(what, where=f"{data.schema.table.name}.{subject.name}", fix=fix)
     values = _numbers(table[order.name], order, where)
-    whose = data.subjects()
-    whose = np.zeros(table.num_rows, np.int64) if whose is None else whose
-    _, first, whose = np.unique(whose, return_index=True, return_inverse=True)
-    whose = np.argsort(np.argsort(first))[whose]
     sort = np.arange(len(values))
     if (np.diff(whose) < 0).any() or ((np.diff(values) <= 0) & (np.diff(whose) == 0)).any():
         sort = np.lexsort((values, whose))
@@ -152,21 +197,31 @@ def in_order(data: Dataset, model: str) -> Ordered:
     return Ordered(table, sort, sizes, values, gaps, clock, notes)
 
 
+def check_order(values: pa.ChunkedArray, column: Column, where: str) -> None:
+    """Complain about a column that cannot order rows, or not all.
+
+    Raises:
+        CannotError: its kind has no order.
+        DataError: values are missing.
+    """
+    if column.kind not in ORDERING:
+        raise CannotError(f"rows cannot be put in order by a column of kind {column.kind!r}", where=where, fix=NAME_ANOTHER)
+    if values.null_count:
+        what = f"{values.null_count:,} of {len(values):,} rows have no value by which to order them"
+        raise DataError(what, where=where, fix="fill them, or leave those rows out")
+
+
 def _numbers(values: pa.ChunkedArray, column: Column, where: str) -> np.ndarray:
     """int64 or float64 [n]: order values as numbers."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    fix = "name a column of numbers, dates or moments as order"
-    if column.kind not in ORDERING:
-        raise CannotError(f"rows cannot be put in order by a column of kind {column.kind!r}", where=where, fix=fix)
-    if values.null_count:
-        what = f"{values.null_count:,} of {len(values):,} rows have no value by which to order them"
-        raise DataError(what, where=where, fix="fill them, or leave those rows out")
+    check_order(values, column, where)
     one = values.combine_chunks()
     if pa.types.is_string(one.type):
         if not pc.all(pc.match_substring_regex(one, r"^-?[0-9]{1,18}$")).as_py():
-            raise CannotError("rows cannot be put in order by keys that are not whole numbers", where=where, fix=fix)
+            what = "rows cannot be put in order by keys that are not whole numbers"
+            raise CannotError(what, where=where, fix=NAME_ANOTHER)
         return one.cast(pa.int64()).to_numpy()
     if column.kind == "number":
         found = one.cast(pa.float64()).to_numpy(zero_copy_only=False)
@@ -228,6 +283,17 @@ def owners(schema: Schema, names: tuple[str, ...], *, firsts: bool = False) -> T
         kind = "integer" if order.kind == "key" else order.kind
         columns = (*columns, order.model_copy(update={"name": FIRST, "kind": kind, "unique": False, "nullable": False}))
     return Table(name=schema.table.name, columns=columns, key=(subject.name,) if subject.kind == "key" else ())
+
+
+def owner_rows(table: pa.Table, sizes: np.ndarray, spec: Table) -> pa.Table:
+    """The rows of `spec`, as `owners` describes it without the first order value, of a table in which those of a subject lie together."""
+    import pyarrow as pa
+
+    names = [name for name in spec.names if name not in (ROWS, FIRST)]
+    first = table.select(names).take(pa.array(np.cumsum(sizes) - sizes))
+    if spec[names[0]].kind == "key":
+        first = first.set_column(0, names[0], first[names[0]].cast(pa.string()))
+    return first.append_column(ROWS, pa.array(sizes.astype(np.int64)))
 
 
 def keyed(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:

@@ -13,7 +13,21 @@ from lookalike.encode import Codebook
 from lookalike.errors import DataError
 from lookalike.models._windows_cells import Cells
 from lookalike.models._windows_gaps import Gaps
-from lookalike.models._windows_rows import FIRST, GAP, ROWS, TIGHT, Clock, Ordered, in_order, keyed, named, owners, statics
+from lookalike.models._windows_rows import (
+    FIRST,
+    GAP,
+    ROWS,
+    TIGHT,
+    Clock,
+    Ordered,
+    check_places,
+    in_order,
+    keyed,
+    named,
+    owner_rows,
+    owners,
+    statics,
+)
 from lookalike.protocol import OnStep, State, part, quiet
 from lookalike.schema import Column, Schema, Table
 
@@ -157,7 +171,7 @@ class Frame:
 
         Raises:
             UnknownName: there is no such column.
-            DataError: order values are missing, occur twice, or do not lie as far apart as those that were learned from.
+            DataError: subjects or order values are missing; these occur twice, or do not lie as far apart as those that were learned from.
         """
         import pyarrow.compute as pc
 
@@ -165,6 +179,7 @@ class Frame:
 
         asked = {self.schema.column(name)[1].name for name in columns} - {self.order.name}
         wanted = tuple(name for name in table.column_names if name in asked and table[name].null_count)
+        check_places(table, self.schema, "a model of series")
         found = in_order(Dataset.from_arrow({self.schema.table.name: table}, self.schema), "a model of series")
         if not self.gaps:
             self._check_steps(found)
@@ -319,14 +334,8 @@ class Frame:
 
     def _owners_of(self, found: Ordered) -> pa.Table:
         """One row for each subject, as `_owner_table` describes."""
-        import pyarrow as pa
-
-        spec, first = self._owner_table, pa.array(found.starts)
-        assert self.subject is not None
-        made = found.table.select([self.subject.name, *self.names]).take(first)
-        if spec[self.subject.name].kind == "key":
-            made = made.set_column(0, self.subject.name, made[self.subject.name].cast(pa.string()))
-        made = made.append_column(ROWS, pa.array(found.sizes.astype(np.int64)))
+        spec = self._owner_table
+        made = owner_rows(found.table, found.sizes, spec)
         return made.append_column(FIRST, self.clock.write(found.order[found.starts], spec[FIRST])) if self.firsts else made
 
     def _learn_owners(self, found: Ordered, *, protect: int, cells: int, rng: np.random.Generator, on_step: OnStep) -> None:

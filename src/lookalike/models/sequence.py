@@ -16,10 +16,10 @@ from pydantic import Field, field_validator
 from lookalike import models
 from lookalike.errors import CannotError, DataError, SchemaError
 from lookalike.models._inner import Around
-from lookalike.models._windows_rows import ROWS, keyed, named, statics
+from lookalike.models._windows_rows import ROWS, check_order, check_places, keyed, named, owned, owner_rows, statics
 from lookalike.models._windows_rows import owners as subjects_table
 from lookalike.protocol import Can, OnStep, State, Step, part, quiet
-from lookalike.schema import KINDS, ORDERING, Column, Schema, Table
+from lookalike.schema import KINDS, Column, Schema, Table
 
 if TYPE_CHECKING:
     from typing import Self
@@ -98,7 +98,6 @@ class Sequence:
         from lookalike.data import Dataset
         from lookalike.models._chain import Chain
 
-        subject, _ = _named(data.schema)
         self.schema = data.schema
         table, sizes, self.told_ = _in_order(data)
         self.statics_ = statics(table, sizes, data.schema)
@@ -109,7 +108,7 @@ class Sequence:
         if odd:
             what = f"it does not take the kind {odd[0].kind!r} of {odd[0].name!r}"
             raise CannotError(what, where=f"{_SELF}.inner={self.settings.inner}", fix="take inner=forest, which takes all kinds")
-        owners = _owners_of(table, sizes, subject, self.statics_, spec)
+        owners = owner_rows(table, sizes, spec)
         flat = Dataset.from_arrow({spec.name: owners}, Schema(tables=(spec,)))
         self.inner_ = inner.fit(flat, rng=rng, on_step=part(on_step, 0.0, 0.2))
         self.chain_ = Chain(self._context, self._rows, self._how)
@@ -161,12 +160,7 @@ class Sequence:
 
         subject, order = _named(self.schema)
         wanted = {self.schema.column(name)[1].name for name in columns}
-        for column in (subject, order):
-            if gone := table[column.name].null_count:
-                where = f"{self.schema.table.name}.{column.name}"
-                raise DataError(
-                    f"{gone:,} of {table.num_rows:,} rows lack it", where=where, fix="a row is completed given its subject and place"
-                )
+        check_places(table, self.schema, _SELF)
         whose = np.unique(
             table[subject.name].combine_chunks().cast(pa.string()).dictionary_encode().indices.to_numpy(), return_inverse=True
         )[1]
@@ -289,25 +283,11 @@ def _in_order(data: Dataset) -> tuple[pa.Table, np.ndarray, list[str]]:
         DataError, CannotError: see `Sequence.fit`.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    table, notes = data.table(), []
     subject, order = _named(data.schema)
     where = f"{data.schema.table.name}.{order.name}"
-    if order.kind not in ORDERING:
-        fix = "name a column of numbers, dates or moments as order"
-        raise CannotError(f"rows cannot be put in order by a column of kind {order.kind!r}", where=where, fix=fix)
-    whose = data.subjects()
-    there = pc.is_valid(table[subject.name]).to_numpy()
-    if not there.all():
-        notes.append(f"{(~there).sum():,} rows without {subject.name} were left out: whose they are is not known")
-        table, whose = table.filter(pa.array(there)), whose[there]
-    gone = table[order.name].null_count
-    if gone:
-        fix = "fill them, or leave those rows out"
-        raise DataError(f"{gone:,} of {table.num_rows:,} rows have no value by which to order them", where=where, fix=fix)
-    _, first, whose = np.unique(whose, return_index=True, return_inverse=True)
-    whose = np.argsort(np.argsort(first))[whose]
+    table, whose, notes = owned(data)
+    check_order(table[order.name], order, where)
     sizes = np.bincount(whose, minlength=1)
     _enough(sizes, f"{data.schema.table.name}.{subject.name}")
     rank = _rank(table[order.name])
@@ -347,16 +327,6 @@ def _rank(values: pa.ChunkedArray) -> np.ndarray:
     if pa.types.is_string(one.type) and pc.all(pc.match_substring_regex(one, r"^-?[0-9]{1,18}$")).as_py():
         one = one.cast(pa.int64())
     return pc.rank(one, tiebreaker="dense").to_numpy().astype(np.int64)
-
-
-def _owners_of(table: pa.Table, sizes: np.ndarray, subject: Column, statics: tuple[str, ...], spec: Table) -> pa.Table:
-    """One row for each subject: see `Sequence._owners`."""
-    import pyarrow as pa
-
-    first = table.select([subject.name, *statics]).take(pa.array(np.cumsum(sizes) - sizes))
-    if spec[subject.name].kind == "key":
-        first = first.set_column(0, subject.name, first[subject.name].cast(pa.string()))
-    return first.append_column(ROWS, pa.array(sizes.astype(np.int64)))
 
 
 def _told(rows: pa.Table, sizes: np.ndarray, statics: tuple[str, ...]) -> pa.Table:
