@@ -110,7 +110,7 @@ class Variational(nn.Module):
         self.mean, self.spread = Linear(width, latent), Linear(width, latent, scale=0.1)
         self.prior = Prior(modes, latent)
         self.out = Linear(latent, width)
-        self.writing = nn.ModuleList(Residual(width, plain=True) for _ in range(depth))
+        self.writing = nn.ModuleList(Residual(width, plain=True) for _ in range((depth + 1) // 2))
         self.written = nn.LayerNorm(width)
         self.heads = Heads(layout, width, counts=counts)
         self.late = Late(layout, late, width)

@@ -55,7 +55,7 @@ class Settings(Learning):
     )
     warm: float = Field(0.2, ge=0, le=1, description="share of the training over which beta rises from 0")
     width: int = Field(256, ge=8, le=4_096, description="units of each layer; more can learn more, and are slower")
-    depth: int = Field(2, ge=0, le=16, description="residual layers of encoder and decoder, each")
+    depth: int = Field(2, ge=0, le=16, description="residual layers of the encoder; the decoder has half as many")
     vector: int = Field(16, ge=2, le=256, description="length of the vector that stands for a code")
     epochs: int = passes(40)
     patience: int = waits(10, warm=0.0)
